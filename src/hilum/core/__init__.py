@@ -1,0 +1,53 @@
+"""The types that flow through hilum. Plain frozen dataclasses; nothing but numpy."""
+
+from hilum.core.errors import (
+    AmbiguousError,
+    GeometryError,
+    HilumError,
+    InputError,
+    MeasureError,
+    MissingError,
+    OutputError,
+    SpacingError,
+    TooManyFailuresError,
+    UnitError,
+    UnreadableError,
+    UnsupportedError,
+)
+from hilum.core.failures import Failure, Failures
+from hilum.core.geometry import Geometry
+from hilum.core.mask import Mask
+from hilum.core.nodule import Diameters, Nodule
+from hilum.core.outline import Outline
+from hilum.core.radiograph import Radiograph, SpacingPlane, View
+from hilum.core.study import Modality, Study
+from hilum.core.volume import Quantity, Volume
+
+__all__ = [
+    "AmbiguousError",
+    "Diameters",
+    "Failure",
+    "Failures",
+    "Geometry",
+    "GeometryError",
+    "HilumError",
+    "InputError",
+    "Mask",
+    "MeasureError",
+    "MissingError",
+    "Modality",
+    "Nodule",
+    "Outline",
+    "OutputError",
+    "Quantity",
+    "Radiograph",
+    "SpacingError",
+    "SpacingPlane",
+    "Study",
+    "TooManyFailuresError",
+    "UnitError",
+    "UnreadableError",
+    "UnsupportedError",
+    "View",
+    "Volume",
+]

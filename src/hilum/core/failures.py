@@ -1,0 +1,45 @@
+"""A failure is a record, with a ceiling."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hilum.core.errors import HilumError, TooManyFailuresError
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One input that failed: which, why, and what to do about it."""
+
+    input: str
+    error: str
+    remedy: str
+
+
+class Failures:
+    """Collects what failed, so that one broken file doesn't cost the others; stops past a limit.
+
+    Args:
+        limit: failures that the run allows; None for any number.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
+        self._records: list[Failure] = []
+
+    def add(self, key: str, error: HilumError) -> None:
+        """Record that the input `key` failed.
+
+        Raises:
+            TooManyFailuresError: this one is past the limit.
+        """
+        self._records.append(Failure(key, error.message, error.remedy))
+        if self._limit is not None and len(self._records) > self._limit:
+            raise TooManyFailuresError(
+                f"{len(self._records)} inputs failed and {self._limit} are allowed; the last was {key}: {error.message}"
+            ) from error
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Failure]:
+        return iter(self._records)

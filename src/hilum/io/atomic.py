@@ -1,0 +1,82 @@
+"""Nothing half-written: everything goes to a temporary name beside its place, then is renamed."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hilum.core import OutputError
+
+_REASONS = {
+    errno.ENOSPC: ("the disk is full.", "Free some space, or choose another place."),
+    errno.EDQUOT: ("the disk quota is used up.", "Free some space, or choose another place."),
+    errno.EACCES: ("writing there is not permitted.", "Choose a folder that you may write to."),
+    errno.EPERM: ("writing there is not permitted.", "Choose a folder that you may write to."),
+    errno.EROFS: ("the file system is read-only.", "Choose another place."),
+    errno.ENOTDIR: ("a part of the path is a file, not a folder.", "Choose another place."),
+    errno.EEXIST: ("a file of that name is in the way.", "Choose another name, or move it away."),
+}
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """What the operating system refused, in a person's words."""
+    reason, remedy = _REASONS.get(error.errno or 0, (f"{error.strerror or error}.", ""))
+    return OutputError(f"{path} could not be written: {reason}", remedy)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A temporary name to write to; it takes the place of `path` when the block ends well, and is removed otherwise.
+
+    The temporary name keeps the suffix, because image libraries choose the format by it. Missing folders are made.
+
+    Raises:
+        OutputError: the place can't be written to; the file that was there before is untouched.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    except OSError as error:
+        raise output_error(path, error) from error
+    try:
+        yield folder / path.name
+        (folder / path.name).replace(path)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder to fill; it becomes `path` when the block ends well, and is removed otherwise.
+
+    Raises:
+        OutputError: the place can't be written to, or holds something already.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    except OSError as error:
+        raise output_error(path, error) from error
+    try:
+        yield folder
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+        folder.chmod(0o777 & ~_umask())
+        os.rename(folder, path)  # noqa: PTH104 - Path.rename would do the same
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:
+            raise OutputError(f"{path} holds something already.", "Choose another folder.") from error
+        raise output_error(path, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

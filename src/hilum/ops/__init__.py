@@ -1,0 +1,14 @@
+"""Outlines to pixels, and numbers from one grid to another."""
+
+from hilum.ops.rasterise import OutlineRule, fill_polygon, mask_from_outlines, rasterise, slice_indices
+from hilum.ops.resample import Interpolation, resample_to
+
+__all__ = [
+    "Interpolation",
+    "OutlineRule",
+    "fill_polygon",
+    "mask_from_outlines",
+    "rasterise",
+    "resample_to",
+    "slice_indices",
+]
