@@ -1,1 +1,1 @@
-"""."""
+"""Who outlined what, and who may be learnt from."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Description:
-    """One thing that was found at a path: a CT series, a radiograph, a mask, …
+    """One thing that was found at a path: a CT series, a radiograph, a mask and so on.
 
     Attributes:
         path: the file, or the folder that holds it.

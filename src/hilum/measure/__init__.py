@@ -1,1 +1,1 @@
-"""."""
+"""The size of a nodule from its mask."""

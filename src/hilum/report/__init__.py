@@ -1,1 +1,1 @@
-"""."""
+"""Core types to pages and pictures. Computes nothing."""

@@ -1,1 +1,1 @@
-"""."""
+"""What a person wants done, from files to files."""
