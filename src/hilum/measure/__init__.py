@@ -1,1 +1,21 @@
 """The size of a nodule from its mask."""
+
+from hilum.measure.size import (
+    AxialAxes,
+    axial_axes,
+    centroid_lps_mm,
+    diameters,
+    equivalent_diameter_mm,
+    fleischner_mm,
+    volume_mm3,
+)
+
+__all__ = [
+    "AxialAxes",
+    "axial_axes",
+    "centroid_lps_mm",
+    "diameters",
+    "equivalent_diameter_mm",
+    "fleischner_mm",
+    "volume_mm3",
+]
