@@ -1,0 +1,7 @@
+"""`python -m hilum.cli` is `hilum`."""
+
+import sys
+
+from hilum.cli.app import main
+
+sys.exit(main())

@@ -1,0 +1,80 @@
+"""The command `hilum`: finds the subcommand, and turns what happened into one clear line and an exit code.
+
+Exit codes: 0 done · 1 a HilumError · 2 wrong usage · 3 done, but some inputs failed.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from hilum import __version__
+from hilum.core import HilumError
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+app = App(
+    name="hilum",
+    help="""Lung nodules from the first CT to the last chest X-ray.
+
+    Everything runs on this computer; nothing is sent or downloaded. Results go to stdout, notes and progress to stderr.
+    Decision support for research, not a medical device.""",
+    help_epilogue="""Examples:
+
+    hilum demo                 a real CT, its nodules outlined and measured, with a report
+    hilum info scans/patient7  what is in a folder, and what is odd about it
+    hilum doctor               what is installed, what is missing, what to do
+    """,
+    version=__version__,
+    result_action="return_value",
+)
+app.register_install_completion_command()
+app["--install-completion"].group = "Parameters"
+app.meta.group_parameters = "Parameters"
+app.command("hilum.cli.demo:demo")
+app.command("hilum.cli.info:info")
+app.command("hilum.cli.convert:convert")
+app.command("hilum.cli.doctor:doctor")
+
+
+@app.meta.default
+def _launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    debug: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    debug
+        Show the traceback of an error.
+    """
+    try:
+        result = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
+    except HilumError as error:
+        if debug:
+            raise
+        return _say(error)
+    return result if isinstance(result, int) else DONE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `hilum` with these arguments (the process's own when None) and return the exit code."""
+    try:
+        code = app.meta(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        return USAGE
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return code if isinstance(code, int) else DONE
+
+
+def _say(error: HilumError) -> int:
+    """One clear line, and what to do on the next."""
+    print(f"hilum: {error.message}", file=sys.stderr)
+    if error.remedy:
+        print(f"       {error.remedy}", file=sys.stderr)
+    return FAILED
