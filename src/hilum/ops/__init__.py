@@ -1,5 +1,6 @@
-"""Outlines to pixels, and numbers from one grid to another."""
+"""Outlines to pixels, numbers from one grid to another, axes in a known order."""
 
+from hilum.ops.orient import to_lps_axes
 from hilum.ops.rasterise import OutlineRule, fill_polygon, mask_from_outlines, rasterise, slice_indices
 from hilum.ops.resample import Interpolation, resample_to
 
@@ -11,4 +12,5 @@ __all__ = [
     "rasterise",
     "resample_to",
     "slice_indices",
+    "to_lps_axes",
 ]
