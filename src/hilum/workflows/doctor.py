@@ -79,7 +79,7 @@ def _package(name: str) -> Finding:
 
 def _codecs() -> Finding:
     """Whether compressed DICOM can be decoded (JPEG, JPEG-LS, JPEG 2000 through gdcm)."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless
 
     missing = [
