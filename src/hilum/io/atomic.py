@@ -1,7 +1,6 @@
 """Nothing half-written: everything goes to a temporary name beside its place, then is renamed."""
 
 import errno
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -51,32 +50,32 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """A temporary folder to fill; it becomes `path` when the block ends well, and is removed otherwise.
 
+    Args:
+        path: the folder to make; it may exist when it is empty.
+        replace: what lies at `path` gives way, but only once the new folder is complete.
+
     Raises:
-        OutputError: the place can't be written to, or holds something already.
+        OutputError: the place can't be written to, or holds something already; what was there is untouched.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+        workshop = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
     except OSError as error:
         raise output_error(path, error) from error
     try:
-        yield folder
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-        folder.chmod(0o777 & ~_umask())
-        os.rename(folder, path)  # noqa: PTH104 - Path.rename would do the same
+        (workshop / "new").mkdir()
+        yield workshop / "new"
+        if replace and path.exists():
+            path.rename(workshop / "old")
+        (workshop / "new").rename(path)
     except OSError as error:
+        if (workshop / "old").exists() and not path.exists():
+            (workshop / "old").rename(path)
         if error.errno == errno.ENOTEMPTY:
             raise OutputError(f"{path} holds something already.", "Choose another folder.") from error
         raise output_error(path, error) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        shutil.rmtree(workshop, ignore_errors=True)

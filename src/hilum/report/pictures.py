@@ -1,0 +1,185 @@
+"""CT slices with outlines, as a radiologist looks at them: patient right on the left of the picture, head up.
+
+Pictures are drawn in patient millimetres, so that anisotropic voxels keep their shape. Everything comes in already
+computed; nothing is measured here.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from hilum.core import Geometry, GeometryError, Volume
+from hilum.core.geometry import Floats, Triple
+from hilum.core.mask import Selection
+from hilum.core.volume import Voxels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Plane: TypeAlias = Literal["axial", "coronal", "sagittal"]
+Segment: TypeAlias = tuple[Triple, Triple]
+
+LUNG_WINDOW_HU = (-1350.0, 150.0)
+"""Level −600, width 1500: the window that lung nodules are read in."""
+
+COLOURS = ("#4cc9f0", "#f9c74f", "#90be6d", "#f78c6b", "#c77dff", "#ff6fa3")
+"""Told apart on a grey CT, and by most people who see fewer colours; the order is fixed."""
+
+_LETTERS: Mapping[Plane, tuple[str, str, str, str]] = {
+    "axial": ("R", "L", "A", "P"),
+    "coronal": ("R", "L", "S", "I"),
+    "sagittal": ("A", "P", "S", "I"),
+}
+_HORIZONTAL_VERTICAL: Mapping[Plane, tuple[int, int]] = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One outline to draw: the voxels [z, y, x] on the volume's grid, and what it is called in the legend."""
+
+    name: str
+    selection: Selection
+    colour: str
+    width: float = 1.2
+
+
+def three_planes(
+    volume: Volume, centre_lps_mm: Triple, layers: Sequence[Layer], lines: Sequence[Segment] = (), half_mm: float = 30.0
+) -> bytes:
+    """PNG: axial, coronal and sagittal slice through a point, with outlines.
+
+    Args:
+        volume: HU with axes in LPS order (`hilum.ops.to_lps_axes`).
+        centre_lps_mm: the point, within the volume.
+        layers: what to outline; a legend names each.
+        lines: segments in LPS mm, drawn on the axial slice (the diameters).
+        half_mm: half the width of each picture.
+
+    Raises:
+        GeometryError: the axes are not in LPS order, or the point is outside.
+    """
+    _require_lps_axes(volume.geometry, centre_lps_mm)
+    figure = _figure(width=12, height=4.5)
+    axes = figure.subplots(1, 3)
+    index = np.clip(np.rint(volume.geometry.to_index(centre_lps_mm)), 0, np.array(volume.geometry.shape_zyx) - 1)
+    for plane, place in zip(_LETTERS, axes, strict=True):
+        _draw_plane(place, plane, volume, index.astype(int), layers)
+        _frame(place, plane, centre_lps_mm, half_mm)
+    for start, end in lines:
+        axes[0].plot((start[0], end[0]), (start[1], end[1]), color="white", linewidth=1, linestyle="--")
+    _scale_bar(axes[0], 10)
+    handles = [_legend_line(layer) for layer in layers]
+    figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, labelcolor="white")
+    return _png(figure)
+
+
+def marked_projection(image: Voxels, geometry: Geometry, marks: Mapping[str, Floats], caption: str) -> bytes:
+    """PNG: a front view with rings around points.
+
+    Args:
+        image: [z, x], larger is brighter; row 0 at the feet, column 0 at the patient's right.
+        geometry: the grid with axes in LPS order that the image was projected from.
+        marks: per name a ring's centre and radius as (x, z, radius) in LPS mm.
+        caption: a few words for the corner, such as the projection's name.
+    """
+    from matplotlib.patches import Circle
+
+    (left, right), (low, high) = _extent(geometry, 0), _extent(geometry, 2)
+    figure = _figure(width=7, height=7 * (high - low) / (right - left))
+    place = figure.subplots()
+    limits = np.percentile(image, (1, 99))
+    place.imshow(image, cmap="gray", vmin=limits[0], vmax=limits[1], origin="lower", extent=(left, right, low, high))
+    for (name, (x, z, radius)), colour in zip(marks.items(), _cycle(len(marks)), strict=True):
+        place.add_patch(Circle((x, z), radius, fill=False, color=colour, linewidth=1.6))
+        place.annotate(name, (x + radius, z), xytext=(6, 0), textcoords="offset points", color=colour, va="center")
+    place.text(0.02, 0.02, caption, transform=place.transAxes, color="white")
+    _letters(place, "coronal")
+    place.set_axis_off()
+    return _png(figure)
+
+
+def _draw_plane(place: "Axes", plane: Plane, volume: Volume, index: Voxels, layers: Sequence[Layer]) -> None:
+    across, up = _HORIZONTAL_VERTICAL[plane]
+    normal = 3 - across - up
+    extent = (*_extent(volume.geometry, across), *_extent(volume.geometry, up))
+    fixed = 2 - normal
+    picture = np.take(volume.array, index[fixed], axis=fixed)
+    low, high = LUNG_WINDOW_HU
+    place.imshow(picture, cmap="gray", vmin=low, vmax=high, origin="lower", extent=extent, interpolation="nearest")
+    horizontal, vertical = (_centres(volume.geometry, axis) for axis in (across, up))
+    for layer in layers:
+        section = np.take(layer.selection, index[fixed], axis=fixed)
+        if section.any():
+            place.contour(horizontal, vertical, section, [0.5], colors=layer.colour, linewidths=layer.width)
+
+
+def _frame(place: "Axes", plane: Plane, centre_lps_mm: Triple, half_mm: float) -> None:
+    across, up = _HORIZONTAL_VERTICAL[plane]
+    place.set_xlim(centre_lps_mm[across] - half_mm, centre_lps_mm[across] + half_mm)
+    vertical = (centre_lps_mm[up] - half_mm, centre_lps_mm[up] + half_mm)
+    place.set_ylim(*(vertical[::-1] if plane == "axial" else vertical))
+    place.set_facecolor("black")
+    place.set_title(plane, color="white", fontsize=11)
+    place.set_xticks([])
+    place.set_yticks([])
+    _letters(place, plane)
+
+
+def _letters(place: "Axes", plane: Plane) -> None:
+    left, right, top, bottom = _LETTERS[plane]
+    for letter, x, y in ((left, 0.03, 0.5), (right, 0.97, 0.5), (top, 0.5, 0.96), (bottom, 0.5, 0.04)):
+        place.text(x, y, letter, transform=place.transAxes, color="#9fe8ff", ha="center", va="center", fontsize=9)
+
+
+def _scale_bar(place: "Axes", length_mm: float) -> None:
+    (left, right), (bottom, top) = place.get_xlim(), place.get_ylim()
+    x, y = left + 0.06 * (right - left), bottom + 0.07 * (top - bottom)
+    place.plot((x, x + length_mm), (y, y), color="white", linewidth=2)
+    place.text(x, y + 0.02 * (top - bottom), f"{length_mm:g} mm", color="white", fontsize=8, va="bottom")
+
+
+def _extent(geometry: Geometry, axis: int) -> tuple[float, float]:
+    """From the first voxel's edge to the last one's along x, y or z, in LPS mm."""
+    half = geometry.affine_lps[axis, axis] / 2
+    centres = _centres(geometry, axis)
+    return float(centres[0] - half), float(centres[-1] + half)
+
+
+def _centres(geometry: Geometry, axis: int) -> Floats:
+    count = geometry.shape_zyx[2 - axis]
+    return np.asarray(geometry.affine_lps[axis, 3] + geometry.affine_lps[axis, axis] * np.arange(count))
+
+
+def _require_lps_axes(geometry: Geometry, centre_lps_mm: Triple) -> None:
+    if geometry.axis_codes != "LPS":
+        raise GeometryError(
+            f"a picture needs axes in LPS order, these are {geometry.axis_codes}", "ops.to_lps_axes first"
+        )
+    if not geometry.contains(centre_lps_mm):
+        raise GeometryError(f"the point {centre_lps_mm} is outside the volume")
+
+
+def _cycle(count: int) -> list[str]:
+    return [COLOURS[n % len(COLOURS)] for n in range(count)]
+
+
+def _legend_line(layer: Layer) -> "object":
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=layer.colour, linewidth=2, label=layer.name)
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), facecolor="black", layout="constrained")
+
+
+def _png(figure: "Figure") -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()
