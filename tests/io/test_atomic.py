@@ -22,12 +22,16 @@ def test_a_file_appears_whole(tmp_path):
     assert everything_in(tmp_path) == ["new", "new/a.nii.gz"]
 
 
+def _write_half(path, error):
+    path.write_text("half")
+    raise error
+
+
 @pytest.mark.parametrize("error", [ValueError("broken"), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))])
 def test_a_failure_leaves_what_was_there(tmp_path, error):
     (tmp_path / "a.txt").write_text("before")
     with pytest.raises((ValueError, OutputError)), atomic_file(tmp_path / "a.txt") as path:
-        path.write_text("half")
-        raise error
+        _write_half(path, error)
     assert everything_in(tmp_path) == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "before"
 
@@ -50,7 +54,7 @@ def test_no_permission_is_said_in_words(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr("tempfile.mkdtemp", refuse)
-    with pytest.raises(OutputError, match="not permitted.*Choose a folder"), atomic_folder(tmp_path / "out"):
+    with pytest.raises(OutputError, match=r"not permitted\. Choose a folder"), atomic_folder(tmp_path / "out"):
         pytest.fail("the block must not run")
 
 
