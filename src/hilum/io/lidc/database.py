@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from hilum.core import InputError, MissingError, Outline, UnreadableError
+from hilum.core import AmbiguousError, InputError, MissingError, Outline, UnreadableError
 from hilum.io.installed import lidc_database_path
 from hilum.io.lidc.types import Characteristics, Mark, MarkKind, Read
 
@@ -100,6 +100,22 @@ def lidc_reads(
                 "Patients are named LIDC-IDRI-0001 to LIDC-IDRI-1012, and two numbers are not taken.",
             )
         return tuple(_read(scan, slices, annotations, contours) for scan in scans)
+
+
+def lidc_read(patient: str, series_uid: str | None = None, database: Path | None = None) -> Read:
+    """What was read on one CT of one patient.
+
+    Raises:
+        AmbiguousError: the patient has two series, and none was chosen.
+        InputError, MissingError, UnreadableError: as in `lidc_reads`.
+    """
+    reads = lidc_reads(patient, series_uid, database)
+    if len(reads) > 1:
+        raise AmbiguousError(
+            f"{patient} has {len(reads)} CT series in LIDC-IDRI.",
+            "Choose one: " + " or ".join(read.series_uid for read in reads),
+        )
+    return reads[0]
 
 
 @contextmanager
