@@ -1,0 +1,230 @@
+"""What DICOM files are, in a person's words, and what is odd about them."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from hilum.core import Geometry, HilumError, SpacingPlane
+from hilum.io.description import Description
+from hilum.io.dicom.files import Header, has_preamble, read_header
+from hilum.io.dicom.grid import grid_of, place
+from hilum.io.dicom.instances import ENHANCED_CT, Instance, Kind
+from hilum.io.dicom.radiograph import pixel_spacing, require_radiograph, view_of
+from hilum.io.dicom.segmentation import require_volume_seg
+from hilum.io.dicom.series import Series, date_of, group, scan
+from hilum.io.dicom.structures import structures
+
+_ALWAYS_LOSSY = tuple(f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 81))
+_PERHAPS_LOSSY = tuple(f"1.2.840.10008.1.2.4.{end}" for end in (91, 93, 203))
+
+
+def describe_dicom(path: Path) -> list[Description]:
+    """Everything DICOM in a file or, recursively, in a folder: a line and the oddities of each thing.
+
+    Slices are described as series, everything else file by file. What is DICOM but damaged is described as
+    "unreadable". Other files of a folder are passed over.
+
+    Raises:
+        UnreadableError: there is nothing at the path, or a single file is damaged or isn't DICOM.
+    """
+    instances, broken = scan(path)
+    series = group(instances)
+    patients = sorted({one.patient for one in series if one.modality == "CT"})
+    mixed = (f"one of {len(patients)} patients in {path.name}: {', '.join(patients[:4])}",) if len(patients) > 1 else ()
+    found = [_describe_series(one, path, mixed) for one in series]
+    found += [_describe_instance(one) for one in instances if not one.slices]
+    return found + [_failed(str(path), error, "unreadable") for error in broken]
+
+
+def _failed(place_: str, error: HilumError, kind: str) -> Description:
+    return Description(place_, kind, error.message, (error.message,), {"error": error.message, "remedy": error.remedy})
+
+
+def _facts(instance: Instance) -> dict[str, object]:
+    facts = instance.facts
+    day = date_of(facts)
+    return {
+        "modality": instance.modality or None,
+        "patient": facts["PatientID"] or facts["PatientName"] or None,
+        "date": day.isoformat() if day else None,
+        "series_uid": facts["SeriesInstanceUID"] or None,
+        "description": facts["SeriesDescription"] or None,
+        "transfer_syntax": _syntax_name(instance.syntax),
+    }
+
+
+def _syntax_name(syntax: str) -> str:
+    from pydicom.uid import UID
+
+    return str(UID(syntax).name)
+
+
+def _opening(facts: dict[str, object]) -> str:
+    """Patient and day, as far as they are known."""
+    return f"patient {facts['patient'] or 'unnamed'}, {facts['date'] or 'undated'}"
+
+
+def _describe_series(series: Series, root: Path, mixed: tuple[str, ...]) -> Description:
+    first = series.instances[0]
+    facts = {**_facts(first), "series": series.key, "kernel": series.kernel or None, "files": len(series.instances)}
+    placement = place(series.slices)
+    odd = [*mixed, *series.odd, *placement.problems(), *_series_oddities(series)]
+    if placement.tilt_degrees:
+        odd.append(
+            f"tilted gantry: slices are stacked {placement.tilt_degrees:.1f}° off their normal; the grid is sheared"
+        )
+    size = f"{len(series.slices)} × {series.rows} × {series.columns}"
+    try:
+        grid = grid_of(series)
+    except HilumError as error:
+        odd.append(error.message)
+    else:
+        facts |= grid_facts(grid)
+        z, y, x = grid.size_zyx_mm
+        size += f" voxels, {z:.0f} × {y:.0f} × {x:.0f} mm (z × y × x)"
+    kind = f"{series.modality or 'image'} {'scout view' if series.is_localizer else 'series'}"
+    kernel = f", kernel {series.kernel}" if series.kernel else ""
+    where = root if len(series.files) > 1 else series.files[0]
+    return Description(str(where), kind, f"{_opening(facts)}: {size}{kernel}", tuple(dict.fromkeys(odd)), facts)
+
+
+def grid_facts(grid: Geometry) -> dict[str, object]:
+    """A grid for programs: JSON-ready."""
+    return {
+        "shape_zyx": list(grid.shape_zyx),
+        "spacing_zyx_mm": list(grid.spacing_zyx_mm),
+        "size_zyx_mm": list(grid.size_zyx_mm),
+        "affine_lps": grid.affine_lps.tolist(),
+        "orientation": grid.axis_codes,
+        "frame_uid": grid.frame_uid,
+    }
+
+
+def _series_oddities(series: Series) -> Iterable[str]:
+    slices, first = series.slices, series.instances[0]
+    if series.modality == "CT":
+        unscaled = sum(not plane.has_rescale for plane in slices)
+        if unscaled:
+            yield f"{unscaled} of {len(slices)} slices without rescale: slope 1 and intercept 0 are taken"
+        units = {plane.rescale_type for plane in slices} - {"", "HU"}
+        if units:
+            yield f"the values are said to be {', '.join(sorted(units))}, not HU"
+    if slices[0].pixels.bits_allocated < 16:
+        yield f"{slices[0].pixels.bits_allocated}-bit values: the range of HU is cut or coarse"
+    if len({(plane.slope, plane.intercept) for plane in slices}) > 1:
+        yield "slope or intercept differs from slice to slice"
+    if slices[0].pixels.photometric == "MONOCHROME1":
+        yield "MONOCHROME1: to be shown inverted; the values are not"
+    if first.facts["PixelPaddingValue"]:
+        yield f"padding is stored as {first.facts['PixelPaddingValue']} and kept as that value in HU"
+    if series.frame_uid is None:
+        yield "no frame of reference: masks and other series can't be matched to it for certain"
+    if len(slices) == 1 and first.sop_class not in ENHANCED_CT:
+        yield "a single slice"
+    for instance in series.instances:
+        yield from _file_oddities(instance)
+
+
+def _file_oddities(instance: Instance) -> Iterable[str]:
+    if instance.syntax in _ALWAYS_LOSSY or instance.facts["LossyImageCompression"] == "01":
+        yield f"lossy compression ({_syntax_name(instance.syntax)})"
+    elif instance.syntax in _PERHAPS_LOSSY and instance.facts["LossyImageCompression"] != "00":
+        yield f"perhaps lossy compression ({_syntax_name(instance.syntax)}, and the file doesn't say)"
+    if instance.facts["BurnedInAnnotation"].upper() == "YES":
+        yield "text is burned into the pixels"
+    if not has_preamble(instance.path):
+        yield "no preamble: the file begins without the 128 bytes and DICM of PS3.10"
+
+
+def _describe_instance(instance: Instance) -> Description:
+    odd = [*instance.odd, *_file_oddities(instance)]
+    facts = _facts(instance)
+    try:
+        if instance.flaw:
+            raise instance.flaw
+        kind, text, more, notes = _KINDS.get(instance.kind, _other)(read_header(instance.path))
+    except HilumError as error:
+        kind, text, more, notes = f"{instance.modality or 'unnamed'} image", error.message, {}, [error.message]
+    summary = text if instance.kind is Kind.DIRECTORY else f"{_opening(facts)}: {text}"
+    return Description(str(instance.path), kind, summary, tuple(dict.fromkeys(odd + notes)), facts | more)
+
+
+_Told = tuple[str, str, dict[str, object], list[str]]
+
+
+def _radiograph(header: Header) -> _Told:
+    source = require_radiograph(header)
+    rows, columns = source.shape_yx
+    pixel_mm, plane = pixel_spacing(header)
+    odd = []
+    size = f"{rows} × {columns} pixels"
+    if pixel_mm is None:
+        odd.append("it doesn't say how large its pixels are: no millimetres")
+    else:
+        size += f", {rows * pixel_mm[0]:.0f} × {columns * pixel_mm[1]:.0f} mm (y × x)"
+    if plane is SpacingPlane.DETECTOR:
+        odd.append("pixel spacing at the detector: what is in the patient is smaller by the magnification")
+    if source.photometric == "MONOCHROME1":
+        odd.append("MONOCHROME1: stored inverted, dense is dark; it is turned to dense is bright")
+    if header.items("VOILUTSequence"):
+        odd.append("a VOI lookup table is applied")
+    view = view_of(header)
+    facts: dict[str, object] = {
+        "shape_yx": [rows, columns],
+        "pixel_mm": list(pixel_mm) if pixel_mm else None,
+        "plane": plane and plane.value,
+        "view": view.value,
+    }
+    return "radiograph", f"{header.text('Modality')} radiograph, view {view}, {size}", facts, odd
+
+
+def _segmentation(header: Header) -> _Told:
+    labels = [item.text("SegmentLabel") or "unnamed" for item in header.items("SegmentSequence")]
+    odd = []
+    try:
+        require_volume_seg(header)
+    except HilumError as error:
+        odd.append(error.message)
+    kind = header.text("SegmentationType") or "of no stated type"
+    text = f"{kind} segmentation, {len(labels)} segments: {', '.join(labels[:6])}{' …' if len(labels) > 6 else ''}"
+    return "mask", text, {"segments": labels, "segmentation_type": kind}, odd
+
+
+def _structures(header: Header) -> _Told:
+    found = [(name, len(contours)) for name, _, contours in structures(header)]
+    odd = [f"{name!r} has no closed contour" for name, count in found if not count]
+    text = f"{len(found)} structures: {', '.join(f'{name} ({count} contours)' for name, count in found[:6])}"
+    return "RT structure set", text, {"structures": dict(found)}, odd
+
+
+def _report(header: Header) -> _Told:
+    titles = [item.text("CodeMeaning") for item in header.items("ConceptNameCodeSequence")]
+    return "structured report", titles[0] if titles else "without a title", {"title": titles[0] if titles else None}, []
+
+
+def _directory(header: Header) -> _Told:
+    records = Counter(item.text("DirectoryRecordType") for item in header.items("DirectoryRecordSequence"))
+    held = ", ".join(f"{count} × {name}" for name, count in records.items()) or "empty"
+    return "DICOM directory", f"a list of files ({held})", {"records": dict(records)}, []
+
+
+def _other(header: Header) -> _Told:
+    from pydicom.uid import UID
+
+    name = UID(header.sop_class).name if header.sop_class else "DICOM data without a class"
+    rows, columns = header.whole("Rows", 0), header.whole("Columns", 0)
+    facts: dict[str, object] = {"sop_class": name}
+    if not (rows and columns):
+        return "other DICOM", name, facts, []
+    frames, photometric = header.whole("NumberOfFrames", 1), header.text("PhotometricInterpretation")
+    size = f"{columns} × {rows} pixels{f', {frames} frames' if frames > 1 else ''}, {photometric or 'no photometry'}"
+    return "other image", f"{name}, {size}", facts | {"shape_yx": [rows, columns], "frames": frames}, []
+
+
+_KINDS = {
+    Kind.RADIOGRAPH: _radiograph,
+    Kind.SEGMENTATION: _segmentation,
+    Kind.STRUCTURES: _structures,
+    Kind.REPORT: _report,
+    Kind.DIRECTORY: _directory,
+}

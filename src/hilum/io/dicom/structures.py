@@ -1,0 +1,112 @@
+"""RT structure sets as masks on a CT's grid."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from hilum.core import Geometry, GeometryError, Mask, UnreadableError, UnsupportedError
+from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
+from hilum.io.dicom.files import Header, Item, guarded, read_header
+from hilum.io.dicom.instances import STRUCTURE_SET
+from hilum.ops import OutlineRule, fill_polygon
+
+_CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+_FLAT_SLICES = 0.1
+"""How far, in slices, a contour's points may lie apart across the slices: more is no contour of this grid."""
+
+
+def read_rtstruct(path: Path, geometry: Geometry) -> dict[str, Mask]:
+    """The structures of an RT structure set (PS3.3 A.19), by name, on a grid.
+
+    A voxel belongs to a structure when its centre is inside (rule CENTRE of `ops.fill_polygon`). Several contours of
+    one structure on one slice combine by exclusive or, so that an inner contour cuts a hole and "keyholes" work. Each
+    contour goes to the slice nearest to it; nothing is filled in between contours drawn on every other slice.
+
+    Contours that enclose nothing (points, open lines) are passed over, and so is a structure that has no other. Two
+    structures of one name are told apart by " (2)".
+
+    Args:
+        path: the file.
+        geometry: the CT's grid; tilted and oblique ones included.
+
+    Raises:
+        GeometryError: the contours are of another frame of reference, or don't lie on the grid's slices.
+        UnsupportedError: it is no RT structure set, or has no closed contour.
+        UnreadableError: the file is damaged.
+    """
+    header = read_header(path)
+    if header.sop_class != STRUCTURE_SET:
+        raise UnsupportedError(
+            f"{path} is no RT structure set, its modality is {header.text('Modality') or 'unknown'}."
+        )
+    masks: dict[str, Mask] = {}
+    for name, frame_uid, contours in structures(header):
+        if contours:
+            _require_frame(header, name, frame_uid, geometry)
+            unique = _unique(name, masks)
+            masks[unique] = Mask.of(_fill(header, name, contours, geometry), geometry, unique)
+    if not masks:
+        raise UnsupportedError(f"{path} holds no closed contour, so nothing to make a mask of.")
+    return masks
+
+
+def structures(header: Header) -> Iterator[tuple[str, str, list[Floats]]]:
+    """Each structure's name, Frame of Reference UID ("" unless given) and closed contours, [n, 3] in LPS mm.
+
+    Raises:
+        UnreadableError: the file is damaged.
+    """
+    drawn = {item.text("ReferencedROINumber"): item for item in header.items("ROIContourSequence")}
+    frames = [item.text("FrameOfReferenceUID") for item in header.items("ReferencedFrameOfReferenceSequence")]
+    for region in header.items("StructureSetROISequence"):
+        number = region.text("ROINumber")
+        frame_uid = region.text("ReferencedFrameOfReferenceUID") or (frames[0] if len(frames) == 1 else "")
+        contours = drawn[number].items("ContourSequence") if number in drawn else []
+        closed = [contour for contour in contours if contour.text("ContourGeometricType") in _CLOSED]
+        yield region.text("ROIName") or f"structure {number}", frame_uid, [_points(contour) for contour in closed]
+
+
+def _points(contour: Item) -> Floats:
+    value = contour.value("ContourData")
+    with guarded(contour.path, "ContourData"):
+        numbers = np.array([float(part) for part in value or ()], dtype=np.float64)
+    if len(numbers) < 9 or len(numbers) % 3 or not np.isfinite(numbers).all():
+        raise UnreadableError(
+            f"{contour.path} is damaged: a closed contour is three points or more, got {len(numbers)} numbers."
+        )
+    return numbers.reshape(-1, 3)
+
+
+def _require_frame(header: Header, name: str, frame_uid: str, geometry: Geometry) -> None:
+    if frame_uid and geometry.frame_uid and frame_uid != geometry.frame_uid:
+        raise GeometryError(
+            f"{header.path}: {name!r} was drawn in the frame of reference {frame_uid}, the image's is "
+            f"{geometry.frame_uid}.",
+            "Give the CT that it was drawn on.",
+        )
+
+
+def _fill(header: Header, name: str, contours: list[Floats], geometry: Geometry) -> Selection:
+    selection = np.zeros(geometry.shape_zyx, dtype=bool)
+    for points in contours:
+        index = geometry.to_index(points)
+        k = round(float(index[:, 0].mean()))
+        if np.ptp(index[:, 0]) > _FLAT_SLICES or not 0 <= k < geometry.shape_zyx[0]:
+            low, high = index[:, 0].min(), index[:, 0].max()
+            raise GeometryError(
+                f"{header.path}: a contour of {name!r} lies across slices {low:.4g} to {high:.4g} of an image that has "
+                f"0 to {geometry.shape_zyx[0] - 1}.",
+                "Give the CT that it was drawn on.",
+            )
+        selection[k] ^= fill_polygon(index[:, :0:-1], geometry.shape_zyx[1:], OutlineRule.CENTRE)
+    return selection
+
+
+def _unique(name: str, taken: dict[str, Mask]) -> str:
+    number, unique = 1, name
+    while unique in taken:
+        number += 1
+        unique = f"{name} ({number})"
+    return unique
