@@ -1,0 +1,72 @@
+"""`hilum info`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from hilum.core import Failures
+    from hilum.io.description import Description
+
+SOME_FAILED = 3
+
+
+def info(
+    paths: Annotated[list[Path], Parameter(negative="")],
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Say what files and folders are, how large in mm, and what is odd about them.
+
+    A folder is searched with all that is below it: DICOM files are grouped into series, NIfTI, MHD/MHA, NRRD, PNG, JPEG
+    and TIFF are listed one by one, and files that are no images (XML, CSV, …) are counted. One file that is no image is
+    an error (exit code 1); among several paths, or in a folder, what can't be read goes to stderr, a line each, and the
+    exit code is 3.
+
+    Examples:
+    hilum info scans/patient7
+
+    hilum info ct.nii.gz mask.nii.gz
+
+    hilum info --json scans > scans.json
+
+    Parameters
+    ----------
+    paths
+        Files and folders.
+    json
+        Print JSON for programs.
+    """
+    from hilum.cli.progress import bar
+    from hilum.workflows.info import inspect
+
+    if not paths:
+        from hilum.core import InputError
+
+        raise InputError("nothing to look at.", "Name a file or folder: hilum info scans/patient7")
+    found, failures = inspect(paths, bar)
+    if json:
+        _print_json(found, failures)
+    else:
+        _print_text(found)
+        for failure in failures:
+            print(f"hilum: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
+    return SOME_FAILED if len(failures) else 0
+
+
+def _print_text(found: Sequence["Description"]) -> None:
+    for description in found:
+        print(description.path)
+        print(f"  {description.summary}")
+        for note in description.odd:
+            print(f"  odd: {note}")
+
+
+def _print_json(found: Sequence["Description"], failures: "Failures") -> None:
+    from hilum.io.json_file import to_json
+
+    print(to_json({"schema": "hilum.info/1", "found": list(found), "failures": list(failures)}))

@@ -1,0 +1,130 @@
+"""Says in a person's words what a path holds, and what is odd about it."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from hilum.core import Failures, HilumError, InputError, UnreadableError, UnsupportedError
+from hilum.io.description import Description
+from hilum.io.kinds import RASTERS, VOLUMES, Kind, recognise
+from hilum.io.read import files_in
+
+
+def describe(path: Path, failures: Failures | None = None) -> list[Description]:
+    """What is at a path: one description for each series, volume or picture.
+
+    In a folder, everything below it is looked at: DICOM files are grouped into series, other images are listed one by
+    one, and what is no image is counted. Voxels are read, so that values can be judged.
+
+    Args:
+        path: a file or folder.
+        failures: where files of a folder that can't be read are recorded; without it the first one is raised.
+
+    Raises:
+        InputError: nothing there, an empty folder, or a single file that is no image or is damaged.
+        HilumError: a file of the folder failed, and `failures` is None.
+    """
+    kind = recognise(path)
+    if kind is not Kind.FOLDER:
+        return _describe_file(path, kind)
+    files = files_in(path)
+    if not files:
+        raise InputError(f"{path} is an empty folder.", "Name the folder that holds the images.")
+    failures = _Raising() if failures is None else failures
+    kinds = dict(_recognised(files, failures))
+    found = _dicom_in(path, kinds, failures)
+    for file, file_kind in kinds.items():
+        if file_kind in VOLUMES | RASTERS:
+            found += _guarded(file, file_kind, failures)
+    return found + _others(path, kinds)
+
+
+class _Raising(Failures):
+    """Records nothing: the first failure is raised."""
+
+    def add(self, key: str, error: HilumError) -> None:
+        del key
+        raise error
+
+
+def _recognised(files: Iterable[Path], failures: Failures) -> Iterator[tuple[Path, Kind]]:
+    for file in files:
+        try:
+            yield file, recognise(file)
+        except HilumError as error:
+            failures.add(str(file), error)
+
+
+def _guarded(file: Path, kind: Kind, failures: Failures) -> list[Description]:
+    try:
+        return _describe_file(file, kind)
+    except HilumError as error:
+        failures.add(str(file), error)
+        return []
+
+
+def _dicom_in(folder: Path, kinds: dict[Path, Kind], failures: Failures) -> list[Description]:
+    if Kind.DICOM not in kinds.values():
+        return []
+    from hilum.io.dicom import describe_dicom
+
+    found = []
+    for description in describe_dicom(folder):
+        if description.kind == "unreadable":
+            failures.add(description.path, UnreadableError(*(str(description.facts[k]) for k in ("error", "remedy"))))
+        else:
+            found.append(description)
+    return found
+
+
+def _describe_file(path: Path, kind: Kind) -> list[Description]:
+    if kind is Kind.DICOM:
+        from hilum.io.dicom import describe_dicom
+
+        return describe_dicom(path)
+    if kind in VOLUMES:
+        from hilum.io.describe_volume import describe_volume
+
+        return [describe_volume(path)]
+    if kind in RASTERS:
+        from hilum.io.describe_picture import describe_picture
+
+        return [describe_picture(path)]
+    dicom = " (its name says DICOM)" if path.suffix.lower() in (".dcm", ".dicom") else ""
+    raise UnsupportedError(
+        f"{path} is {kind.phrase}{dicom}.", "hilum info looks at DICOM, NIfTI, MHD/MHA, NRRD, PNG, JPEG and TIFF."
+    )
+
+
+def _others(folder: Path, kinds: dict[Path, Kind]) -> list[Description]:
+    """One line for all files that are no image; the voxels of a header beside them are part of an image."""
+    headers = {path.with_suffix("") for path, kind in kinds.items() if kind in VOLUMES}
+    others = [
+        (path, kind)
+        for path, kind in kinds.items()
+        if kind not in VOLUMES | RASTERS | {Kind.DICOM}
+        and not (path.suffix.lower() in (".raw", ".zraw", ".img") and path.with_suffix("") in headers)
+    ]
+    if not others:
+        return []
+    counts = Counter(str(kind) for _, kind in others)
+    listed = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    summary = f"{count_of(len(others), 'file')} that {'is' if len(others) == 1 else 'are'} no image: {listed}"
+    facts = {"counts": dict(counts), "files": [str(path) for path, _ in others]}
+    return [Description(str(folder), "other files", summary, (), facts)]
+
+
+def count_of(number: int, thing: str) -> str:
+    """For example "1 file" or "3 files"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for people: at most so many decimals, no needless zeros, a true minus sign."""
+    text = f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}"
+    return text.replace("-0", "0") if text in ("-0",) else text.replace("-", "−")
+
+
+def times(values: Sequence[float], digits: int = 3) -> str:
+    """Sizes for people, "512 × 512 × 133"."""
+    return " × ".join(number(value, digits) for value in values)

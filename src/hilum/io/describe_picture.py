@@ -1,0 +1,50 @@
+"""What a picture file holds, in a person's words."""
+
+from pathlib import Path
+
+import numpy as np
+
+from hilum.io.describe import number, times
+from hilum.io.description import Description
+from hilum.io.raster import Picture, read_picture
+
+_SMALL_PIXELS = 256
+_FEW_VALUES = 32
+"""At most so many different values, with background among them, are labels; radiographs have hundreds."""
+
+
+def describe_picture(path: Path) -> Description:
+    """What a PNG, JPEG or TIFF holds; raises like `read_picture`."""
+    picture = read_picture(path, keep_indices=True)
+    pixels = picture.pixels
+    present = np.unique(pixels)
+    is_mask = picture.format != "JPEG" and bool(present[0] == 0) and 1 < len(present) <= _FEW_VALUES
+    kind = "2D mask" if is_mask else "radiograph"
+    shown = f"labels {', '.join(number(float(v)) for v in present[1:9])}" if is_mask else _range(picture)
+    bits = f"{picture.bits} bit{'s' if picture.bits > 1 else ''}"
+    size = times(pixels.shape[::-1], 0)
+    summary = f"{kind} ({picture.format}), {size} pixels, {bits} a pixel, {shown}, size in mm unknown"
+    odd = (*picture.odd, *_notes(picture, is_mask))
+    facts = {
+        "format": picture.format,
+        "shape_yx": pixels.shape,
+        "bits": picture.bits,
+        "value_range": [float(present[0]), float(present[-1])],
+        "pixel_mm": None,
+    }
+    return Description(str(path), kind, summary, odd, facts)
+
+
+def _range(picture: Picture) -> str:
+    return f"grey values {number(float(picture.pixels.min()))}…{number(float(picture.pixels.max()))}"
+
+
+def _notes(picture: Picture, is_mask: bool) -> tuple[str, ...]:
+    notes, pixels = [], picture.pixels
+    if pixels.min() == pixels.max():
+        notes.append("all pixels are the same: there is no picture in it")
+    if min(pixels.shape) < _SMALL_PIXELS and not is_mask:
+        notes.append(f"small: {times(pixels.shape[::-1], 0)} pixels are few for a chest X-ray")
+    if not is_mask:
+        notes.append("a picture doesn't say whether dense is bright or dark; bright is assumed")
+    return tuple(notes)

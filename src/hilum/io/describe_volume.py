@@ -1,0 +1,166 @@
+"""What a volume file holds, in a person's words."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hilum.core import Geometry
+from hilum.core.volume import Voxels
+from hilum.io.describe import number, times
+from hilum.io.description import Description
+from hilum.io.stored import StoredVolume
+from hilum.io.volumes import read_stored
+
+MOST_LABELS = 255
+_THICK_MM = 3.0
+"""Above this, guidelines call sections too thick for small nodules (Bankier 2017: 1.5 mm or less is wanted)."""
+_ANISOTROPIC = 5.0
+_SMALL_MM = 100.0
+"""An adult's chest is some 300 mm wide: less is a crop."""
+_AIR_HU, _LUNG_HU = -1024, -500
+
+
+@dataclass(frozen=True)
+class Values:
+    """What is known about a volume's numbers.
+
+    Attributes:
+        low: smallest finite value.
+        high: largest finite value.
+        nonfinite: how many are NaN or infinite.
+        counts: voxels by label, when all are whole, 0 or more and at most 255; None otherwise.
+    """
+
+    low: float
+    high: float
+    nonfinite: int
+    counts: tuple[int, ...] | None
+
+    @classmethod
+    def of(cls, array: Voxels) -> "Values":
+        """Look at all values of [z, y, x], slice by slice."""
+        finite = [slab[np.isfinite(slab)] if array.dtype.kind == "f" else slab.ravel() for slab in array]
+        filled = [slab for slab in finite if slab.size]
+        if not filled:
+            return cls(np.nan, np.nan, array.size, None)
+        low, high = float(min(slab.min() for slab in filled)), float(max(slab.max() for slab in filled))
+        nonfinite = array.size - sum(slab.size for slab in finite)
+        labels = low >= 0 and high <= MOST_LABELS and not nonfinite
+        counts = np.zeros(MOST_LABELS + 1, dtype=np.int64)
+        for slab in filled if labels else []:
+            if array.dtype.kind == "f" and not (np.trunc(slab) == slab).all():
+                labels = False
+                break
+            counts += np.bincount(slab.astype(np.uint8), minlength=MOST_LABELS + 1)
+        return cls(low, high, nonfinite, tuple(int(n) for n in counts) if labels else None)
+
+    @property
+    def look_like_hu(self) -> bool:
+        """Whether they reach down to lung and up to tissue, as a CT's do."""
+        return self.low <= _LUNG_HU and self.high >= 0
+
+    @property
+    def look_like_labels(self) -> bool:
+        """Whether they are few whole numbers with background: labels, not grey values."""
+        return self.counts is not None and self.counts[0] > 0 and 1 < sum(n > 0 for n in self.counts) <= 64
+
+
+def describe_volume(path: Path) -> Description:
+    """What a NIfTI, MetaImage or NRRD file holds; raises like `read_stored`."""
+    stored = read_stored(path)
+    array = stored.array if (stored.slope, stored.intercept) == (1, 0) else stored.values()
+    values, geometry = Values.of(array), stored.geometry
+    is_mask = values.look_like_labels
+    kind = "mask" if is_mask else "CT volume" if values.look_like_hu else "volume"
+    what = _labels(values, geometry) if is_mask else _range(values)
+    summary = f"{kind} ({stored.format}), {grid_line(geometry)}, {what}, axes {geometry.axis_codes}"
+    odd = (*stored.odd, *geometry_notes(geometry), *(() if is_mask else _value_notes(values)))
+    return Description(str(path), kind, summary, odd, _facts(stored, values, kind))
+
+
+def grid_line(geometry: Geometry) -> str:
+    """Voxels, their size and the extent, x first as people say it."""
+    voxels, steps, sizes = geometry.shape_zyx[::-1], geometry.spacing_zyx_mm[::-1], geometry.size_zyx_mm[::-1]
+    each = " × ".join(f"{step:.3f}" for step in steps)
+    return f"{times(voxels, 0)} voxels of {each} mm ({times(sizes, 1)} mm)"
+
+
+def geometry_notes(geometry: Geometry) -> tuple[str, ...]:
+    """What is odd about a grid, one line each."""
+    steps, notes = geometry.spacing_zyx_mm, []
+    slice_mm = steps[geometry.axial_axis]
+    if 1 in geometry.shape_zyx:
+        notes.append("it is flat: one slice is no CT volume")
+    if slice_mm > _THICK_MM:
+        notes.append(f"thick slices ({slice_mm:.3g} mm): small nodules are missed or measured badly above 3 mm")
+    if max(steps) > _ANISOTROPIC * min(steps):
+        notes.append(f"its voxels are {max(steps) / min(steps):.1f} times as long as they are wide")
+    if np.linalg.det(geometry.directions) < 0:
+        notes.append(f"left-handed: index axes run {geometry.axis_codes}, a mirror image when shown without its affine")
+    if max(geometry.size_zyx_mm) < _SMALL_MM and 1 not in geometry.shape_zyx:
+        notes.append(f"small: {times(geometry.size_zyx_mm[::-1], 1)} mm is no whole chest")
+    return (*notes, *_direction_notes(geometry))
+
+
+def _direction_notes(geometry: Geometry) -> tuple[str, ...]:
+    axes, notes = geometry.directions, []
+    skew = np.abs(axes.T @ axes - np.eye(3)).max()
+    if skew > 1e-3:
+        notes.append(f"sheared: its axes are up to {np.degrees(np.arcsin(min(1.0, skew))):.1f}° off a right angle")
+    oblique = np.degrees(np.arccos(np.clip(np.abs(axes).max(axis=0), 0, 1))).max()
+    if oblique > 1 and skew <= 1e-3:
+        notes.append(f"oblique: turned {oblique:.1f}° against the patient's axes")
+    return tuple(notes)
+
+
+def _value_notes(values: Values) -> tuple[str, ...]:
+    """What is odd about numbers that ought to be HU."""
+    notes = []
+    if np.isnan(values.low) or values.low == values.high:
+        return ("all values are the same, or none is a number: there is no picture in it",)
+    if values.nonfinite:
+        notes.append(f"{values.nonfinite} values are not numbers (NaN or infinite)")
+    if values.low >= 0 and values.high <= 255:
+        notes.append("all values are in 0…255: display values or a mask, not HU")
+    elif values.low >= 0:
+        notes.append("no value is below 0: not HU, or stored without its offset of −1024")
+    elif values.low > _LUNG_HU:
+        notes.append(
+            f"no value is below {number(_LUNG_HU)}: air and lung are missing, so these are hardly HU of a chest"
+        )
+    elif values.low < _AIR_HU:
+        notes.append(f"values go below {number(_AIR_HU)} HU: padding outside the scanner's field, or not HU")
+    return tuple(notes)
+
+
+def _range(values: Values) -> str:
+    unit = "HU" if values.look_like_hu else "values"
+    return f"{unit} {number(values.low)}…{number(values.high)}"
+
+
+def _labels(values: Values, geometry: Geometry) -> str:
+    present = [(label, n) for label, n in enumerate(values.counts or ()) if n and label]
+    shown = [f"{label} ({n * geometry.voxel_mm3 / 1000:.3g} ml)" for label, n in present[:5]]
+    more = f" and {len(present) - 5} more" if len(present) > 5 else ""
+    return f"label{'' if len(present) == 1 else 's'} {', '.join(shown)}{more}"
+
+
+def _facts(stored: StoredVolume, values: Values, kind: str) -> dict[str, object]:
+    geometry = stored.geometry
+    labels = {str(label): n for label, n in enumerate(values.counts or ()) if n and label}
+    return {
+        "format": stored.format,
+        "stored_type": str(stored.array.dtype),
+        "shape_zyx": geometry.shape_zyx,
+        "spacing_zyx_mm": geometry.spacing_zyx_mm,
+        "size_zyx_mm": geometry.size_zyx_mm,
+        "affine_lps": geometry.affine_lps.tolist(),
+        "orientation": geometry.axis_codes,
+        "value_range": [values.low, values.high],
+        **(
+            {"label_voxels": labels, "label_names": {str(k): v for k, v in stored.names.items()}}
+            if kind == "mask"
+            else {}
+        ),
+    }

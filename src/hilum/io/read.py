@@ -1,0 +1,201 @@
+"""The front door: reads what a path is, whatever it is called."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hilum.core import AmbiguousError, Geometry, InputError, Mask, Radiograph, UnsupportedError, Volume
+from hilum.io.kinds import RASTERS, VOLUMES, Kind, recognise
+
+if TYPE_CHECKING:
+    from hilum.io.stored import StoredVolume
+
+_FORMATS = "DICOM, NIfTI, MHD/MHA and NRRD"
+
+
+def read_volume(path: Path, *, series: str | None = None, repair: bool = False) -> Volume:
+    """A CT from a DICOM series (file or folder), NIfTI, MHD/MHA or NRRD.
+
+    Only DICOM says what its numbers are; in the others they are taken to be HU, because a volume is a CT here
+    (`describe` notes when they don't look like HU). Files that hilum wrote from another quantity say so and keep it.
+
+    Args:
+        path: a file, a folder with a DICOM series, or a folder with one volume file.
+        series: which DICOM series, where a folder holds several.
+        repair: for DICOM, resample what is unevenly spaced rather than refuse it.
+
+    Returns:
+        The volume, [z, y, x], int16 where that is exact, float32 otherwise, on a grid in LPS mm.
+
+    Raises:
+        InputError: nothing there, damaged, not a volume, 2D, or several series and none chosen.
+        GeometryError: its header gives no grid.
+    """
+    from hilum.io.dicom import read_series
+
+    kind = recognise(path)
+    if kind is Kind.FOLDER:
+        path, kind = _only_volume_in(path)
+    if kind in (Kind.DICOM, Kind.FOLDER):
+        return read_series(path, series=series, repair=repair)
+    if kind in VOLUMES:
+        stored = _stored(path)
+        _require_depth(stored.geometry, path)
+        return stored.volume()
+    raise _not("a CT volume", path, kind, f"Give {_FORMATS}.")
+
+
+def read_radiograph(path: Path) -> Radiograph:
+    """A chest X-ray from DICOM, PNG, JPEG or TIFF; pictures have no millimetres.
+
+    Raises:
+        InputError: nothing there, damaged, coloured, or not a radiograph.
+    """
+    kind = recognise(path)
+    if kind in RASTERS:
+        from hilum.io.raster import read_raster_radiograph
+
+        return read_raster_radiograph(path)
+    if kind in (Kind.DICOM, Kind.FOLDER):
+        from hilum.io.dicom import read_dicom_radiograph
+
+        return read_dicom_radiograph(_only_file_in(path) if kind is Kind.FOLDER else path)
+    raise _not("a radiograph", path, kind, "Give DICOM, PNG, JPEG or TIFF.")
+
+
+def read_mask(path: Path, reference: Geometry | None = None) -> Mask:
+    """Labels from NIfTI, MHD/MHA, NRRD, PNG, TIFF, DICOM SEG or RTSTRUCT.
+
+    Segments of a SEG and structures of an RTSTRUCT become labels 1, 2, … with their names.
+
+    Args:
+        path: the file.
+        reference: the grid that the mask has to lie on; an RTSTRUCT, which has no grid of its own, needs it.
+
+    Raises:
+        InputError: nothing there, damaged, values that are no labels, or structures that overlap.
+        GeometryError: the mask's grid is not `reference`.
+    """
+    kind = recognise(path)
+    if kind in RASTERS:
+        from hilum.io.raster import read_raster_mask
+
+        mask = read_raster_mask(path)
+    elif kind in VOLUMES:
+        mask = _stored(path).mask(str(path))
+    elif kind is Kind.DICOM:
+        mask = _dicom_mask(path, reference)
+    else:
+        raise _not("a mask", path, kind, "Give NIfTI, MHD/MHA, NRRD, PNG, TIFF, DICOM SEG or RTSTRUCT.")
+    if reference is not None and mask.geometry is not None:
+        reference.require_same_grid(mask.geometry)
+    return mask
+
+
+def _stored(path: Path) -> "StoredVolume":
+    from hilum.io.volumes import read_stored
+
+    return read_stored(path)
+
+
+def _require_depth(geometry: Geometry, path: Path) -> None:
+    if 1 in geometry.shape_zyx:
+        nz, ny, nx = geometry.shape_zyx
+        raise UnsupportedError(
+            f"{path} is flat ({nx} × {ny} × {nz}); a CT volume has several slices.", "Give the whole volume."
+        )
+
+
+def _only_volume_in(folder: Path) -> tuple[Path, Kind]:
+    """A folder stands for the one volume file in it; with DICOM, or with none, for itself."""
+    files = files_in(folder)
+    if not files:
+        raise InputError(f"{folder} is an empty folder.", "Name the folder that holds the images.")
+    kinds = {path: recognise(path) for path in files}
+    volumes = [path for path, kind in kinds.items() if kind in VOLUMES]
+    if Kind.DICOM in kinds.values() or not volumes:
+        return folder, Kind.FOLDER
+    if len(volumes) > 1:
+        raise AmbiguousError(
+            f"{folder} holds {len(volumes)} volumes ({_some([path.name for path in volumes])}).", "Name the one file."
+        )
+    return volumes[0], kinds[volumes[0]]
+
+
+def _only_file_in(folder: Path) -> Path:
+    files = files_in(folder)
+    if len(files) != 1:
+        raise AmbiguousError(f"{folder} is a folder with {len(files)} files; one radiograph was expected.", "Name it.")
+    return files[0]
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All files below a folder, sorted; hidden ones (a name that begins with a dot) are left out.
+
+    Raises:
+        InputError: the folder may not be listed.
+    """
+    try:
+        return sorted(path for path in folder.rglob("*") if not path.name.startswith(".") and path.is_file())
+    except OSError as error:
+        raise InputError(f"{folder} can't be listed: {error.strerror or error}.", "Ask for read permission.") from error
+
+
+def _dicom_mask(path: Path, reference: Geometry | None) -> Mask:
+    from hilum.io.dicom import read_header, read_rtstruct, read_seg
+
+    modality = read_header(path).text("Modality")
+    if modality == "SEG":
+        return combine(read_seg(path), path)
+    if modality == "RTSTRUCT":
+        if reference is None:
+            raise InputError(f"{path} holds outlines without a grid.", "Give the CT that they were drawn on as well.")
+        return combine(list(read_rtstruct(path, reference).values()), path)
+    raise _not("a mask", path, Kind.DICOM, f"Its modality is {modality or 'not given'}; SEG or RTSTRUCT hold masks.")
+
+
+def combine(masks: Sequence[Mask], path: Path) -> Mask:
+    """One mask with labels 1, 2, … of several on one grid that don't overlap; `path` is for errors.
+
+    Raises:
+        AmbiguousError: they overlap, so that a voxel would need two labels.
+        InputError: there are none.
+        GeometryError: their grids differ.
+    """
+    if not masks:
+        raise InputError(f"{path} holds no segment.", "")
+    if len(masks) == 1:
+        return masks[0]
+    grid = masks[0].require_geometry()
+    labels, names = np.zeros(grid.shape_zyx, dtype=np.uint16), dict[int, str]()
+    for mask in masks:
+        grid.require_same_grid(mask.require_geometry())
+        for label, name in _labels(mask).items():
+            where = mask.select(label)
+            if labels[where].any():
+                raise AmbiguousError(
+                    f"{path} holds structures that overlap ({name} with another); a mask has one label a voxel.",
+                    "Read them one by one: hilum.io.dicom.read_seg or read_rtstruct.",
+                )
+            names[len(names) + 1] = name
+            labels[where] = len(names)
+    return Mask(labels.astype(np.min_scalar_type(len(names))), grid, names=names)
+
+
+def _labels(mask: Mask) -> Mapping[int, str]:
+    found = (int(label) for label in np.unique(mask.labels) if label)
+    return mask.names or {label: f"label {label}" for label in found}
+
+
+def _not(wanted: str, path: Path, kind: Kind, remedy: str) -> InputError:
+    """The error for a sound file of another kind; a file whose name promises DICOM gets told so."""
+    called = " (its name says DICOM)" if path.suffix.lower() in (".dcm", ".dicom") and kind is not Kind.DICOM else ""
+    if path.suffix.lower() in (".raw", ".zraw", ".img") and kind is Kind.BINARY:
+        remedy = "Give the header that describes these voxels (.mhd, .nhdr, .hdr)."
+    return UnsupportedError(f"{path} is {kind.phrase}{called}; {wanted} was expected.", remedy)
+
+
+def _some(names: Sequence[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")

@@ -1,0 +1,104 @@
+"""A volume as a file has it, before anybody says whether it is a CT or a mask."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+from hilum.core import Geometry, Mask, Quantity, UnsupportedError, Volume
+from hilum.core.mask import Labels
+from hilum.core.volume import Voxels
+
+
+@dataclass(frozen=True, eq=False)
+class StoredVolume:
+    """What a NIfTI, MetaImage or NRRD file holds.
+
+    Attributes:
+        array: [z, y, x], in the type that the file has; true values are `slope * array + intercept`.
+        geometry: the grid, already in LPS millimetres.
+        format: "NIfTI", "MetaImage" or "NRRD", for people.
+        slope: factor of the true values.
+        intercept: offset of the true values.
+        odd: what is strange about the header, one line each.
+        names: what the labels mean, where the format says (3D Slicer's segmentations).
+        quantity: what the numbers are, where the file says; these formats have no field for it, so mostly None.
+    """
+
+    array: Voxels
+    geometry: Geometry
+    format: str
+    slope: float = 1.0
+    intercept: float = 0.0
+    odd: tuple[str, ...] = ()
+    names: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    quantity: Quantity | None = None
+
+    def values(self) -> Voxels:
+        """The true values: int16 where every one of them is exactly that, float32 otherwise."""
+        array: Voxels = self.array
+        if array.dtype == np.int16 and (self.slope, self.intercept) == (1, 0):
+            return array
+        if self.slope != 1 or not float(self.intercept).is_integer() or not is_whole(array):
+            return self._scaled()
+        low, high = int(array.min()) + int(self.intercept), int(array.max()) + int(self.intercept)
+        if low < np.iinfo(np.int16).min or high > np.iinfo(np.int16).max:
+            return self._scaled()
+        if self.intercept == 0:
+            return array.astype(np.int16)
+        if array.dtype.kind == "f":
+            return (array + array.dtype.type(self.intercept)).astype(np.int16)
+        # Modular arithmetic: the sum fits, so a wrap on the way there comes back.
+        return array.astype(np.int16) + np.array(int(self.intercept), dtype=np.int64).astype(np.int16)
+
+    def _scaled(self) -> Voxels:
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = self.array.astype(np.float32)
+            if self.slope != 1:
+                values *= np.float32(self.slope)
+            if self.intercept != 0:
+                values += np.float32(self.intercept)
+        return values
+
+    def volume(self) -> Volume:
+        """As a volume; in HU unless the file says otherwise, since what is read here as a volume is a CT."""
+        return Volume(self.values(), self.geometry, self.quantity or Quantity.HU)
+
+    def mask(self, source: str) -> Mask:
+        """As labels; `source` names the file in errors.
+
+        Raises:
+            UnsupportedError: the values are not whole numbers of 0 or more.
+        """
+        identity = (self.slope, self.intercept) == (1, 0)
+        return Mask(as_labels(self.array if identity else self.values(), source), self.geometry, names=self.names)
+
+
+def as_labels(array: Voxels, source: str) -> Labels:
+    """Labels of the smallest unsigned type that holds them, any shape.
+
+    Raises:
+        UnsupportedError: the values are not whole numbers of 0 or more.
+    """
+    if not is_whole(array):
+        raise UnsupportedError(
+            f"{source} is no mask: its values have fractions (or are not numbers), labels are whole.",
+            "A probability map has to be thresholded first.",
+        )
+    low, high = array.min(), array.max()
+    if low < 0 or high > np.iinfo(np.uint32).max:
+        raise UnsupportedError(
+            f"{source} is no mask: its values run from {low:g} to {high:g}, labels are 0 or more.",
+            "If this is a CT, give it as the image.",
+        )
+    return array.astype(np.min_scalar_type(int(high)), copy=False)
+
+
+def is_whole(array: Voxels) -> bool:
+    """Whether all values are whole numbers; by slices, so that no second copy is held."""
+    if array.dtype.kind in "biu":
+        return True
+    slabs = array if array.ndim == 3 else array[None]
+    with np.errstate(invalid="ignore"):
+        return all(bool((np.isfinite(slab) & (np.trunc(slab) == slab)).all()) for slab in slabs)

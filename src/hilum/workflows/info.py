@@ -1,0 +1,34 @@
+"""What files and folders are, and what is odd about them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hilum.core import Failures, HilumError
+from hilum.io.describe import describe
+from hilum.io.description import Description
+from hilum.workflows.track import Track, silently
+
+
+def inspect(paths: Sequence[Path], track: Track = silently) -> tuple[list[Description], Failures]:
+    """Describe everything at the paths; what can't be read is recorded and doesn't cost the rest.
+
+    Args:
+        paths: files and folders.
+        track: shows how far it is.
+
+    Returns:
+        What was found, in the order of the paths, and what failed.
+
+    Raises:
+        HilumError: there is one path, a file or a folder as a whole, and it can't be described.
+    """
+    found: list[Description] = []
+    failures = Failures()
+    for path in track(paths, "looking"):
+        try:
+            found += describe(path, failures)
+        except HilumError as error:
+            if len(paths) == 1:
+                raise
+            failures.add(str(path), error)
+    return found, failures
