@@ -179,7 +179,7 @@ def _joined(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
 def _numbers(outline: Outline, slice_number: int) -> NDArray[np.int64]:
     corner, region = _filled(outline)
     rows, columns = np.nonzero(region)
-    return (slice_number * _ROW + rows + corner[1]) * _ROW + columns + corner[0]
+    return np.asarray((slice_number * _ROW + rows + corner[1]) * _ROW + columns + corner[0], dtype=np.int64)
 
 
 def _filled(outline: Outline) -> tuple[NDArray[np.int64], Selection]:

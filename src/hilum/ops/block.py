@@ -53,7 +53,7 @@ def place(mask: Mask, geometry: Geometry) -> Mask:
         GeometryError: the mask's voxels are not voxels of the grid, or leave it.
     """
     source = mask.require_geometry()
-    to_index = np.linalg.solve(geometry.affine_lps, source.affine_lps)[::-1, ::-1][1:, 1:]
+    to_index: Floats = np.asarray(np.linalg.solve(geometry.affine_lps, source.affine_lps))[::-1, ::-1][1:, 1:]
     steps = np.rint(to_index)
     first = geometry.to_index(source.to_lps_mm((0, 0, 0)))
     last = geometry.to_index(source.to_lps_mm(np.array(source.shape_zyx) - 1))
