@@ -11,6 +11,10 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from hilum import __version__
+from hilum.cli.convert import convert
+from hilum.cli.demo import demo
+from hilum.cli.doctor import doctor
+from hilum.cli.info import info
 from hilum.core import HilumError
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -19,24 +23,25 @@ app = App(
     name="hilum",
     help="""Lung nodules from the first CT to the last chest X-ray.
 
-    Everything runs on this computer; nothing is sent or downloaded. Results go to stdout, notes and progress to stderr.
-    Decision support for research, not a medical device.""",
-    help_epilogue="""Examples:
+Everything runs on this computer; nothing is sent or downloaded. Results go to stdout, notes and progress to stderr.
+Decision support for research, not a medical device.
 
-    hilum demo                 a real CT, its nodules outlined and measured, with a report
-    hilum info scans/patient7  what is in a folder, and what is odd about it
-    hilum doctor               what is installed, what is missing, what to do
-    """,
+```
+hilum demo                    a real CT: nodules outlined, measured, reported
+hilum info scans/patient7     what is in a folder, and what is odd about it
+hilum convert scan ct.nii.gz  a DICOM series as NIfTI
+hilum doctor                  what is installed, what is missing, what to do
+```
+""",
+    help_format="markdown",
     version=__version__,
     result_action="return_value",
 )
 app.register_install_completion_command()
 app["--install-completion"].group = "Parameters"
 app.meta.group_parameters = "Parameters"
-app.command("hilum.cli.demo:demo")
-app.command("hilum.cli.info:info")
-app.command("hilum.cli.convert:convert")
-app.command("hilum.cli.doctor:doctor")
+for command in (demo, info, convert, doctor):
+    app.command(command)
 
 
 @app.meta.default

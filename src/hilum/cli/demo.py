@@ -12,6 +12,11 @@ def demo(out: Path = Path("hilum-demo"), /, *, force: Annotated[bool, Parameter(
     The CT is LIDC-IDRI-0001, installed beside hilum; nothing is downloaded. OUT then holds report.html, nodules.json,
     mask.nii.gz on the CT's own grid, every reader's mask, and the pictures. The same run again only says where it is.
 
+    ```
+    hilum demo
+    hilum demo results/demo --force
+    ```
+
     Parameters
     ----------
     out
