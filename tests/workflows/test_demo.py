@@ -1,0 +1,105 @@
+"""The demo on the real CT: what it leaves, checked by another library's eyes."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from scipy.ndimage import binary_dilation
+
+from hilum.core import OutputError
+from hilum.io.installed import sample_ct_path
+from hilum.workflows.demo import run_demo
+
+
+@pytest.fixture(scope="module")
+def demo_folder(tmp_path_factory):
+    return run_demo(tmp_path_factory.mktemp("demo") / "out").folder
+
+
+@pytest.fixture(scope="module")
+def nodules(demo_folder):
+    return json.loads((demo_folder / "nodules.json").read_text(encoding="utf-8"))["nodules"]
+
+
+def test_everything_promised_is_there(demo_folder):
+    names = {str(path.relative_to(demo_folder)) for path in demo_folder.rglob("*") if path.is_file()}
+    readers = {f"readers/nodule-1-reader-{number}.nii.gz" for number in (1, 2, 3, 4)}
+    expected = {"report.html", "nodules.json", "mask.nii.gz", "nodule-1.png", "projection.png", "run.json"}
+    assert names == expected | readers
+
+
+def test_the_mask_lies_on_the_ct_itself(demo_folder):
+    mask, ct = nibabel.load(demo_folder / "mask.nii.gz"), nibabel.load(sample_ct_path())
+    assert mask.shape == ct.shape
+    np.testing.assert_allclose(mask.affine, ct.affine, atol=1e-4)
+    assert mask.get_data_dtype() == np.uint8
+    nodule, hu = np.asanyarray(mask.dataobj) == 1, np.asanyarray(ct.dataobj)
+    shell = binary_dilation(nodule, iterations=6) & ~binary_dilation(nodule, iterations=2)
+    assert np.median(hu[nodule]) > -100, "a solid nodule is soft tissue"
+    assert np.median(hu[shell]) < -500, "and most of what is around it is lung"
+
+
+def test_volume_and_place_are_those_that_simpleitk_finds_in_the_mask(demo_folder, nodules):
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(sitk.ReadImage(str(demo_folder / "mask.nii.gz")))
+    assert shape.GetLabels() == (1,)
+    assert nodules[0]["volume_mm3"] == pytest.approx(shape.GetPhysicalSize(1), rel=1e-6)
+    assert nodules[0]["centre_lps_mm"] == pytest.approx(shape.GetCentroid(1), abs=1e-3)
+
+
+def test_consensus_and_range_come_from_the_readers_masks(demo_folder, nodules):
+    paths = sorted((demo_folder / "readers").iterdir())
+    masks = np.array([np.asanyarray(nibabel.load(path).dataobj) for path in paths])
+    consensus = np.asanyarray(nibabel.load(demo_folder / "mask.nii.gz").dataobj)
+    np.testing.assert_array_equal(consensus, masks.sum(axis=0) >= 2)
+    voxel_mm3 = 0.703125**2 * 2.5
+    volumes = [mask.sum(dtype=int) * voxel_mm3 for mask in masks]
+    assert [reader["volume_mm3"] for reader in nodules[0]["readers"]] == pytest.approx(volumes)
+    assert nodules[0]["uncertainty"]["volume_mm3_low"] == pytest.approx(min(volumes))
+    assert nodules[0]["uncertainty"]["volume_mm3_high"] == pytest.approx(max(volumes))
+    assert nodules[0]["reader_count"] == len(masks) == 4
+
+
+class _References(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attributes):
+        assert tag not in {"script", "link", "iframe"}
+        self.found += [value for name, value in attributes if name in {"src", "href", "srcset", "action"}]
+
+
+def test_the_report_needs_nothing_from_anywhere(demo_folder, nodules):
+    page = (demo_folder / "report.html").read_text(encoding="utf-8")
+    references = _References()
+    references.feed(page)
+    assert len(references.found) == 2
+    assert all(reference.startswith("data:image/png;base64,") for reference in references.found)
+    assert not re.search(r"url\(|@import|https?://", re.sub(r"base64,[^\"]*", "", page))
+    assert "Not a medical device" in page
+    assert f"{nodules[0]['long_axis_mm']:.1f}" in page
+    assert f"{nodules[0]['volume_mm3']:.0f}" in page
+
+
+def test_the_same_run_is_done_and_another_is_refused(demo_folder, tmp_path):
+    before = (demo_folder / "report.html").stat().st_mtime_ns
+    assert run_demo(demo_folder).was_done
+    assert (demo_folder / "report.html").stat().st_mtime_ns == before
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for force in (False, True):
+        with pytest.raises(OutputError, match="files that hilum didn't make"):
+            run_demo(tmp_path, force=force)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_another_result_of_hilum_is_replaced_only_by_force(tmp_path):
+    (tmp_path / "run.json").write_text('{"hash": "of another run"}')
+    with pytest.raises(OutputError, match="--force"):
+        run_demo(tmp_path)
+    assert not run_demo(tmp_path, force=True).was_done
+    assert (tmp_path / "report.html").is_file()
