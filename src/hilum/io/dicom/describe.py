@@ -7,7 +7,7 @@ from pathlib import Path
 from hilum.core import Geometry, HilumError, SpacingPlane
 from hilum.io.description import Description
 from hilum.io.dicom.files import Header, has_preamble, read_header
-from hilum.io.dicom.grid import grid_of, place
+from hilum.io.dicom.grid import Placement, grid_of, place
 from hilum.io.dicom.instances import ENHANCED_CT, Instance, Kind
 from hilum.io.dicom.radiograph import pixel_spacing, require_radiograph, view_of
 from hilum.io.dicom.segmentation import require_volume_seg
@@ -68,24 +68,40 @@ def _describe_series(series: Series, root: Path, mixed: tuple[str, ...]) -> Desc
     first = series.instances[0]
     facts = {**_facts(first), "series": series.key, "kernel": series.kernel or None, "files": len(series.instances)}
     placement = place(series.slices)
-    odd = [*mixed, *series.odd, *placement.problems(), *_series_oddities(series)]
+    odd = [*(mixed if series.modality == "CT" else ()), *series.odd, *placement.problems(), *_series_oddities(series)]
     if placement.tilt_degrees:
         odd.append(
-            f"tilted gantry: slices are stacked {placement.tilt_degrees:.1f}° off their normal; the grid is sheared"
+            f"tilted gantry: the slices are stacked {placement.tilt_degrees:.1f}° off their normal; the grid is sheared"
         )
-    size = f"{len(series.slices)} × {series.rows} × {series.columns}"
     try:
-        grid = grid_of(series)
+        size, more = _extent(series, placement)
     except HilumError as error:
+        size, more = _counts(series), {"shape_zyx": [len(series.slices), series.rows, series.columns]}
         odd.append(error.message)
-    else:
-        facts |= grid_facts(grid)
-        z, y, x = grid.size_zyx_mm
-        size += f" voxels, {z:.0f} × {y:.0f} × {x:.0f} mm (z × y × x)"
     kind = f"{series.modality or 'image'} {'scout view' if series.is_localizer else 'series'}"
     kernel = f", kernel {series.kernel}" if series.kernel else ""
     where = root if len(series.files) > 1 else series.files[0]
-    return Description(str(where), kind, f"{_opening(facts)}: {size}{kernel}", tuple(dict.fromkeys(odd)), facts)
+    return Description(str(where), kind, f"{_opening(facts)}: {size}{kernel}", tuple(dict.fromkeys(odd)), facts | more)
+
+
+def _counts(series: Series) -> str:
+    return f"{len(series.slices)} × {series.rows} × {series.columns} voxels"
+
+
+def _extent(series: Series, placement: Placement) -> tuple[str, dict[str, object]]:
+    """Size in voxels and mm, for people and for programs; an uneven series has a size, but no grid."""
+    shape = [len(series.slices), series.rows, series.columns]
+    if placement.is_even:
+        grid = grid_of(series)
+        facts = grid_facts(grid)
+    elif placement.step_mm is None:
+        return _counts(series), {"shape_zyx": shape, "is_even": False}
+    else:
+        length_mm = float(placement.along_mm[-1] - placement.along_mm[0])
+        grid = grid_of(series, round(length_mm / placement.step_mm) + 1)
+        facts = {"shape_zyx": shape, "size_zyx_mm": list(grid.size_zyx_mm), "frame_uid": grid.frame_uid}
+    z, y, x = grid.size_zyx_mm
+    return f"{_counts(series)}, {z:.0f} × {y:.0f} × {x:.0f} mm (z × y × x)", facts | {"is_even": placement.is_even}
 
 
 def grid_facts(grid: Geometry) -> dict[str, object]:
@@ -115,8 +131,9 @@ def _series_oddities(series: Series) -> Iterable[str]:
         yield "slope or intercept differs from slice to slice"
     if slices[0].pixels.photometric == "MONOCHROME1":
         yield "MONOCHROME1: to be shown inverted; the values are not"
-    if first.facts["PixelPaddingValue"]:
-        yield f"padding is stored as {first.facts['PixelPaddingValue']} and kept as that value in HU"
+    if first.facts["PixelPaddingValue"] and series.modality == "CT":
+        padding = first.facts["PixelPaddingValue"]
+        yield f"padded: pixels outside of the scan are stored as {padding}, and rescaled like any other"
     if series.frame_uid is None:
         yield "no frame of reference: masks and other series can't be matched to it for certain"
     if len(slices) == 1 and first.sop_class not in ENHANCED_CT:
@@ -186,7 +203,8 @@ def _segmentation(header: Header) -> _Told:
     except HilumError as error:
         odd.append(error.message)
     kind = header.text("SegmentationType") or "of no stated type"
-    text = f"{kind} segmentation, {len(labels)} segments: {', '.join(labels[:6])}{' …' if len(labels) > 6 else ''}"
+    shown = f"{', '.join(labels[:6])}{' …' if len(labels) > 6 else ''}"
+    text = f"{kind} segmentation, {len(labels)} segment{'s' * (len(labels) != 1)}: {shown}"
     return "mask", text, {"segments": labels, "segmentation_type": kind}, odd
 
 

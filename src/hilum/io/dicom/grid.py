@@ -86,7 +86,7 @@ def place(slices: Sequence[Slice]) -> Placement:
     doubled = tuple(int(n) + 1 for n in np.flatnonzero(~kept))
     if not kept.any():
         return Placement(along, None, doubled, (), 0.0, 0.0)
-    usual = float(np.median(steps[kept]))
+    usual = float(np.quantile(steps[kept], 0.5, method="lower"))
     rounding = min(_ROUNDING_MM, max(plane.position_step_mm for plane in slices) / 2)
     within = max(_SHARE_OF_STEP * usual, rounding) + DUPLICATE_MM
     sideways, tilt = _stacking(slices, along)

@@ -91,7 +91,9 @@ def pixel_source(header: Header) -> PixelSource:
 def _require_sound(source: PixelSource) -> None:
     rows, columns = source.shape_yx
     if min(rows, columns, source.frames, source.samples) < 1:
-        raise UnreadableError(f"{source.path} holds no image: {columns} × {rows} pixels, {source.frames} frames.")
+        raise UnreadableError(
+            f"{source.path} holds no image: {columns} × {rows} pixels, number of frames {source.frames}."
+        )
     bits = source.bits_allocated, source.bits_stored, source.high_bit
     if bits[0] not in (1, 8, 16, 32, 64) or not 1 <= bits[1] <= bits[0] or not bits[1] - 1 <= bits[2] < bits[0]:
         raise UnreadableError(

@@ -113,9 +113,20 @@ def find_series(path: Path) -> list[Series]:
         UnreadableError: there is nothing at the path, or a DICOM file is damaged.
     """
     instances, broken = scan(path)
+    _require_sound(instances, broken)
+    return group(instances)
+
+
+def _require_sound(instances: list[Instance], broken: list[UnreadableError]) -> None:
+    """Refuse damaged files: any of them could be a slice that would be missing without a word."""
     for error in [*broken, *(i.flaw for i in instances if isinstance(i.flaw, UnreadableError))]:
         raise error
-    return group(instances)
+    for instance in instances:
+        if not instance.sop_class and not instance.modality:
+            raise UnreadableError(
+                f"{instance.path} is DICOM, but says neither its class nor its modality; it may be a truncated slice.",
+                "Move it away, or get a complete copy.",
+            )
 
 
 def group(instances: Iterable[Instance]) -> list[Series]:
@@ -230,8 +241,7 @@ def choose_ct(path: Path, name: str | None) -> Series:
         UnreadableError: a file is damaged.
     """
     instances, broken = scan(path)
-    for error in [*broken, *(i.flaw for i in instances if isinstance(i.flaw, UnreadableError))]:
-        raise error
+    _require_sound(instances, broken)
     found = [one for one in group(instances) if one.modality == "CT" and not one.is_localizer]
     if not found:
         raise _no_ct(path, instances)
