@@ -4,12 +4,12 @@ pylidc 0.2.3 runs on old libraries only, so this script has an environment of it
 
     python3 -m venv old && old/bin/pip install "setuptools<70" "numpy<1.24" "sqlalchemy<2" "scipy<1.11" \
         "matplotlib<3.8" "scikit-image<0.22" "pydicom<3" && old/bin/pip install --no-deps pylidc==0.2.3
-    old/bin/python benchmarks/pylidc_measures.py all.csv                                   # every patient but the held out
-    old/bin/python benchmarks/pylidc_measures.py tests/data/pylidc_measures.csv --last 200 # what the tests compare with
+    old/bin/python benchmarks/pylidc_measures.py all.csv                                    # everyone not held out
+    old/bin/python benchmarks/pylidc_measures.py tests/data/pylidc_measures.csv --last 200  # what the tests use
 
-Columns: pylidc's annotation id, patient number, `Annotation.volume` in mm³, `Annotation.diameter` in mm (−inf where every
-outline is a single point), `Annotation.centroid` as row, column and slice index, and the position of the annotation's
-cluster in `Scan.cluster_annotations()`. Patients whose number is divisible by 5 are left out: they are held out.
+Columns: pylidc's annotation and scan ids, patient number, `Annotation.volume` in mm³, `Annotation.diameter` in mm,
+`Annotation.centroid` as row, column and slice index, and the position of the annotation's cluster in
+`Scan.cluster_annotations()`. Patients whose number is divisible by 5 are left out: they are held out.
 """
 
 import argparse
