@@ -134,6 +134,8 @@ def test_what_can_not_be_written_is_refused(tmp_path):
     askew[0, 1] = 0.2
     with pytest.raises(GeometryError, match="perpendicular"):
         write_series(Volume(HU, Geometry(HU.shape, askew)), tmp_path / "b")
+    with pytest.raises(OutputError, match="DICOM forbids it"):
+        write_series(Volume(HU, turned("LPS")), tmp_path / "b", patient="x" * 65)
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "mine").write_text("keep")
     with pytest.raises(OutputError, match="holds something"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hilum.core import Geometry, HilumError, SpacingPlane
 from hilum.io.description import Description
-from hilum.io.dicom.files import Header, has_preamble, read_header
+from hilum.io.dicom.files import Header, has_preamble, read_header, uid_name
 from hilum.io.dicom.grid import Placement, grid_of, place
 from hilum.io.dicom.instances import ENHANCED_CT, Instance, Kind
 from hilum.io.dicom.radiograph import pixel_spacing, require_radiograph, view_of
@@ -49,14 +49,8 @@ def _facts(instance: Instance) -> dict[str, object]:
         "date": day.isoformat() if day else None,
         "series_uid": facts["SeriesInstanceUID"] or None,
         "description": facts["SeriesDescription"] or None,
-        "transfer_syntax": _syntax_name(instance.syntax),
+        "transfer_syntax": uid_name(instance.syntax),
     }
-
-
-def _syntax_name(syntax: str) -> str:
-    from pydicom.uid import UID
-
-    return str(UID(syntax).name)
 
 
 def _opening(facts: dict[str, object]) -> str:
@@ -144,9 +138,9 @@ def _series_oddities(series: Series) -> Iterable[str]:
 
 def _file_oddities(instance: Instance) -> Iterable[str]:
     if instance.syntax in _ALWAYS_LOSSY or instance.facts["LossyImageCompression"] == "01":
-        yield f"lossy compression ({_syntax_name(instance.syntax)})"
+        yield f"lossy compression ({uid_name(instance.syntax)})"
     elif instance.syntax in _PERHAPS_LOSSY and instance.facts["LossyImageCompression"] != "00":
-        yield f"perhaps lossy compression ({_syntax_name(instance.syntax)}, and the file doesn't say)"
+        yield f"perhaps lossy compression ({uid_name(instance.syntax)}, and the file doesn't say)"
     if instance.facts["BurnedInAnnotation"].upper() == "YES":
         yield "text is burned into the pixels"
     if not has_preamble(instance.path):
@@ -227,9 +221,7 @@ def _directory(header: Header) -> _Told:
 
 
 def _other(header: Header) -> _Told:
-    from pydicom.uid import UID
-
-    name = UID(header.sop_class).name if header.sop_class else "DICOM data without a class"
+    name = uid_name(header.sop_class) if header.sop_class else "DICOM data without a class"
     rows, columns = header.whole("Rows", 0), header.whole("Columns", 0)
     facts: dict[str, object] = {"sop_class": name}
     if not (rows and columns):

@@ -109,7 +109,7 @@ class Item:
         """A value for people; "" when it is absent or damaged, several values joined by a backslash."""
         plain = self._plain_text(keyword)
         if plain is not None:
-            return " ".join(plain.replace("\x00", " ").split())
+            return _for_people(plain)
         try:
             value = self.value(keyword)
             with guarded(self.path, keyword):
@@ -119,7 +119,7 @@ class Item:
                 joined = "\\".join(str(part) for part in value) if several else str("" if value is None else value)
         except UnreadableError:
             return ""
-        return " ".join(joined.replace("\x00", " ").encode("utf-8", "replace").decode().split())
+        return _for_people(joined)
 
     def numbers(self, keyword: str, count: int) -> tuple[float, ...] | None:
         """Exactly `count` finite numbers; None when the element is absent or empty.
@@ -189,6 +189,12 @@ class Item:
         with guarded(self.path, keyword):
             return [] if value is None else [Item(self.path, _as_dataset(part, keyword)) for part in value]
         return []
+
+
+def _for_people(text: str) -> str:
+    """One printable line."""
+    line = " ".join(text.replace("\x00", " ").split())
+    return line if line.isprintable() else "".join(letter if letter.isprintable() else "�" for letter in line)
 
 
 _TEXT_VRS = ("AE", "AS", "CS", "DA", "DS", "IS", "LO", "PN", "SH", "TM", "UI")
@@ -271,6 +277,23 @@ def _syntax_of(dataset: "Dataset") -> str:
     if implicit is not False:
         return IMPLICIT_LITTLE
     return EXPLICIT_BIG if little is False else EXPLICIT_LITTLE
+
+
+def uid_name(uid: str) -> str:
+    """The name of a UID of the standard (PS3.6 annex A); the UID itself where it is none of these."""
+    from pydicom.config import IGNORE
+    from pydicom.uid import UID
+
+    return str(UID(uid, IGNORE).name)
+
+
+def is_known_syntax(uid: str) -> bool:
+    """Whether a UID is one of the standard's transfer syntaxes."""
+    from pydicom.config import IGNORE
+    from pydicom.uid import UID
+
+    name = UID(uid, IGNORE)
+    return not name.is_private and name.type == "Transfer Syntax"
 
 
 def files_under(path: Path) -> list[Path]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from hilum.core import UnreadableError, UnsupportedError
 from hilum.core.geometry import Triple
-from hilum.io.dicom.files import Header, Item, read_header
+from hilum.io.dicom.files import Header, Item, is_known_syntax, read_header
 from hilum.io.dicom.pixels import PixelSource, pixel_source
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -146,14 +146,12 @@ def read_instance(path: Path) -> Instance:
 
 
 def _oddities(header: Header) -> tuple[str, ...]:
-    from pydicom.uid import UID
-
     odd = []
     if not header.has_syntax:
         odd.append("no file meta information: the transfer syntax was guessed")
     elif header.syntax == "1.2.840.10008.1.2.2":
         odd.append("big endian, a retired encoding")
-    if not UID(header.syntax).is_transfer_syntax:
+    if not is_known_syntax(header.syntax):
         odd.append(f"an unknown transfer syntax, {header.syntax}")
     if not header.sop_class:
         odd.append("it doesn't say what kind of object it is (no SOP Class UID)")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core import UnreadableError, UnsupportedError
-from hilum.io.dicom.files import EXPLICIT_LITTLE, IMPLICIT_LITTLE, Header, guarded
+from hilum.io.dicom.files import EXPLICIT_LITTLE, IMPLICIT_LITTLE, Header, guarded, uid_name
 
 Stored: TypeAlias = NDArray[np.integer[Any]]
 
@@ -202,7 +202,7 @@ def _require_decoder(source: PixelSource) -> None:
         usable = False
     if not usable:
         raise UnsupportedError(
-            f"{source.path} is stored as {UID(source.syntax).name}, which nothing here decodes.",
+            f"{source.path} is stored as {uid_name(source.syntax)}, which nothing here decodes.",
             "Convert it first, for example with gdcmconv --raw.",
         )
     _silence_gdcm()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hilum.core import Radiograph, SpacingPlane, UnsupportedError, View
 from hilum.core.radiograph import PixelMm
-from hilum.io.dicom.files import Header, guarded, read_header
+from hilum.io.dicom.files import Header, guarded, read_header, uid_name
 from hilum.io.dicom.instances import Kind, kind_of
 from hilum.io.dicom.pixels import PixelSource, pixel_source, read_frame
 
@@ -59,10 +59,7 @@ def require_radiograph(header: Header) -> PixelSource:
     """
     modality = header.text("Modality")
     if kind_of(header.sop_class, modality) is not Kind.RADIOGRAPH:
-        with guarded(header.path):
-            from pydicom.uid import UID
-
-            name = UID(header.sop_class).name or "unnamed object"
+        name = uid_name(header.sop_class) or "unnamed object"
         raise UnsupportedError(
             f"{header.path} is no radiograph, but: {name}, modality {modality or 'not given'}.",
             "A CR, DX or MG image was expected, or a secondary capture that names such a modality.",

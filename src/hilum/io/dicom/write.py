@@ -1,6 +1,9 @@
 """CT series out."""
 
 import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hilum.core import Geometry, GeometryError, Quantity, UnsupportedError, Volume
+from hilum.core import Geometry, GeometryError, OutputError, Quantity, UnsupportedError, Volume
 from hilum.io.atomic import atomic_folder
 from hilum.io.dicom.files import EXPLICIT_LITTLE, files_under, is_dicom, read_header
 from hilum.io.dicom.instances import CT_IMAGE
@@ -57,19 +60,33 @@ def write_series(
         UnitError: the volume isn't in HU.
         UnsupportedError: HU that are no whole numbers, or don't fit 16 bits: DICOM would lose them.
         GeometryError: rows and columns aren't perpendicular, which Image Orientation (Patient) can't express.
-        OutputError: the folder can't be written.
+        OutputError: the folder can't be written, or a value isn't allowed in DICOM.
         UnreadableError: `like` can't be read.
     """
     volume.require(Quantity.HU)
     array, geometry = _scanner_order(volume)
     whole = _as_int16(array)
-    template = _template(geometry, patient, like, description, date)
-    _identify(template, whole, geometry)
     names = [f"IM{k + 1:04}.dcm" for k in range(len(whole))]
-    with atomic_folder(folder) as place:
+    with _valid_only(folder):
+        template = _template(geometry, patient, like, description, date)
+        _identify(template, whole, geometry)
+    with _valid_only(folder), atomic_folder(folder) as place:
         for k, name in enumerate(names):
             _write_slice(template, whole[k], geometry, k, place / name)
     return [folder / name for name in names]
+
+
+@contextmanager
+def _valid_only(folder: Path) -> Iterator[None]:
+    """Pydicom refuses values that the standard forbids, such as a Patient ID of more than 64 characters."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            yield
+    except (ValueError, TypeError, UserWarning) as error:
+        raise OutputError(
+            f"{folder} was not written: DICOM forbids it: {' '.join(str(error).split())[:160]}"
+        ) from error
 
 
 def _scanner_order(volume: Volume) -> tuple[NDArray[np.generic], Geometry]:

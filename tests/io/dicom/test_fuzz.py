@@ -1,0 +1,118 @@
+"""Damaged files end in a HilumError or in success, never in anything else, and print nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from hilum.core import Geometry, HilumError
+from hilum.io.dicom import describe_dicom, read_dicom_radiograph, read_rtstruct, read_seg, read_series
+from tests.io.dicom.build import noise, write_ct, write_enhanced, write_rtstruct, write_xray
+
+GRID = Geometry((3, 8, 8), np.eye(4))
+READERS: tuple[Callable[[Path], object], ...] = (
+    describe_dicom,
+    read_series,
+    lambda path: read_series(path, repair=True),
+    read_dicom_radiograph,
+    read_seg,
+    lambda path: read_rtstruct(path, GRID),
+)
+ELEMENTS = (
+    *("Rows", "Columns", "NumberOfFrames", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    *("SamplesPerPixel", "PhotometricInterpretation", "RescaleSlope", "RescaleIntercept", "ImagePositionPatient"),
+    *("ImageOrientationPatient", "PixelSpacing", "SliceThickness", "WindowCenter", "WindowWidth", "SOPClassUID"),
+    *("ImagerPixelSpacing", "SpecificCharacterSet", "PatientName", "StudyDate", "FrameOfReferenceUID", "Modality"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "ROIContourSequence", "PixelData"),
+)
+VALUES = st.one_of(
+    st.binary(max_size=40),
+    st.lists(
+        st.sampled_from(["0", "-1", "1", "nan", "inf", "1e308", "-1e-320", "", "65535", "CT", "x"]), max_size=7
+    ).map(lambda parts: "\\".join(parts).encode()),
+    st.integers(0, 2**16 - 1).map(lambda number: number.to_bytes(2, "little")),
+)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory) -> list[bytes]:
+    folder = tmp_path_factory.mktemp("sources")
+    square = np.array([(1, 1, 1), (6, 1, 1), (6, 6, 1), (1, 6, 1)], float)
+    files = [
+        write_ct(folder, noise((1, 8, 8)))[0],
+        write_enhanced(folder / "enhanced", noise((3, 8, 8))),
+        write_xray(folder / "xray", noise((8, 8), 0, 4000).astype(np.uint16), WindowCenter=5, WindowWidth=9),
+        write_rtstruct(folder / "structures", {"GTV": [square]}),
+    ]
+    return [file.read_bytes() for file in files]
+
+
+def try_all(path: Path) -> None:
+    for read in READERS:
+        try:
+            read(path)
+        except HilumError as error:
+            assert "\n" not in str(error)  # noqa: PT017 - both outcomes are fine
+
+
+def save(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> Path:
+    path = tmp_path_factory.mktemp("fuzz") / "x.dcm"
+    path.write_bytes(content)
+    return path
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_any_bytes_changed_anywhere(sources, tmp_path_factory, data):
+    content = bytearray(data.draw(st.sampled_from(sources)))
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(128, len(content) - 1))] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(100, len(content))) :]
+    try_all(save(tmp_path_factory, bytes(content)))
+
+
+@settings(max_examples=200)
+@given(source=st.integers(0, 3), keyword=st.sampled_from(ELEMENTS), value=VALUES, absent=st.booleans())
+@example(0, "Rows", b"\xff\xff", False)
+@example(1, "NumberOfFrames", b"1000000000000", False)
+@example(0, "ImagePositionPatient", b"1e308\\1e308\\1e308", False)
+@example(2, "WindowWidth", b"1e-320", False)
+def test_any_element_with_any_value(sources, tmp_path_factory, source, keyword, value, absent):
+    path = save(tmp_path_factory, sources[source])
+    one = pydicom.dcmread(path)
+    if keyword in one:
+        if absent:
+            delattr(one, keyword)
+        else:
+            raw = one.get_item(keyword)
+            if not hasattr(raw, "value_tell"):
+                return
+            one._dict[raw.tag] = raw._replace(value=value, length=len(value))
+        one.save_as(path)
+    try_all(path)
+
+
+@given(content=st.binary(max_size=400), preamble=st.booleans())
+def test_any_bytes_at_all(tmp_path_factory, content, preamble):
+    try_all(save(tmp_path_factory, (bytes(128) + b"DICM") * preamble + content))
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_compressed_pixels(real_data, tmp_path_factory, capfd, data):
+    folder = real_data("dicom-odd") / "pydicom/src/pydicom/data/test_files"
+    name = data.draw(
+        st.sampled_from(["MR_small_jp2klossless.dcm", "MR_small_jpeg_ls_lossless.dcm", "rtdose_rle_1frame.dcm"])
+    )
+    content = bytearray(
+        (folder / name).read_bytes().replace(b"1.2.840.10008.5.1.4.1.1.4\0", b"1.2.840.10008.5.1.4.1.1.2\0")
+    )
+    for _ in range(data.draw(st.integers(1, 5))):
+        content[data.draw(st.integers(len(content) // 2, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try_all(save(tmp_path_factory, bytes(content)))
+    assert capfd.readouterr() == ("", "")
