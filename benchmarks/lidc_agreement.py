@@ -14,13 +14,14 @@ import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core import Geometry, Outline, UnsupportedError
-from hilum.datasets.lidc import LidcNodule, cluster, lidc_nodules
+from hilum.datasets.lidc import SAME_LESION, LidcNodule, cluster, enclosed, lidc_nodules
 from hilum.datasets.splits import is_held_out
 from hilum.io.lidc import Mark, MarkKind, Read, lidc_reads, read_lidc_xml
 from hilum.io.lidc.types import READERS
@@ -127,6 +128,15 @@ def clusters_by_annotation(xml: Read, database: Read) -> set[frozenset[object]]:
         id(one): other.annotation if other else (one.reader, one.label) for one, other in pair(xml, database) if one
     }
     return {frozenset(names[id(mark)] for mark in marks) for marks in cluster(xml.of_kind(MarkKind.NODULE))}
+
+
+def shares(read: Read) -> Iterator[float]:
+    """What each two overlapping marks of different readers have in common, as a share of the smaller one."""
+    marks = read.of_kind(MarkKind.NODULE)
+    voxels = enclosed(marks)
+    for (one, a), (other, b) in combinations(zip(marks, voxels, strict=True), 2):
+        if one.reader != other.reader and (common := np.intersect1d(a, b, assume_unique=True).size):
+            yield common / min(len(a), len(b))
 
 
 # --- pylidc -------------------------------------------------------------------------------------------------------
@@ -286,6 +296,16 @@ def luna_pairs(annotations: Path, reads: Mapping[str, Read]) -> Iterator[LunaPai
                 yield LunaPair(series_uid, near[0] - z_mm, diameter_mm, *near[1:])
 
 
+def luna_counts(folder: Path, reads: Mapping[str, Read]) -> Iterator[tuple[str, int, int]]:
+    """Patient, number of LUNA16's nodules, and of ours with 3 or 4 readers, for every series of LUNA16's list."""
+    with (folder / "annotations.csv").open(newline="") as file:
+        listed = Counter(row["seriesuid"] for row in csv.DictReader(file))
+    for series_uid in (folder / "seriesuids.csv").read_text().split():
+        if series_uid in reads:
+            read = reads[series_uid]
+            yield str(read.patient), listed[series_uid], sum(n.reader_count >= 3 for n in lidc_nodules(read))
+
+
 def _luna_measures(nodule: LidcNodule, read: Read) -> tuple[float, float, float, int]:
     grid = read.relative_grid(nodule.outlines)
     measured = nodule.measured(grid)
@@ -376,6 +396,11 @@ def report_xml(xml: XmlReads, database: Mapping[str, Read]) -> None:
         ("difference", "marks", "patient (label)"),
         [(what, len(who), ", ".join(sorted(who))) for what, who in by_what.items()],
     )
+    parts = np.array([share for read in xml.reads.values() for share in shares(read)])
+    low, high = parts[parts < SAME_LESION], parts[parts >= SAME_LESION]
+    print(
+        f"\nShares of the smaller mark: {len(low)} pairs up to {low.max():.3f}, {len(high)} from {high.min():.3f} on."
+    )
     apart = []
     for series, read in xml.reads.items():
         ours = clusters_by_annotation(read, database[series])
@@ -451,6 +476,11 @@ def report_others(data: Path, reads: Sequence[Read]) -> None:
             spread("equivalent diameter of the consensus − LUNA16's, mm", (o.equivalent_mm - o.luna_mm for o in pairs)),
             spread("mean of the readers' − LUNA16's, mm", (one.reader_mean_mm - one.luna_mm for one in pairs)),
         ],
+    )
+    counts = list(luna_counts(data / "luna16", {read.series_uid: read for read in reads}))
+    unequal = [one for one in counts if one[1] != one[2]]
+    print(
+        f"\nNodules with 3 or 4 readers: as many as LUNA16 in all but {len(unequal)} of {len(counts)} series: {unequal}"
     )
     shadows = list(drr_dices(data / "lidc-drr", reads))
     known = [(name, value) for name, value in shadows if np.isfinite(value)]

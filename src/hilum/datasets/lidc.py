@@ -22,7 +22,7 @@ from hilum.ops import OutlineRule, crop_to_outlines, fill_polygon, rasterise
 
 SAME_LESION = 0.25
 """Two outlines are of one lesion when they share this part of the smaller one. In the reads of LIDC the share is below
-.05 (touching neighbours) or above .3, never between (`benchmarks/lidc_agreement.py`), so the number hardly matters."""
+.1 (touching neighbours) or above .3, never between (`benchmarks/lidc_agreement.py`), so the number hardly matters."""
 
 _ROW = 4096
 """Larger than any image's side: row and column make one number."""
@@ -134,7 +134,7 @@ def cluster(marks: Sequence[Mark]) -> tuple[tuple[Mark, ...], ...]:
     readers. So when a reader outlined two parts of what another outlined as one, the better fitting part joins, and
     the other is a nodule with one reader. Marks whose reader is unknown are taken to be of different readers.
     """
-    voxels = _voxels(marks)
+    voxels = enclosed(marks)
     clusters = [[number] for number in range(len(marks))]
     for _, first, second in sorted(_meeting(voxels), key=lambda link: (-link[0], *link[1:])):
         one = next(members for members in clusters if first in members)
@@ -159,7 +159,7 @@ def _meeting(voxels: Sequence[NDArray[np.int64]]) -> Iterator[tuple[float, int, 
             yield common / (len(one) + len(other) - common), first, second
 
 
-def _voxels(marks: Sequence[Mark]) -> list[NDArray[np.int64]]:
+def enclosed(marks: Sequence[Mark]) -> list[NDArray[np.int64]]:
     """For each mark the voxels that it encloses, each as one number."""
     z_mm = sorted({round(outline.z_mm, 2) for mark in marks for outline in mark.outlines})
     slice_of = {z: number for number, z in enumerate(z_mm)}

@@ -4,14 +4,13 @@ The file has what the XML of 1018 CT series says about nodules ≥ 3 mm, plus ea
 It doesn't say which reader an annotation is of, and leaves out nodules < 3 mm, non-nodules, and outlines of one point.
 """
 
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 import numpy as np
@@ -19,6 +18,9 @@ import numpy as np
 from hilum.core import AmbiguousError, InputError, MissingError, Outline, UnreadableError
 from hilum.io.installed import lidc_database_path
 from hilum.io.lidc.types import Characteristics, Mark, MarkKind, Read
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _Row: TypeAlias = tuple[Any, ...]
 _Grouped: TypeAlias = dict[int, list[_Row]]
@@ -119,7 +121,9 @@ def lidc_read(patient: str, series_uid: str | None = None, database: Path | None
 
 
 @contextmanager
-def _opened(database: Path | None) -> Iterator[sqlite3.Connection]:
+def _opened(database: Path | None) -> "Iterator[sqlite3.Connection]":
+    import sqlite3
+
     path = database or lidc_database_path()
     if not path.is_file():
         raise MissingError(f"there is no file {path}")
@@ -135,7 +139,7 @@ def _opened(database: Path | None) -> Iterator[sqlite3.Connection]:
         ) from error
 
 
-def _by_first(rows: sqlite3.Cursor) -> _Grouped:
+def _by_first(rows: Iterable[_Row]) -> _Grouped:
     """Rows by their first column, without it."""
     return {key: [row[1:] for row in group] for key, group in groupby(rows, key=itemgetter(0))}
 
