@@ -175,6 +175,16 @@ def test_segmentations_lie_on_the_images_that_they_were_drawn_on(real_data):
     assert mask.require_geometry().frame_uid == seg.FrameOfReferenceUID
 
 
+def test_a_sparse_label_map_is_what_dcmqi_makes_of_it(real_data):
+    folder = real_data(ODD) / "dcmqi/data/segmentations"
+    (mask,) = read_seg(folder / "sparse-labelmap-noppv.dcm")
+    truth = sitk.ReadImage(folder / "sparse_labelmap_noppv_seg.nrrd")
+    assert_array_equal(mask.labels, sitk.GetArrayFromImage(truth))
+    assert_allclose(mask.require_geometry().to_lps_mm((2, 30, 20)), truth.TransformIndexToPhysicalPoint((20, 30, 2)))
+    image = read_series(folder / "24x38x3/multiframe/mf.dcm")
+    image.geometry.require_same_grid(mask.require_geometry())
+
+
 def test_overlapping_segments_go_to_masks_of_their_own(real_data):
     path = real_data(ODD) / "highdicom/data/test_files/seg_image_ct_binary_overlap.dcm"
     masks = read_seg(path)

@@ -69,3 +69,12 @@ def test_contours_of_another_image_are_refused(tmp_path):
     for n, points in enumerate((across, outside)):
         with pytest.raises(GeometryError, match="lies across slices"):
             read_rtstruct(write_rtstruct(tmp_path / f"b{n}", {"GTV": [points]}), GRID)
+
+
+def test_contours_between_slices_go_to_the_nearest_one_each_and_finer_ones_are_refused(tmp_path):
+    halfway = [circle(6, k) + np.array([0, 0, 1.25]) for k in range(3)]
+    mask = read_rtstruct(write_rtstruct(tmp_path / "a", {"GTV": halfway}), GRID)["GTV"]
+    assert [int(k) for k in np.flatnonzero(mask.labels.any(axis=(1, 2)))] == [1, 2, 3]
+    finer = [circle(6, 2), circle(6, 2) + np.array([0, 0, 1])]
+    with pytest.raises(GeometryError, match="several planes"):
+        read_rtstruct(write_rtstruct(tmp_path / "b", {"GTV": finer}), GRID)

@@ -33,11 +33,12 @@ def describe_dicom(path: Path) -> list[Description]:
     mixed = (f"one of {len(patients)} patients in {path.name}: {', '.join(patients[:4])}",) if len(patients) > 1 else ()
     found = [_describe_series(one, path, mixed) for one in series]
     found += [_describe_instance(one) for one in instances if not one.slices]
-    return found + [_failed(str(path), error, "unreadable") for error in broken]
+    return found + [_failed(file, error) for file, error in broken]
 
 
-def _failed(place_: str, error: HilumError, kind: str) -> Description:
-    return Description(place_, kind, error.message, (error.message,), {"error": error.message, "remedy": error.remedy})
+def _failed(path: Path, error: HilumError) -> Description:
+    told = {"error": error.message, "remedy": error.remedy}
+    return Description(str(path), "unreadable", error.message, (error.message,), told)
 
 
 def _facts(instance: Instance) -> dict[str, object]:

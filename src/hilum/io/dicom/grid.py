@@ -176,8 +176,9 @@ def require_even(series: Series, placement: Placement) -> None:
         remedy = "Get the complete series, or let the gaps be interpolated and the doubles dropped: --repair"
         if placement.sideways_mm:
             remedy = "No repair is known for that; is it one series?"
+        problems = "; ".join(placement.problems())
         raise SpacingError(
-            f"{_name(series)}: of its {len(series.slices)} slices, {'; '.join(placement.problems())}.", remedy
+            f"{_name(series)} has {len(series.slices)} slices that are no even grid: {problems}.", remedy
         )
 
 

@@ -155,6 +155,11 @@ def _oddities(header: Header) -> tuple[str, ...]:
         odd.append(f"an unknown transfer syntax, {header.syntax}")
     if not header.sop_class:
         odd.append("it doesn't say what kind of object it is (no SOP Class UID)")
+    from pydicom.charset import python_encoding
+
+    unknown = [name for name in header.text("SpecificCharacterSet").split("\\") if name not in python_encoding]
+    if unknown:
+        odd.append(f"an unknown character set, {', '.join(unknown)}: names may be wrong")
     return tuple(odd)
 
 

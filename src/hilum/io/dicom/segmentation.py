@@ -42,7 +42,7 @@ def read_seg(path: Path) -> list[Mask]:
         names = {n: str(segmentation.get_segment_description(n).segment_label) for n in numbers if n}
         geometry = _geometry(grid, header.text("FrameOfReferenceUID"))
         if header.text("SegmentationType") == "LABELMAP":
-            labels = np.asarray(segmentation.get_volume(combine_segments=True).array)
+            labels = _along_normal(segmentation.get_volume(combine_segments=True))
             return [Mask(labels.astype(_label_type(numbers)), geometry, names=names)]
         return _without_overlap(segmentation, geometry, names)
     raise AssertionError
@@ -66,9 +66,23 @@ def require_volume_seg(header: Header) -> None:
 
 
 def _geometry(grid: Any, frame_uid: str) -> Geometry:
-    """Highdicom's affine maps (slice, row, column) to LPS mm; ours (column, row, slice)."""
+    """The grid with slices along the normal, as `read_series` has them.
+
+    Highdicom's affine maps (slice, row, column) to LPS mm, ours (column, row, slice), and its slices run against the
+    normal.
+    """
     slices, rows, columns = grid.spatial_shape
-    return Geometry((slices, rows, columns), grid.affine[:, [2, 1, 0, 3]], frame_uid)
+    affine = np.array(grid.affine[:, [2, 1, 0, 3]], dtype=np.float64)
+    if np.cross(affine[:3, 0], affine[:3, 1]) @ affine[:3, 2] > 0:
+        raise UnsupportedError("the slices of this segmentation come in an order that highdicom isn't known to give.")
+    affine[:3, 3] += affine[:3, 2] * (slices - 1)
+    affine[:3, 2] *= -1
+    return Geometry((slices, rows, columns), affine, frame_uid)
+
+
+def _along_normal(volume: Any) -> NDArray[Any]:
+    """Highdicom's array [slice, row, column] with slices along the normal."""
+    return np.asarray(volume.array)[::-1]
 
 
 def _label_type(numbers: list[int]) -> type[np.unsignedinteger[Any]]:
@@ -79,8 +93,8 @@ def _without_overlap(segmentation: "Segmentation", geometry: Geometry, names: di
     """Segment by segment, so that a file of a hundred segments needs the memory of its masks only."""
     sets: list[tuple[Labels, dict[int, str]]] = []
     for number, name in names.items():
-        values = segmentation.get_volume(segment_numbers=[number], combine_segments=False).array
-        inside: NDArray[np.bool_] = np.asarray(values).reshape(geometry.shape_zyx) >= _LIKELY
+        values = _along_normal(segmentation.get_volume(segment_numbers=[number], combine_segments=False))
+        inside: NDArray[np.bool_] = values.reshape(geometry.shape_zyx) >= _LIKELY
         free = (one for one in sets if not one[0][inside].any())
         chosen = next(free, None)
         if chosen is None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -82,7 +83,10 @@ class Series:
         return bool(name) and (self.key.endswith(name) or self.uid == name)
 
 
-def scan(path: Path) -> tuple[list[Instance], list[UnreadableError]]:
+Broken: TypeAlias = list[tuple[Path, UnreadableError]]
+
+
+def scan(path: Path) -> tuple[list[Instance], Broken]:
     """Every DICOM file at a path (recursively), and what is DICOM by its first bytes but can't be read.
 
     Files in a folder that aren't DICOM are passed over; a single file must be DICOM.
@@ -90,7 +94,8 @@ def scan(path: Path) -> tuple[list[Instance], list[UnreadableError]]:
     Raises:
         UnreadableError: there is nothing at the path, or a single file isn't DICOM.
     """
-    instances, broken = [], []
+    instances: list[Instance] = []
+    broken: Broken = []
     for file in files_under(path):
         if file == path or is_dicom(file):
             try:
@@ -98,7 +103,7 @@ def scan(path: Path) -> tuple[list[Instance], list[UnreadableError]]:
             except UnreadableError as error:
                 if file == path:
                     raise
-                broken.append(error)
+                broken.append((file, error))
     return instances, broken
 
 
@@ -117,9 +122,9 @@ def find_series(path: Path) -> list[Series]:
     return group(instances)
 
 
-def _require_sound(instances: list[Instance], broken: list[UnreadableError]) -> None:
+def _require_sound(instances: list[Instance], broken: Broken) -> None:
     """Refuse damaged files: any of them could be a slice that would be missing without a word."""
-    for error in [*broken, *(i.flaw for i in instances if isinstance(i.flaw, UnreadableError))]:
+    for error in [*(e for _, e in broken), *(i.flaw for i in instances if isinstance(i.flaw, UnreadableError))]:
         raise error
     for instance in instances:
         if not instance.sop_class and not instance.modality:
@@ -250,13 +255,13 @@ def choose_ct(path: Path, name: str | None) -> Series:
         _require_whole(named[0], instances)
         return named[0]
     if not named:
-        raise UnsupportedError(f"{path} holds no CT series {name!r}.", _choices(found))
+        raise UnsupportedError(f"{path} holds no CT series {name!r}.", _choices(found, path))
     patients = sorted({one.patient for one in named})
     if len(patients) > 1:
         raise AmbiguousError(
-            f"{path} holds CTs of {_count(len(patients))} patients ({', '.join(patients)}).", _choices(named)
+            f"{path} holds CTs of {_count(len(patients))} patients ({', '.join(patients)}).", _choices(named, path)
         )
-    raise AmbiguousError(f"{path} holds {_count(len(named))} CT series ({_differences(named)}).", _choices(named))
+    raise AmbiguousError(f"{path} holds {_count(len(named))} CT series ({_differences(named)}).", _choices(named, path))
 
 
 def _require_whole(series: Series, instances: list[Instance]) -> None:
@@ -281,14 +286,15 @@ def _no_ct(path: Path, instances: list[Instance]) -> UnsupportedError:
     return UnsupportedError(f"{path} holds no CT series, but {held}.", "Give a CT series.")
 
 
-def _choices(found: list[Series]) -> str:
+def _choices(found: list[Series], path: Path) -> str:
     keys = next(
         (keys for ending in (4, 8, 16) if len(set(keys := [one.short_key(ending) for one in found])) == len(found)),
         [one.key for one in found],
     )
     shown = [f"--series {key}" for key in keys[:8]]
     listed = " or ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
-    return f"Choose {'one' if len(found) > 1 else 'it'}: {listed}{' …' if len(found) > 8 else ''}"
+    more = " …" if len(found) > 8 else ""
+    return f"Choose {'one' if len(found) > 1 else 'it'}: {listed}{more} (hilum info {path} shows them)"
 
 
 def _differences(found: list[Series]) -> str:

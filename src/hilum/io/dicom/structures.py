@@ -1,5 +1,6 @@
 """RT structure sets as masks on a CT's grid."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,14 +91,20 @@ def _require_frame(header: Header, name: str, frame_uid: str, geometry: Geometry
 
 def _fill(header: Header, name: str, contours: list[Floats], geometry: Geometry) -> Selection:
     selection = np.zeros(geometry.shape_zyx, dtype=bool)
+    planes: dict[int, float] = {}
     for points in contours:
         index = geometry.to_index(points)
-        k = round(float(index[:, 0].mean()))
-        if np.ptp(index[:, 0]) > _FLAT_SLICES or not 0 <= k < geometry.shape_zyx[0]:
-            low, high = index[:, 0].min(), index[:, 0].max()
+        low, high = float(index[:, 0].min()), float(index[:, 0].max())
+        k = math.floor((low + high) / 2 + 0.5)
+        if high - low > _FLAT_SLICES or not 0 <= k < geometry.shape_zyx[0]:
             raise GeometryError(
                 f"{header.path}: a contour of {name!r} lies across slices {low:.4g} to {high:.4g} of an image that has "
                 f"0 to {geometry.shape_zyx[0] - 1}.",
+                "Give the CT that it was drawn on.",
+            )
+        if abs(planes.setdefault(k, low) - low) > _FLAT_SLICES:
+            raise GeometryError(
+                f"{header.path}: contours of {name!r} lie in several planes at slice {k}: its slices are finer.",
                 "Give the CT that it was drawn on.",
             )
         selection[k] ^= fill_polygon(index[:, :0:-1], geometry.shape_zyx[1:], OutlineRule.CENTRE)
