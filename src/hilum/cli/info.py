@@ -23,9 +23,9 @@ def info(
     """Say what files and folders are, how large in mm, and what is odd about them.
 
     A folder is searched with all that is below it: DICOM files are grouped into series, NIfTI, MHD/MHA, NRRD, PNG, JPEG
-    and TIFF are listed one by one, and files that are no images (XML, CSV, …) are counted. One file that is no image is
-    an error (exit code 1); among several paths, or in a folder, what can't be read goes to stderr, a line each, and the
-    exit code is 3.
+    and TIFF are listed one by one, and files that are no images (XML, CSV, …) are counted. A file that was named and is
+    no image, or that can't be read, goes to stderr, a line each, and the exit code is 3. It is 1 when there is nothing
+    to look at: a path that doesn't exist, or an empty folder.
 
     Examples:
     hilum info scans/patient7

@@ -2,14 +2,14 @@
 
     from hilum.io import read_volume, write_volume
 
-The names below are loaded when they are first used, and heavy libraries when the first file is read.
+The names below are loaded when they are first used, and heavy libraries when the first file is read. What a path holds
+says `hilum.io.describe.describe` (not repeated here: a module and a function of one name would hide each other).
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hilum.io.describe import describe
     from hilum.io.description import Description
     from hilum.io.json_file import read_json, write_json
     from hilum.io.raster import write_png
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "Description": "description",
-    "describe": "describe",
     "read_json": "json_file",
     "read_mask": "read",
     "read_radiograph": "read",
@@ -31,7 +30,6 @@ _WHERE = {
 
 __all__ = [
     "Description",
-    "describe",
     "read_json",
     "read_mask",
     "read_radiograph",

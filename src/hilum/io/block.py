@@ -131,10 +131,10 @@ def _fill(buffer: Voxels, stream: BinaryIO, block: Block) -> None:
 def _pieces(stream: BinaryIO, packing: Packing) -> Iterator[bytes]:
     if packing is Packing.RAW:
         return iter(lambda: stream.read(_PIECE * 16), b"")
-    return inflate(stream) if packing is Packing.GZIP else _bunzip(stream)
+    return _inflate(stream) if packing is Packing.GZIP else _bunzip(stream)
 
 
-def inflate(stream: BinaryIO) -> Iterator[bytes]:
+def _inflate(stream: BinaryIO) -> Iterator[bytes]:
     """The decoded pieces of a zlib or gzip stream (RFC 1950, 1952), all its members; checksums are verified.
 
     Raises:

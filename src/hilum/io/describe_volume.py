@@ -9,10 +9,13 @@ from hilum.core import Geometry
 from hilum.core.volume import Voxels
 from hilum.io.describe import number, times
 from hilum.io.description import Description
-from hilum.io.stored import StoredVolume
+from hilum.io.stored import StoredVolume, is_whole
 from hilum.io.volumes import read_stored
 
 MOST_LABELS = 255
+_FEW_LABELS = 16
+_EVEN = 0.6
+"""A grey picture's neighbours rarely agree; those in the 118 organs of the sample CT do in nine of ten voxels."""
 _THICK_MM = 3.0
 """Above this, guidelines call sections too thick for small nodules (Bankier 2017: 1.5 mm or less is wanted)."""
 _ANISOTROPIC = 5.0
@@ -30,12 +33,14 @@ class Values:
         high: largest finite value.
         nonfinite: how many are NaN or infinite.
         counts: voxels by label, when all are whole, 0 or more and at most 255; None otherwise.
+        evenness: share of voxels other than 0 whose neighbour along x has the same value.
     """
 
     low: float
     high: float
     nonfinite: int
     counts: tuple[int, ...] | None
+    evenness: float = 0.0
 
     @classmethod
     def of(cls, array: Voxels) -> "Values":
@@ -47,13 +52,10 @@ class Values:
         low, high = float(min(slab.min() for slab in filled)), float(max(slab.max() for slab in filled))
         nonfinite = array.size - sum(slab.size for slab in finite)
         labels = low >= 0 and high <= MOST_LABELS and not nonfinite
-        counts = np.zeros(MOST_LABELS + 1, dtype=np.int64)
-        for slab in filled if labels else []:
-            if array.dtype.kind == "f" and not (np.trunc(slab) == slab).all():
-                labels = False
-                break
-            counts += np.bincount(slab.astype(np.uint8), minlength=MOST_LABELS + 1)
-        return cls(low, high, nonfinite, tuple(int(n) for n in counts) if labels else None)
+        if not labels or not is_whole(array):
+            return cls(low, high, nonfinite, None)
+        counts = sum(np.bincount(slab.astype(np.uint8), minlength=MOST_LABELS + 1) for slab in filled)
+        return cls(low, high, nonfinite, tuple(int(n) for n in np.asarray(counts)), _evenness(array))
 
     @property
     def look_like_hu(self) -> bool:
@@ -62,8 +64,16 @@ class Values:
 
     @property
     def look_like_labels(self) -> bool:
-        """Whether they are few whole numbers with background: labels, not grey values."""
-        return self.counts is not None and self.counts[0] > 0 and 1 < sum(n > 0 for n in self.counts) <= 64
+        """Whether they are whole numbers with background, few or in even regions: labels, not grey values."""
+        if self.counts is None or self.counts[0] == 0:
+            return False
+        present = sum(n > 0 for n in self.counts)
+        return 1 < present <= _FEW_LABELS or (present > _FEW_LABELS and self.evenness > _EVEN)
+
+
+def _evenness(array: Voxels) -> float:
+    same = sum(int(((slab[:, 1:] == slab[:, :-1]) & (slab[:, 1:] != 0)).sum()) for slab in array)
+    return same / max(1, int(np.count_nonzero(array)))
 
 
 def describe_volume(path: Path) -> Description:

@@ -16,8 +16,10 @@ def require_path(path: Path) -> Path:
     """
     try:
         found = path.exists()
-    except OSError as error:
+    except PermissionError as error:
         raise _refused(path, error) from error
+    except OSError:  # a name that no file system takes
+        found = False
     if not found:
         raise InputError(f"{path} doesn't exist.", "Check the spelling, or give the full path.")
     return path

@@ -62,9 +62,7 @@ def read_nrrd(path: Path) -> StoredVolume:
     """
     fields, keys, end = _fields(path)
     axes = _space_axes(fields, path)
-    sizes = fields.get("sizes", "").split()
-    if len(sizes) != len(axes):
-        raise damaged(path, f"sizes should be {len(axes)} numbers, it is {fields.get('sizes', '')[:60]!r}")
+    sizes = fields["sizes"].split()
     shape = sizes_zyx(" ".join(sizes[axis] for axis in axes), "sizes", path)
     affine, odd = _affine_lps(fields, axes, path)
     array = read_block(_block(fields, end, path, Geometry(shape, affine)))

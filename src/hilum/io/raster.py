@@ -185,7 +185,7 @@ def _bits(image: "Image", stream: BinaryIO) -> int:
 
 def _notes(image: "Image") -> tuple[str, ...]:
     notes = []
-    if image.info.get("dpi") or image.info.get("jfif_density"):
+    if image.info.get("dpi"):
         notes.append("it names a resolution for printing, which says nothing about millimetres in the patient")
     if image.getexif().get(_ORIENTATION, 1) != 1:
         notes.append("it is stored turned or mirrored, and was brought upright as its EXIF entry says")

@@ -50,7 +50,8 @@ class StoredVolume:
         if array.dtype.kind == "f":
             return (array + array.dtype.type(self.intercept)).astype(np.int16)
         # Modular arithmetic: the sum fits, so a wrap on the way there comes back.
-        return array.astype(np.int16) + np.array(int(self.intercept), dtype=np.int64).astype(np.int16)
+        settled: Voxels = array.astype(np.int16) + np.array(int(self.intercept), dtype=np.int64).astype(np.int16)
+        return settled
 
     def _scaled(self) -> Voxels:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -20,7 +20,7 @@ def inspect(paths: Sequence[Path], track: Track = silently) -> tuple[list[Descri
         What was found, in the order of the paths, and what failed.
 
     Raises:
-        HilumError: there is one path, a file or a folder as a whole, and it can't be described.
+        HilumError: there is one path, and nothing at it to look at: it doesn't exist, or is an empty folder.
     """
     found: list[Description] = []
     failures = Failures()
@@ -28,7 +28,7 @@ def inspect(paths: Sequence[Path], track: Track = silently) -> tuple[list[Descri
         try:
             found += describe(path, failures)
         except HilumError as error:
-            if len(paths) == 1:
+            if len(paths) == 1 and not path.is_file():
                 raise
             failures.add(str(path), error)
     return found, failures
