@@ -64,10 +64,7 @@ def _describe_series(series: Series, root: Path, mixed: tuple[str, ...]) -> Desc
     facts = {**_facts(first), "series": series.key, "kernel": series.kernel or None, "files": len(series.instances)}
     placement = place(series.slices)
     odd = [*(mixed if series.modality == "CT" else ()), *series.odd, *placement.problems(), *_series_oddities(series)]
-    if placement.tilt_degrees:
-        odd.append(
-            f"tilted gantry: the slices are stacked {placement.tilt_degrees:.1f}° off their normal; the grid is sheared"
-        )
+    odd += _tilt(series, placement)
     try:
         size, more = _extent(series, placement)
     except HilumError as error:
@@ -77,6 +74,16 @@ def _describe_series(series: Series, root: Path, mixed: tuple[str, ...]) -> Desc
     kernel = f", kernel {series.kernel}" if series.kernel else ""
     where = root if len(series.files) > 1 else series.files[0]
     return Description(str(where), kind, f"{_opening(facts)}: {size}{kernel}", tuple(dict.fromkeys(odd)), facts | more)
+
+
+def _tilt(series: Series, placement: Placement) -> Iterable[str]:
+    if placement.tilt_degrees:
+        degrees = f"{placement.tilt_degrees:.1f}°"
+        yield f"tilted gantry: the slices are stacked {degrees} off their normal; the grid is sheared"
+    elif len(series.slices) > 1:
+        told = series.instances[0].facts["GantryDetectorTilt"]
+        if told.strip("-+0."):
+            yield f"the header names a gantry tilt of {told}°, and the positions show none; the positions are believed"
 
 
 def _counts(series: Series) -> str:

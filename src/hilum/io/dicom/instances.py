@@ -23,7 +23,7 @@ _REPORTS = _STORAGE + "88."
 DIRECTORY = "1.2.840.10008.1.3.10"
 XRAY_MODALITIES = ("CR", "DX", "DR", "RG", "MG", "IO")
 
-_LARGEST_MM = 1e5
+_SMALLEST_MM, _LARGEST_MM = 1e-6, 1e5
 _LARGEST_RESCALE = 1e6
 
 
@@ -212,25 +212,8 @@ def _holder(keyword: str, places: list[Item], header: Header) -> Item:
 
 def _slice(pixels: PixelSource, index: int, places: list[Item], header: Header) -> Slice:
     position = _holder("ImagePositionPatient", places, header)
-    place = position.numbers("ImagePositionPatient", 3)
-    orientation = _holder("ImageOrientationPatient", places, header).numbers("ImageOrientationPatient", 6)
-    spacing = _holder("PixelSpacing", places, header).numbers("PixelSpacing", 2)
-    if place is None or orientation is None or spacing is None:
-        missing = [
-            name
-            for name, found in (("position", place), ("orientation", orientation), ("pixel spacing", spacing))
-            if found is None
-        ]
-        raise UnsupportedError(
-            f"{header.path} doesn't say where it lies in the patient: no {', no '.join(missing)}.",
-            "A volume needs all of them.",
-        )
-    if max(map(abs, place)) > _LARGEST_MM or not all(0 < step < _LARGEST_MM for step in spacing):
-        raise UnreadableError(f"{header.path} is damaged: position {place} mm, pixel spacing {spacing} mm.")
-    slope = _holder("RescaleSlope", places, header).number("RescaleSlope")
-    intercept = _holder("RescaleIntercept", places, header).number("RescaleIntercept")
-    if slope == 0 or max(abs(slope or 1), abs(intercept or 0)) > _LARGEST_RESCALE:
-        raise UnreadableError(f"{header.path} is damaged: rescale slope {slope}, intercept {intercept}.")
+    place, orientation, spacing = _plane(position, places, header)
+    slope, intercept = _rescale(places, header)
     return Slice(
         pixels=pixels,
         frame=index,
@@ -244,6 +227,35 @@ def _slice(pixels: PixelSource, index: int, places: list[Item], header: Header) 
         has_rescale=slope is not None and intercept is not None,
         acquisition=_acquisition(places, header),
     )
+
+
+_Numbers = tuple[float, ...]
+
+
+def _plane(position: Item, places: list[Item], header: Header) -> tuple[_Numbers, _Numbers, _Numbers]:
+    """Position, orientation and pixel spacing, all there and possible."""
+    place = position.numbers("ImagePositionPatient", 3)
+    orientation = _holder("ImageOrientationPatient", places, header).numbers("ImageOrientationPatient", 6)
+    spacing = _holder("PixelSpacing", places, header).numbers("PixelSpacing", 2)
+    if place is None or orientation is None or spacing is None:
+        found = {"position": place, "orientation": orientation, "pixel spacing": spacing}
+        raise UnsupportedError(
+            f"{header.path} doesn't say where it lies in the patient: "
+            f"no {', no '.join(name for name, value in found.items() if value is None)}.",
+            "A volume needs all of them.",
+        )
+    if max(map(abs, place)) > _LARGEST_MM or not all(_SMALLEST_MM < step < _LARGEST_MM for step in spacing):
+        raise UnreadableError(f"{header.path} is damaged: position {place} mm, pixel spacing {spacing} mm.")
+    return place, orientation, spacing
+
+
+def _rescale(places: list[Item], header: Header) -> tuple[float | None, float | None]:
+    """Slope and intercept; None for what the file doesn't say."""
+    slope = _holder("RescaleSlope", places, header).number("RescaleSlope")
+    intercept = _holder("RescaleIntercept", places, header).number("RescaleIntercept")
+    if slope == 0 or max(abs(slope or 1), abs(intercept or 0)) > _LARGEST_RESCALE:
+        raise UnreadableError(f"{header.path} is damaged: rescale slope {slope}, intercept {intercept}.")
+    return slope, intercept
 
 
 def _acquisition(places: list[Item], header: Header) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from hilum.io.dicom.files import EXPLICIT_LITTLE, IMPLICIT_LITTLE, Header, guard
 Stored: TypeAlias = NDArray[np.integer[Any]]
 
 _PIXEL_DATA = b"\xe0\x7f\x10\x00"
+_UNDEFINED_LENGTH = 0xFFFFFFFF
 _NATIVE = (IMPLICIT_LITTLE, EXPLICIT_LITTLE, "1.2.840.10008.1.2.2")
 _LARGEST_COMPRESSION = 1000
 """Deflate can't pack tighter than 1:1032; lossless codecs come near it on empty images only."""
@@ -145,8 +146,12 @@ def _frame_from_file(source: PixelSource, index: int) -> Stored:
         if start[:4] != _PIXEL_DATA:
             raise UnreadableError(f"{source.path} holds no pixel data.", "Get a complete copy.")
         skip = 12 if source.syntax == EXPLICIT_LITTLE else 8
-        if start[skip - 4 : skip] == b"\xff\xff\xff\xff":
-            raise UnreadableError(f"{source.path} is damaged: its pixels are packed, and its syntax says they aren't.")
+        held = int.from_bytes(start[skip - 4 : skip], "little")
+        if held == _UNDEFINED_LENGTH or held < source.frames * source.frame_bytes:
+            raise UnreadableError(
+                f"{source.path} is damaged: its header describes {source.frames * source.frame_bytes} bytes of pixels, "
+                f"and there are {'packed ones' if held == _UNDEFINED_LENGTH else held}."
+            )
         file.seek(source.offset + skip + index * source.frame_bytes)
         values = np.fromfile(file, dtype, source.frame_bytes // dtype.itemsize)
     if values.nbytes < source.frame_bytes:
