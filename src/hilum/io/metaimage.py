@@ -15,7 +15,7 @@ from hilum.core.volume import Voxels
 from hilum.io.atomic import atomic_file
 from hilum.io.block import Block, Packing, read_block
 from hilum.io.inputs import read_start
-from hilum.io.stored import StoredVolume
+from hilum.io.stored import StoredVolume, grid_of
 from hilum.io.textheader import MAX_HEADER_BYTES, damaged, data_file, sizes_zyx, triple, whole
 
 _TYPES = {
@@ -55,7 +55,7 @@ def read_metaimage(path: Path) -> StoredVolume:
     _require_plain_3d(fields, path)
     shape = sizes_zyx(fields.get("DimSize", ""), "DimSize", path)
     affine, odd = _affine_lps(fields, path)
-    geometry = Geometry(shape, affine)
+    geometry = grid_of(path, shape, affine)
     odd += _orientation_note(fields, geometry)
     array = read_block(_block(fields, end, path, geometry))
     return StoredVolume(array, geometry, "MetaImage", odd=odd, quantity=_quantity(fields))

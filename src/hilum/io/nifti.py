@@ -20,7 +20,7 @@ from hilum.core.volume import Voxels
 from hilum.io.atomic import atomic_file
 from hilum.io.block import GZIP_MAGIC, Block, Packing, read_block
 from hilum.io.inputs import read_start, require_path
-from hilum.io.stored import StoredVolume
+from hilum.io.stored import StoredVolume, grid_of
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MAGICS = {348: (slice(344, 348), (b"n+1\0", b"ni1\0")), 540: (slice(4, 8), (b"n+2\0", b"ni2\0"))}
@@ -69,10 +69,9 @@ def read_nifti(path: Path) -> StoredVolume:
     single = b"+" in start[_MAGICS[size][0]]
     data, packed = (path, packed) if single else _data_of_pair(path)
     packing = Packing.GZIP if packed else Packing.RAW
+    geometry = grid_of(path, (nz, ny, nx), affine)
     array = read_block(Block(data, (nz, ny, nx), dtype, skip=offset, packing=packing, may_have_more=True))
-    return StoredVolume(
-        array, Geometry((nz, ny, nx), affine), "NIfTI", slope or 1.0, intercept or 0.0, odd, quantity=quantity
-    )
+    return StoredVolume(array, geometry, "NIfTI", slope or 1.0, intercept or 0.0, odd, quantity=quantity)
 
 
 def write_nifti(array: Voxels, geometry: Geometry, path: Path, quantity: Quantity | None = None) -> None:

@@ -17,7 +17,7 @@ from hilum.core.volume import Voxels
 from hilum.io.atomic import atomic_file
 from hilum.io.block import Block, Packing, read_block
 from hilum.io.inputs import read_start
-from hilum.io.stored import StoredVolume
+from hilum.io.stored import StoredVolume, grid_of
 from hilum.io.textheader import MAX_HEADER_BYTES, damaged, data_file, sizes_zyx, triple, whole
 
 NRRD_MAGIC = b"NRRD000"
@@ -65,9 +65,10 @@ def read_nrrd(path: Path) -> StoredVolume:
     sizes = fields["sizes"].split()
     shape = sizes_zyx(" ".join(sizes[axis] for axis in axes), "sizes", path)
     affine, odd = _affine_lps(fields, axes, path)
-    array = read_block(_block(fields, end, path, Geometry(shape, affine)))
+    geometry = grid_of(path, shape, affine)
+    array = read_block(_block(fields, end, path, geometry))
     quantity = next((known for known in Quantity if fields.get("sample units", "").strip('"') == known), None)
-    return StoredVolume(array, Geometry(shape, affine), "NRRD", odd=odd, names=_segment_names(keys), quantity=quantity)
+    return StoredVolume(array, geometry, "NRRD", odd=odd, names=_segment_names(keys), quantity=quantity)
 
 
 def write_nrrd(
@@ -165,8 +166,8 @@ def _affine_lps(fields: Mapping[str, str], axes: tuple[int, int, int], path: Pat
     if vectors and space not in _SPACES:
         odd.append(f"its space is {space[:40] or 'not named'}; left-posterior-superior is assumed")
     scale, note = _mm_per_unit(fields, path)
-    sign = np.diag([*(n * scale for n in _SPACES.get(space, (1, 1, 1))), 1.0])
-    return sign @ affine, tuple(odd + note)
+    affine[:3] *= scale * np.array(_SPACES.get(space, (1, 1, 1)))[:, None]
+    return affine, tuple(odd + note)
 
 
 def _spacings(fields: Mapping[str, str], axes: tuple[int, int, int], path: Path) -> Floats:

@@ -6,6 +6,9 @@ chest, and its polarity can't be told. Pillow decodes; what it does silently (cu
 """
 
 import io
+import logging
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +70,8 @@ def read_picture(path: Path, *, keep_indices: bool = False) -> Picture:
         with Image.open(stream, formats=_FORMATS) as image:
             _require_single(image, path)
             bits = _bits(image, stream)
-            image.load()
+            with _quiet_libtiff(image):
+                image.load()
             odd = _notes(image)
             turned = ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
             indexed = keep_indices and turned.mode == "P"
@@ -142,7 +146,9 @@ def _decoding(path: Path) -> Iterator[list[warnings.WarningMessage]]:
     """What Pillow raises on a broken file becomes one error, and its warnings are handed over, not printed."""
     from PIL import Image
 
+    logger, silent = logging.getLogger("PIL"), logging.NullHandler()
     try:
+        logger.addHandler(silent)  # without any handler, Python prints to stderr
         with warnings.catch_warnings(record=True) as remarks:
             warnings.simplefilter("always")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -156,6 +162,28 @@ def _decoding(path: Path) -> Iterator[list[warnings.WarningMessage]]:
         ) from error
     except Exception as error:  # Pillow documents OSError and SyntaxError, and raises more on damaged files
         raise UnreadableError(f"{path} is damaged or truncated: {_reason(error)}.", "Copy it again.") from error
+    finally:
+        logger.removeHandler(silent)
+
+
+@contextmanager
+def _quiet_libtiff(image: "Image") -> Iterator[None]:
+    """Libtiff writes what it thinks of a file to the process's stderr, and Pillow has no switch for that.
+
+    What matters comes as an exception. The stream is turned away for the whole process, so only while it decodes.
+    """
+    if not any(tile[0] == "libtiff" for tile in getattr(image, "tile", ())):
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _reason(error: Exception) -> str:

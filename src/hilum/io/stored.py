@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
-from hilum.core import Geometry, Mask, Quantity, UnsupportedError, Volume
+from hilum.core import Geometry, GeometryError, Mask, Quantity, UnsupportedError, Volume
+from hilum.core.geometry import Floats, Shape3
 from hilum.core.mask import Labels
 from hilum.core.volume import Voxels
+
+_FARTHEST_MM = 1e7
+"""Ten kilometres: whatever is farther is a damaged number (and its square might overflow)."""
+_MEND = "Export it again, or mend the header."
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,15 +53,17 @@ class StoredVolume:
             return self._scaled()
         if self.intercept == 0:
             return array.astype(np.int16)
+        settled: Voxels
         if array.dtype.kind == "f":
-            return (array + array.dtype.type(self.intercept)).astype(np.int16)
-        # Modular arithmetic: the sum fits, so a wrap on the way there comes back.
-        settled: Voxels = array.astype(np.int16) + np.array(int(self.intercept), dtype=np.int64).astype(np.int16)
+            settled = (array + array.dtype.type(self.intercept)).astype(np.int16)
+        else:  # modular arithmetic: the sum fits, so a wrap on the way there comes back
+            settled = array.astype(np.int16) + np.array(int(self.intercept), dtype=np.int64).astype(np.int16)
         return settled
 
     def _scaled(self) -> Voxels:
         with np.errstate(over="ignore", invalid="ignore"):
-            values = self.array.astype(np.float32)
+            scaled = (self.slope, self.intercept) != (1, 0)
+            values = self.array.astype(np.float32, copy=scaled)
             if self.slope != 1:
                 values *= np.float32(self.slope)
             if self.intercept != 0:
@@ -74,6 +82,23 @@ class StoredVolume:
         """
         identity = (self.slope, self.intercept) == (1, 0)
         return Mask(as_labels(self.array if identity else self.values(), source), self.geometry, names=self.names)
+
+
+def grid_of(path: Path, shape_zyx: Shape3, affine_lps: Floats) -> Geometry:
+    """The grid that a header gives.
+
+    Raises:
+        GeometryError: it gives none; the message names the file.
+    """
+    if not np.isfinite(affine_lps).all() or np.abs(affine_lps).max() > _FARTHEST_MM:
+        raise GeometryError(f"{path} has a header whose sizes or positions are no lengths of a body.", _MEND)
+    try:
+        return Geometry(shape_zyx, affine_lps)
+    except GeometryError as error:
+        axes = np.array2string(affine_lps[:3, :3], separator=", ").replace("\n", "")
+        raise GeometryError(
+            f"{path} has a header that gives no grid: its axes, in columns, are {axes}.", _MEND
+        ) from error
 
 
 def as_labels(array: Voxels, source: str) -> Labels:
