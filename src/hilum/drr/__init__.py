@@ -1,0 +1,1 @@
+"""CT to X-ray: attenuation, geometry, projectors."""

@@ -1,0 +1,110 @@
+"""HU to linear attenuation at a photon energy.
+
+Every voxel is taken for a mixture of two neighbours among air, water and cortical bone, by volume. HU are defined by
+air (−1000) and water (0), so both are exact at every energy; lung keeps its share of water down to air. Above water the
+HU of pure cortical bone at the CT's own effective energy anchors the mixture, so that bone stands out more in a softer
+beam and less in a harder one, as it does on film.
+
+Mass attenuation coefficients and densities: Hubbell and Seltzer, NIST Standard Reference Database 126 (air, dry; water,
+liquid; bone, cortical, ICRU-44). Between the tabulated energies they are interpolated on logarithmic axes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hilum.core import InputError, Quantity, UnitError, Volume
+from hilum.core.geometry import Floats
+
+AIR_HU, WATER_HU = -1000.0, 0.0
+
+CT_KEV = 70.0
+"""Effective energy of a CT at 120 kVp, at which its HU were measured."""
+
+RADIOGRAPH_KEV = 65.0
+"""Effective energy of a chest radiograph at 110 to 125 kVp behind the patient's first centimetres."""
+
+_KEV = np.array([30.0, 40.0, 50.0, 60.0, 80.0, 100.0, 150.0])
+
+
+@dataclass(frozen=True)
+class Material:
+    """A material of NIST's table.
+
+    Attributes:
+        name: what it is.
+        density_g_cm3: its density.
+        mass_attenuation_cm2_g: μ/ρ at 30, 40, 50, 60, 80, 100 and 150 keV.
+    """
+
+    name: str
+    density_g_cm3: float
+    mass_attenuation_cm2_g: tuple[float, ...]
+
+    def attenuation_per_mm(self, energy_kev: float) -> float:
+        """Linear attenuation coefficient μ in 1/mm.
+
+        Raises:
+            InputError: the energy is outside the table.
+        """
+        if not _KEV[0] <= energy_kev <= _KEV[-1]:
+            raise InputError(f"photon energies from {_KEV[0]:g} to {_KEV[-1]:g} keV are tabulated, got {energy_kev:g}")
+        logarithm = np.interp(np.log(energy_kev), np.log(_KEV), np.log(self.mass_attenuation_cm2_g))
+        return float(np.exp(logarithm)) * self.density_g_cm3 / 10
+
+
+AIR = Material("air", 1.205e-3, (0.3538, 0.2485, 0.2080, 0.1875, 0.1662, 0.1541, 0.1356))
+WATER = Material("water", 1.0, (0.3756, 0.2683, 0.2269, 0.2059, 0.1837, 0.1707, 0.1505))
+BONE = Material("cortical bone", 1.92, (1.331, 0.6655, 0.4242, 0.3148, 0.2229, 0.1855, 0.1480))
+
+
+def hounsfield(material: Material, energy_kev: float = CT_KEV) -> float:
+    """HU of a pure material at a CT's effective energy: 1000 (μ − μ_water) / (μ_water − μ_air)."""
+    water, air = (reference.attenuation_per_mm(energy_kev) for reference in (WATER, AIR))
+    return 1000 * (material.attenuation_per_mm(energy_kev) - water) / (water - air)
+
+
+def attenuation_per_mm(hu: Floats | float, energy_kev: float = RADIOGRAPH_KEV, ct_kev: float = CT_KEV) -> Floats:
+    """Linear attenuation in 1/mm of voxels with these HU, at a photon energy.
+
+    Values below air (padding such as −1024 or −2048, and noise) are air. Above cortical bone (metal, contrast medium)
+    the last slope goes on.
+
+    Args:
+        hu: any shape.
+        energy_kev: energy of the radiograph's photons.
+        ct_kev: effective energy at which the HU were measured.
+    """
+    anchors_hu = np.array([AIR_HU, WATER_HU, hounsfield(BONE, ct_kev)])
+    anchors = np.array([material.attenuation_per_mm(energy_kev) for material in (AIR, WATER, BONE)])
+    slopes = np.diff(anchors) / np.diff(anchors_hu)
+    above_air = np.maximum(np.asarray(hu, dtype=np.float64) - AIR_HU, 0)
+    above_water = np.maximum(above_air - (WATER_HU - AIR_HU), 0)
+    return np.asarray(anchors[0] + slopes[0] * above_air + (slopes[1] - slopes[0]) * above_water)
+
+
+def attenuation(ct: Volume, energy_kev: float = RADIOGRAPH_KEV, ct_kev: float = CT_KEV) -> Volume:
+    """A CT as linear attenuation in 1/mm, float32.
+
+    Whole HU go through a table, one look-up a voxel; others are computed slice by slice.
+
+    Raises:
+        UnitError: the volume is not in HU, or its values can't be (nothing as thin as lung or air).
+    """
+    ct.require(Quantity.HU)
+    lowest, highest = float(ct.array.min()), float(ct.array.max())
+    if lowest > -200:
+        raise UnitError(
+            f"a chest CT holds air near −1000 HU; these values run from {lowest:g} to {highest:g}.",
+            "Rescale them to HU first; 8-bit pictures of a CT can't be brought back.",
+        )
+    result = np.empty(ct.array.shape, dtype=np.float32)
+    if ct.array.dtype.kind in "iu" and highest - lowest < 2**16:
+        values = np.arange(lowest, highest + 1)
+        table = attenuation_per_mm(values, energy_kev, ct_kev).astype(np.float32)
+        for k, plane in enumerate(ct.array):
+            np.take(table, plane.astype(np.int32) - int(lowest), out=result[k])
+    else:
+        for k, plane in enumerate(ct.array):
+            result[k] = attenuation_per_mm(plane, energy_kev, ct_kev)
+    return Volume(result, ct.geometry, Quantity.ATTENUATION)
