@@ -14,7 +14,7 @@ from hilum.io.installed import sample_ct_path
 def test_people_read_lines(capsys):
     assert main(["info", str(sample_ct_path())]) == 0
     out, err = capsys.readouterr()
-    assert "512 × 512 × 133 voxels of 0.703 × 0.703 × 2.500 mm (360 × 360 × 332.5 mm)" in out
+    assert "CT volume: NIfTI, 512 × 512 × 133 voxels of 0.703 × 0.703 × 2.500 mm (360 × 360 × 332.5 mm)" in out
     assert "  odd: " in out
     assert err == ""
 

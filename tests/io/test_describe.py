@@ -29,8 +29,7 @@ def test_the_sample_ct():
     found = only(sample_ct_path())
     assert found.kind == "CT volume"
     assert found.summary == (
-        "CT volume (NIfTI), 512 × 512 × 133 voxels of 0.703 × 0.703 × 2.500 mm (360 × 360 × 332.5 mm), "
-        "HU −2048…3071, axes LAS"
+        "NIfTI, 512 × 512 × 133 voxels of 0.703 × 0.703 × 2.500 mm (360 × 360 × 332.5 mm), HU −2048…3071, axes LAS"
     )
     assert found.facts["shape_zyx"] == (133, 512, 512)
     assert found.facts["orientation"] == "LAS"
@@ -96,7 +95,7 @@ def test_left_handed_and_not_a_number(tmp_path):
 def test_pictures(tmp_path):
     write_png(np.random.default_rng(0).integers(0, 4096, (300, 400)).astype(np.uint16), tmp_path / "x.png")
     found = only(tmp_path / "x.png")
-    assert found.summary.startswith("radiograph (PNG), 400 × 300 pixels, 16 bits a pixel, grey values")
+    assert found.summary.startswith("PNG, 400 × 300 pixels, 16 bits a pixel, grey values")
     assert found.summary.endswith("size in mm unknown")
     write_png(np.eye(300, dtype=np.uint8) * 255, tmp_path / "m.png")
     assert only(tmp_path / "m.png").kind == "2D mask"
@@ -118,7 +117,7 @@ def test_a_folder(tmp_path):
         (tmp_path / name).write_text("<?xml?>" if name == "c.xml" else "hello")
     found = describe(tmp_path)
     assert [description.kind for description in found] == ["CT volume", "radiograph", "other files"]
-    assert found[-1].summary == "3 files that are no image: 2 text, 1 XML"
+    assert found[-1].summary == "3 that are no image (2 text, 1 XML)"
 
 
 def test_a_broken_file_doesn_t_cost_the_folder(tmp_path):

@@ -27,7 +27,8 @@ def info(
     no image, or that can't be read, goes to stderr, a line each, and the exit code is 3. It is 1 when there is nothing
     to look at: a path that doesn't exist, or an empty folder.
 
-    Examples:
+    For example:
+
     hilum info scans/patient7
 
     hilum info ct.nii.gz mask.nii.gz
@@ -61,7 +62,7 @@ def info(
 def _print_text(found: Sequence["Description"]) -> None:
     for description in found:
         print(description.path)
-        print(f"  {description.summary}")
+        print(f"  {description.kind}: {description.summary}")
         for note in description.odd:
             print(f"  odd: {note}")
 

@@ -109,14 +109,9 @@ def _others(folder: Path, kinds: dict[Path, Kind]) -> list[Description]:
         return []
     counts = Counter(str(kind) for _, kind in others)
     listed = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
-    summary = f"{count_of(len(others), 'file')} that {'is' if len(others) == 1 else 'are'} no image: {listed}"
+    summary = f"{len(others)} that {'is' if len(others) == 1 else 'are'} no image ({listed})"
     facts = {"counts": dict(counts), "files": [str(path) for path, _ in others]}
     return [Description(str(folder), "other files", summary, (), facts)]
-
-
-def count_of(number: int, thing: str) -> str:
-    """For example "1 file" or "3 files"."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -20,11 +20,11 @@ def describe_picture(path: Path) -> Description:
     pixels = picture.pixels
     present = np.unique(pixels)
     is_mask = picture.format != "JPEG" and bool(present[0] == 0) and 1 < len(present) <= _FEW_VALUES
-    kind = "2D mask" if is_mask else "radiograph"
+    kind = "2D mask" if is_mask else "blank picture" if len(present) == 1 else "radiograph"
     shown = f"labels {', '.join(number(float(v)) for v in present[1:9])}" if is_mask else _range(picture)
     bits = f"{picture.bits} bit{'s' if picture.bits > 1 else ''}"
     size = times(pixels.shape[::-1], 0)
-    summary = f"{kind} ({picture.format}), {size} pixels, {bits} a pixel, {shown}, size in mm unknown"
+    summary = f"{picture.format}, {size} pixels, {bits} a pixel, {shown}, size in mm unknown"
     odd = (*picture.odd, *_notes(picture, is_mask))
     facts = {
         "format": picture.format,

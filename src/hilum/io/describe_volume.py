@@ -63,6 +63,11 @@ class Values:
         return self.low <= _LUNG_HU and self.high >= 0
 
     @property
+    def are_blank(self) -> bool:
+        """Whether there is but one value, or none that is a number."""
+        return bool(np.isnan(self.low) or self.low == self.high)
+
+    @property
     def look_like_labels(self) -> bool:
         """Whether they are whole numbers with background, few or in even regions: labels, not grey values."""
         if self.counts is None or self.counts[0] == 0:
@@ -82,9 +87,11 @@ def describe_volume(path: Path) -> Description:
     array = stored.array if (stored.slope, stored.intercept) == (1, 0) else stored.values()
     values, geometry = Values.of(array), stored.geometry
     is_mask = values.look_like_labels
-    kind = "mask" if is_mask else "CT volume" if values.look_like_hu else "volume"
+    kind = (
+        "mask" if is_mask else "CT volume" if values.look_like_hu else "blank volume" if values.are_blank else "volume"
+    )
     what = _labels(values, geometry) if is_mask else _range(values)
-    summary = f"{kind} ({stored.format}), {grid_line(geometry)}, {what}, axes {geometry.axis_codes}"
+    summary = f"{stored.format}, {grid_line(geometry)}, {what}, axes {geometry.axis_codes}"
     odd = (*stored.odd, *geometry_notes(geometry), *(() if is_mask else _value_notes(values)))
     return Description(str(path), kind, summary, odd, _facts(stored, values, kind))
 
@@ -127,7 +134,7 @@ def _direction_notes(geometry: Geometry) -> tuple[str, ...]:
 def _value_notes(values: Values) -> tuple[str, ...]:
     """What is odd about numbers that ought to be HU."""
     notes = []
-    if np.isnan(values.low) or values.low == values.high:
+    if values.are_blank:
         return ("all values are the same, or none is a number: there is no picture in it",)
     if values.nonfinite:
         notes.append(f"{values.nonfinite} values are not numbers (NaN or infinite)")
