@@ -43,6 +43,12 @@ def test_a_window_is_the_standards_line(tmp_path, kind):
     assert_array_equal(plain, PIXELS if kind == "MONOCHROME2" else 4095 - PIXELS)
 
 
+def test_an_impossible_window_is_told_and_not_applied(tmp_path):
+    path = write_xray(tmp_path / "x", PIXELS, WindowCenter=100, WindowWidth=0)
+    assert_array_equal(read_dicom_radiograph(path).array, PIXELS)
+    assert "its window is impossible (width 0" in describe_dicom(path)[0].odd[-1]
+
+
 def test_a_voi_table_is_looked_up(tmp_path):
     table = np.linspace(0, 1023, 4096).astype(np.uint16)[::-1]
     lut = sequence_item(LUTDescriptor=[4096, 0, 10], LUTData=table.tolist())

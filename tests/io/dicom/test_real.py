@@ -1,6 +1,8 @@
 """Real DICOM: read as SimpleITK, nibabel and pydicom read it, or refused in one line."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +45,22 @@ def nifti(path: Path) -> tuple[np.ndarray, Geometry]:
     image = nibabel.load(path)
     array = np.asarray(image.dataobj).T
     return array, Geometry(array.shape, np.diag([-1.0, -1, 1, 1]) @ image.affine)
+
+
+def growth_over_int16(folder: Path) -> float:
+    """Growth of the highest resident memory of a fresh interpreter that reads a series, over its int16 size."""
+    code = (
+        "import sys, pathlib\n"
+        "def status():\n"
+        "    lines = pathlib.Path('/proc/self/status').read_text().splitlines()\n"
+        "    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith('VmHWM'))\n"
+        "idle = status()\n"
+        "from hilum.io.dicom import read_series\n"
+        "array = read_series(pathlib.Path(sys.argv[1])).array\n"
+        "print((status() - idle) / (array.size * 2))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 def attempt(call: Callable[[], object]) -> object:
@@ -108,6 +126,27 @@ def test_the_fast_path_and_pydicom_agree(real_data, name):
     assert_array_equal(fast, plain)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "anon_apct.dcm",
+        "wg04/data/WG04/J2KR/CT1_J2KR",
+        "wg04/data/WG04/J2KI/CT2_J2KI",
+        "wg04/data/WG04/JLSL/CT1_JLSL",
+        "wg04/data/WG04/JLSN/CT2_JLSN",
+        "wg04/data/WG04/JPLL/CT1_JPLL",
+        "wg04/data/WG04/RLE/CT2_RLE",
+        "dcmqi/data/segmentations/ct-3slice/02.dcm",
+        "pydicom/src/pydicom/data/test_files/dicomdirtests/98892001/CT5N/2062",
+    ],
+)
+def test_hu_of_every_coding_are_itks(real_data, name):
+    volume, image = read_series(real_data(ODD) / name), sitk.ReadImage(real_data(ODD) / name)
+    assert_array_equal(volume.array, sitk.GetArrayFromImage(image))
+    assert volume.array.dtype == np.int16
+    assert_allclose(volume.geometry.to_lps_mm((0, 5, 3)), image.TransformIndexToPhysicalPoint((3, 5, 0)), atol=1e-6)
+
+
 def test_missing_slices_of_a_real_series(real_data):
     folder = real_data(ODD) / "cip/Testing/Data/Input/ct-64Dicom"
     with pytest.raises(SpacingError, match="37 missing"):
@@ -157,6 +196,7 @@ def test_lidc_0001_comes_back_through_dicom_bit_for_bit(tmp_path):
     back = read_series(tmp_path / "out")
     # the sample's rows run to the front (LAS); DICOM slices are written as scanners do, to the back
     assert_array_equal(back.array, volume.array[:, ::-1])
+    assert growth_over_int16(tmp_path / "out") <= 2.5
     here = np.array([(0, 0, 0), (132, 511, 511), (60, 100, 300)])
     assert_allclose(
         back.geometry.to_lps_mm(here), geometry.to_lps_mm(here * (1, -1, 1) + (0, 511, 0)), rtol=0, atol=1e-9

@@ -260,6 +260,13 @@ def test_a_damaged_neighbour_is_not_passed_over(tmp_path):
         read_series(tmp_path)
 
 
+def test_a_damaged_file_of_another_series_is_no_hindrance(tmp_path):
+    write_ct(tmp_path, HU)
+    (other,) = write_ct(tmp_path, HU[:1], prefix="b")
+    edit(other, SeriesInstanceUID="1.2.3.4", ImagePositionPatient=None)
+    assert_array_equal(read_series(tmp_path).array, HU)
+
+
 def test_other_files_in_the_folder_are_no_hindrance(tmp_path):
     write_ct(tmp_path / "deep" / "er", HU)
     (tmp_path / "README.txt").write_text("a note")

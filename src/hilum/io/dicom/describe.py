@@ -9,7 +9,7 @@ from hilum.io.description import Description
 from hilum.io.dicom.files import Header, has_preamble, read_header, uid_name
 from hilum.io.dicom.grid import Placement, grid_of, place
 from hilum.io.dicom.instances import ENHANCED_CT, Instance, Kind
-from hilum.io.dicom.radiograph import pixel_spacing, require_radiograph, view_of
+from hilum.io.dicom.radiograph import has_window, pixel_spacing, require_radiograph, view_of
 from hilum.io.dicom.segmentation import require_volume_seg
 from hilum.io.dicom.series import Series, date_of, group, scan
 from hilum.io.dicom.structures import structures
@@ -187,6 +187,8 @@ def _radiograph(header: Header) -> _Told:
         odd.append("MONOCHROME1: stored inverted, dense is dark; it is turned to dense is bright")
     if header.items("VOILUTSequence"):
         odd.append("a VOI lookup table is applied")
+    elif header.text("WindowWidth") and not has_window(header):
+        odd.append(f"its window is impossible (width {header.text('WindowWidth')}) and not applied")
     view = view_of(header)
     facts: dict[str, object] = {
         "shape_yx": [rows, columns],

@@ -25,9 +25,10 @@ def read_dicom_radiograph(path: Path, *, voi: bool = True) -> Radiograph:
     """Read one radiograph; dense is bright.
 
     The stored values go through the Modality LUT or rescale (PS3.3 C.11.1), then, with `voi`, through the first VOI LUT
-    or window (C.11.2; the LUT when there are both), which is how the file wants to be shown. MONOCHROME1 is inverted
-    last, within the range that these steps can give. Without any of them the integers stay as stored; otherwise the
-    result is float32. Shutters, overlays and presentation states are not applied, and nothing is turned or mirrored.
+    or window (C.11.2; the LUT when there are both), which is how the file wants to be shown; an impossible window is
+    not applied. MONOCHROME1 is inverted last, within the range that these steps can give. Without any of them the
+    integers stay as stored; otherwise the result is float32. Shutters, overlays and presentation states are not
+    applied, and nothing is turned or mirrored.
 
     Millimetres are those of `pixel_spacing`.
 
@@ -87,13 +88,23 @@ def _through_luts(
     ) != (1, 0):
         array = apply_modality_lut(stored, dataset)
         ends = _ends(apply_modality_lut(np.array(source.range, stored.dtype), dataset), header, "ModalityLUTSequence")
-    if voi and (header.items("VOILUTSequence") or header.value("WindowCenter") is not None):
+    if voi and (header.items("VOILUTSequence") or has_window(header)):
         shown = apply_voi_lut(array, dataset, index=0)
         ends = _ends(apply_voi_lut(np.array(ends, array.dtype), dataset, index=0), header, "VOILUTSequence")
         array = shown
     if not np.isfinite(array).all():
         raise ValueError("they give values that are no finite numbers")
     return (array if array is stored else array.astype(np.float32)), ends
+
+
+def has_window(header: Header) -> bool:
+    """Whether the first window of a file is one: a centre, and a width that its function allows (PS3.3 C.11.2.1.2)."""
+    try:
+        float(header.text("WindowCenter").partition("\\")[0])
+        width = float(header.text("WindowWidth").partition("\\")[0])
+    except ValueError:
+        return False
+    return width >= 1 if header.text("VOILUTFunction") in ("", "LINEAR") else width > 0
 
 
 def _ends(mapped: NDArray[Any], header: Header, sequence: str) -> tuple[float, float]:

@@ -119,12 +119,15 @@ def find_series(path: Path) -> list[Series]:
     """
     instances, broken = scan(path)
     _require_sound(instances, broken)
+    for instance in instances:
+        if isinstance(instance.flaw, UnreadableError):
+            raise instance.flaw
     return group(instances)
 
 
 def _require_sound(instances: list[Instance], broken: Broken) -> None:
-    """Refuse damaged files: any of them could be a slice that would be missing without a word."""
-    for error in [*(e for _, e in broken), *(i.flaw for i in instances if isinstance(i.flaw, UnreadableError))]:
+    """Refuse files that can't be told: any of them could be a slice that would be missing without a word."""
+    for _, error in broken:
         raise error
     for instance in instances:
         if not instance.sop_class and not instance.modality:
@@ -267,19 +270,23 @@ def choose_ct(path: Path, name: str | None) -> Series:
 def _require_whole(series: Series, instances: list[Instance]) -> None:
     """Refuse a series of which one file can't be placed."""
     for instance in instances:
-        if instance.flaw and instance.facts["SeriesInstanceUID"] == series.uid and not instance.is_localizer:
+        if instance.flaw and instance.facts["SeriesInstanceUID"] in (series.uid, "") and not instance.is_localizer:
             raise instance.flaw
 
 
-def _no_ct(path: Path, instances: list[Instance]) -> UnsupportedError:
+def _no_ct(path: Path, instances: list[Instance]) -> UnsupportedError | UnreadableError:
     for instance in instances:
         if instance.flaw and instance.modality == "CT":
-            return UnsupportedError(instance.flaw.message, instance.flaw.remedy)
+            return instance.flaw
     if not instances:
         return UnsupportedError(f"{path} holds no DICOM file.", "Give a CT.")
     if any(i.is_localizer and i.kind is Kind.SLICES for i in instances):
         return UnsupportedError(
             f"{path} holds a scout view (localizer) only, and that is no volume.", "Give a CT series."
+        )
+    if all(i.kind is Kind.DIRECTORY for i in instances):
+        return UnsupportedError(
+            f"{path} is a list of files (DICOMDIR), not an image.", "Give the folder that it lists."
         )
     kinds = Counter(f"{i.modality or i.kind}" for i in instances)
     held = ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common(4))
