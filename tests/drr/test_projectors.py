@@ -139,8 +139,8 @@ def test_the_fast_projector_agrees_with_exact_path_lengths(setup):
         project(volume, projection).reshape(10, 6, 10, 6).mean(axis=(1, 3))
         for project in (project_joseph, project_siddon)
     )
-    assert np.abs(fast - exact).mean() < 0.001 * exact.max()
-    assert np.abs(fast - exact).max() < 0.005 * exact.max()
+    assert np.abs(fast - exact).mean() < 0.003 * exact.max()
+    assert np.abs(fast - exact).max() < 0.01 * exact.max()
 
 
 def test_both_loop_orders_give_the_same_for_any_memory_layout():
