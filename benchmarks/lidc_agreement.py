@@ -261,7 +261,7 @@ def _longest_mm(selection: NDArray[np.bool_], block: Geometry) -> float:
 def clustering_reason(theirs: frozenset[int], marks: Mapping[int, Mark]) -> str:
     """Why pylidc's cluster is not one of ours."""
     if len(theirs) > READERS:
-        return "pylidc joins touching neighbours: more marks than readers"
+        return "pylidc joins neighbours: more marks than readers"
     if len(cluster([marks[number] for number in sorted(theirs)])) > 1:
         return "pylidc joins marks without a common voxel: lines less than a slice thickness apart"
     return "pylidc parts marks, one within the other: lines more than a slice thickness apart"

