@@ -170,6 +170,19 @@ def test_the_same_tumour_as_dicom_and_as_nifti(real_data):
     assert 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum()) > 0.99
 
 
+@pytest.mark.parametrize(
+    ("seg", "nrrd"),
+    [("liver.dcm", "liver_spine_seg.nrrd"), ("sparse-labelmap-noppv.dcm", "sparse_labelmap_noppv_seg.nrrd")],
+)
+def test_the_same_mask_as_seg_and_as_nrrd(seg, nrrd, real_data):
+    """dcmqi's own pairs: the SEG's one segment is label 1 of the NRRD, on the same grid."""
+    folder = real_data("dicom-odd") / "dcmqi/data/segmentations"
+    theirs = read_mask(folder / nrrd)
+    ours = read_mask(folder / seg, theirs.geometry)
+    assert dict(ours.names) == {1: "Liver"}
+    np.testing.assert_array_equal(ours.select("Liver"), theirs.labels == 1)
+
+
 def test_importing_is_light():
     """The limit of the project is 0.3 s for `import hilum`; what costs is any heavy library, so none may come along."""
     code = (

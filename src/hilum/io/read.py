@@ -113,15 +113,20 @@ def _only_volume_in(folder: Path) -> tuple[Path, Kind]:
     files = files_in(folder)
     if not files:
         raise InputError(f"{folder} is an empty folder.", "Name the folder that holds the images.")
-    kinds = {path: recognise(path) for path in files}
-    volumes = [path for path, kind in kinds.items() if kind in VOLUMES]
-    if Kind.DICOM in kinds.values() or not volumes:
+    volumes = []
+    for path in files:
+        if (kind := recognise(path)) is Kind.DICOM:
+            return folder, Kind.FOLDER
+        if kind in VOLUMES:
+            volumes.append((path, kind))
+    if not volumes:
         return folder, Kind.FOLDER
     if len(volumes) > 1:
         raise AmbiguousError(
-            f"{folder} holds {len(volumes)} volumes ({_some([path.name for path in volumes])}).", "Name the one file."
+            f"{folder} holds {len(volumes)} volumes ({_some([path.name for path, _ in volumes])}).",
+            "Name the one file.",
         )
-    return volumes[0], kinds[volumes[0]]
+    return volumes[0]
 
 
 def _only_file_in(folder: Path) -> Path:
