@@ -16,7 +16,16 @@ from hilum.core import (
     UnreadableError,
     UnsupportedError,
 )
-from hilum.io.lidc import Characteristics, Mark, MarkKind, Read, is_lidc_xml, read_lidc_xml
+from hilum.io.lidc import (
+    Characteristics,
+    Mark,
+    MarkKind,
+    Read,
+    is_lidc_xml,
+    lidc_reads,
+    read_lidc_xml,
+    with_scan_facts,
+)
 from hilum.io.lidc import xml as lidc_xml
 
 RATINGS = {
@@ -187,6 +196,16 @@ def test_xml_alone_has_no_millimetres() -> None:
     read = read_lidc_xml(message(nodule(roi(*SQUARE))))
     with pytest.raises(UnitError, match="how large its pixels are"):
         read.relative_grid(read.marks[0].outlines)
+
+
+def test_the_database_adds_what_the_xml_leaves_out() -> None:
+    series_uid = lidc_reads("LIDC-IDRI-0001")[0].series_uid
+    read = read_lidc_xml(message(nodule(roi(*SQUARE)), nodule(roi((7, 8)))).replace(b"1.2.840.1", series_uid.encode()))
+    known = with_scan_facts(read)
+    assert (known.patient, known.pixel_mm, len(known.slices_z_mm)) == ("LIDC-IDRI-0001", 0.703125, 133)
+    assert known.marks == read.marks
+    with pytest.raises(InputError, match=r"no 1\.2\.3"):
+        with_scan_facts(Read("1.2.3", ()))
 
 
 def test_the_relative_grid_has_the_reads_pixels_and_slices() -> None:

@@ -6,7 +6,7 @@ It doesn't say which reader an annotation is of, and leaves out nodules < 3 mm, 
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -118,6 +118,16 @@ def lidc_read(patient: str, series_uid: str | None = None, database: Path | None
             "Choose one: " + " or ".join(read.series_uid for read in reads),
         )
     return reads[0]
+
+
+def with_scan_facts(read: Read, database: Path | None = None) -> Read:
+    """The marks of an XML file with what only the database knows: the series' patient, pixel size and slices.
+
+    Raises:
+        InputError, MissingError, UnreadableError: as in `lidc_reads`.
+    """
+    (known,) = lidc_reads(series_uid=read.series_uid, database=database)
+    return replace(known, marks=read.marks)
 
 
 @contextmanager

@@ -150,16 +150,13 @@ class Read:
             )
         z_mm = [outline.z_mm for outline in outlines]
         step = float(np.median(np.diff(self.slices_z_mm)))
-        within = [z for z in self.slices_z_mm if min(z_mm) - step / 2 < z < max(z_mm) + step / 2]
-        steps = (np.array([*within, *z_mm]) - within[0]) / step if within else np.array([np.inf])
-        if (
-            len(within) != round((within[-1] - within[0]) / step if within else -2) + 1
-            or (np.abs(steps - np.rint(steps)) > _OFF_GRID).any()
-        ):
+        even = min(z_mm) + step * np.arange(round((max(z_mm) - min(z_mm)) / step) + 1)
+        there = np.array([z for z in self.slices_z_mm if even[0] - step / 2 < z < even[-1] + step / 2])
+        if len(there) != len(even) or np.abs(there - even).max() > _OFF_GRID * step:
             raise SpacingError(
                 f"the slices of {self.series_uid} from z {min(z_mm):g} to {max(z_mm):g} mm are not {step:g} mm apart.",
                 "Give the CT's own geometry.",
             )
         return Geometry.regular(
-            (len(within), IMAGE_SIZE, IMAGE_SIZE), (step, self.pixel_mm, self.pixel_mm), (0.0, 0.0, within[0])
+            (len(even), IMAGE_SIZE, IMAGE_SIZE), (step, self.pixel_mm, self.pixel_mm), (0.0, 0.0, float(even[0]))
         )
