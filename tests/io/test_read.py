@@ -1,5 +1,7 @@
 """The front door takes what a path is, whatever it is called, and refuses the rest in one line."""
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -8,8 +10,9 @@ import numpy as np
 import pytest
 
 import hilum.io
-from hilum.core import AmbiguousError, Geometry, GeometryError, InputError, Mask, UnsupportedError, Volume
+from hilum.core import AmbiguousError, Failures, Geometry, GeometryError, InputError, Mask, UnsupportedError, Volume
 from hilum.io import read_mask, read_radiograph, read_volume, write_json, write_mask, write_png, write_volume
+from hilum.io.describe import describe
 from hilum.io.kinds import Kind, recognise
 from hilum.io.read import combine
 
@@ -106,6 +109,47 @@ def test_what_may_not_be_read(files, monkeypatch):
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(InputError, match="may not be read"):
         read_volume(files / "nii")
+
+
+@pytest.fixture
+def lock(monkeypatch):
+    """Forbids listing a folder, as the system would to anybody but root."""
+    scandir = os.scandir
+
+    def lock_folder(folder):
+        def refuse(path="."):
+            if str(path) == str(folder):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", refuse)
+
+    return lock_folder
+
+
+def test_a_locked_folder_is_not_called_empty(files, lock):
+    lock(files)
+    with pytest.raises(InputError, match="may not be listed"):
+        read_volume(files)
+    with pytest.raises(InputError, match="may not be listed"):
+        describe(files)
+
+
+def test_a_locked_subfolder_doesn_t_cost_the_rest(files, lock):
+    (files / "locked").mkdir()
+    lock(files / "locked")
+    failures = Failures()
+    assert len(describe(files, failures)) == 6
+    assert [failure.input for failure in failures] == [str(files / "locked")]
+    with pytest.raises(InputError, match="may not be listed"):
+        describe(files)
+
+
+def test_what_is_hidden_is_passed_over(tmp_path):
+    (tmp_path / ".hidden").mkdir()
+    write_volume(CT, tmp_path / ".hidden" / "a.nii")
+    write_volume(CT, tmp_path / "b.nii")
+    np.testing.assert_array_equal(read_volume(tmp_path).array, CT.array)
 
 
 def test_a_folder_stands_for_its_only_volume(tmp_path):

@@ -25,7 +25,7 @@ def info(
     A folder is searched with all that is below it: DICOM files are grouped into series, NIfTI, MHD/MHA, NRRD, PNG, JPEG
     and TIFF are listed one by one, and files that are no images (XML, CSV, …) are counted. A file that was named and is
     no image, or that can't be read, goes to stderr, a line each, and the exit code is 3. It is 1 when there is nothing
-    to look at: a path that doesn't exist, or an empty folder.
+    to look at: a path that doesn't exist or may not be read, or an empty folder.
 
     For example:
 

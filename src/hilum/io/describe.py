@@ -27,10 +27,10 @@ def describe(path: Path, failures: Failures | None = None) -> list[Description]:
     kind = recognise(path)
     if kind is not Kind.FOLDER:
         return _describe_file(path, kind)
-    files = files_in(path)
-    if not files:
-        raise InputError(f"{path} is an empty folder.", "Name the folder that holds the images.")
     failures = _Raising() if failures is None else failures
+    files = files_in(path, failures)
+    if not files and not len(failures):
+        raise InputError(f"{path} is an empty folder.", "Name the folder that holds the images.")
     kinds = dict(_recognised(files, failures))
     found = _dicom_in(path, kinds, failures)
     for file, file_kind in kinds.items():

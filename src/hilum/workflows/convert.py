@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hilum.core import InputError, Mask, OutputError, Radiograph, Volume
+from hilum.io.atomic import output_error
 from hilum.io.dicom import read_dicom_radiograph, read_header, write_series
 from hilum.io.kinds import RASTERS, VOLUMES, Kind, recognise
 from hilum.io.raster import write_png
@@ -73,15 +74,15 @@ def _write(volume: Volume, dst: Path) -> None:
 
 def _require_free(dst: Path, force: bool) -> None:
     try:
-        taken = dst.exists() and not (dst.is_dir() and not any(dst.iterdir()))
-    except OSError:
-        taken = False  # writing will say what is wrong
-    if taken and dst.is_dir():
+        holds_something = dst.is_dir() and any(dst.iterdir())
+        files = [dst, dst.with_suffix(".raw")] if dst.suffix.lower() == ".mhd" else [dst]
+        taken = [file for file in files if file.is_file() and not force]
+    except OSError as error:
+        raise output_error(dst, error) from error
+    if holds_something:
         raise OutputError(f"{dst} is a folder that holds something already.", "Choose another name.")
-    files = [dst, dst.with_suffix(".raw")] if dst.suffix.lower() == ".mhd" else [dst]
-    for file in files:
-        if not force and file.is_file():
-            raise OutputError(f"{file} exists already.", "Choose another name, or write over it with --force.")
+    for file in taken:
+        raise OutputError(f"{file} exists already.", "Choose another name, or write over it with --force.")
 
 
 def _is_mask(src: Path) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from hilum.core import Failures, HilumError
+from hilum.core import Failures, HilumError, InputError
 from hilum.io.describe import describe
 from hilum.io.description import Description
 from hilum.workflows.track import Track, silently
@@ -20,7 +20,8 @@ def inspect(paths: Sequence[Path], track: Track = silently) -> tuple[list[Descri
         What was found, in the order of the paths, and what failed.
 
     Raises:
-        HilumError: there is one path, and nothing at it to look at: it doesn't exist, or is an empty folder.
+        HilumError: there is one path, and nothing at it to look at: it doesn't exist, may not be
+            read, or is an empty folder.
     """
     found: list[Description] = []
     failures = Failures()
@@ -28,7 +29,7 @@ def inspect(paths: Sequence[Path], track: Track = silently) -> tuple[list[Descri
         try:
             found += describe(path, failures)
         except HilumError as error:
-            if len(paths) == 1 and not path.is_file():
+            if len(paths) == 1 and type(error) is InputError:  # its kinds say what is wrong with what is there
                 raise
             failures.add(str(path), error)
     return found, failures
