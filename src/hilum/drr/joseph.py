@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from hilum.core import Volume
+from hilum.core import Geometry, Volume
 from hilum.core.geometry import Floats
 from hilum.core.volume import Voxels
 from hilum.drr.projection import Projection
@@ -30,7 +30,7 @@ def project_joseph(volume: Volume, projection: Projection) -> NDArray[np.float32
     """
     projection.require_hit(volume.geometry)
     result = np.zeros(projection.shape_yx, dtype=np.float32)
-    points, steps_per_mm = index_rays(volume, projection)
+    points, steps_per_mm = index_rays(volume.geometry, projection)
     dominant = np.abs(steps_per_mm).argmax(axis=-1)
     for axis in np.unique(dominant):
         chosen = dominant == axis
@@ -49,7 +49,7 @@ def project_joseph(volume: Volume, projection: Projection) -> NDArray[np.float32
 def project_joseph_plain(volume: Volume, projection: Projection) -> Floats:
     """What `project_joseph` computes, plane by plane with SciPy, in float64."""
     projection.require_hit(volume.geometry)
-    points, steps_per_mm = index_rays(volume, projection)
+    points, steps_per_mm = index_rays(volume.geometry, projection)
     dominant = np.abs(steps_per_mm).argmax(axis=-1)
     result = np.zeros(projection.shape_yx)
     for axis in np.unique(dominant):
@@ -63,12 +63,12 @@ def project_joseph_plain(volume: Volume, projection: Projection) -> Floats:
     return result
 
 
-def index_rays(volume: Volume, projection: Projection) -> tuple[Floats, Floats]:
+def index_rays(geometry: Geometry, projection: Projection) -> tuple[Floats, Floats]:
     """For each pixel [row, column, 3] a point of its ray as a voxel index (k, j, i), and the step in index per mm."""
     rows, columns = projection.shape_yx
     starts, directions = projection.rays(np.moveaxis(np.indices((rows, columns)), 0, -1))
-    points = volume.geometry.to_index(starts)
-    return points, volume.geometry.to_index(starts + directions) - points
+    points = geometry.to_index(starts)
+    return points, geometry.to_index(starts + directions) - points
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True)
