@@ -260,11 +260,22 @@ def test_a_damaged_neighbour_is_not_passed_over(tmp_path):
         read_series(tmp_path)
 
 
+def test_a_file_of_the_series_that_nobody_knows_is_not_passed_over(tmp_path):
+    files = write_ct(tmp_path, HU)
+    edit(files[5], SOPClassUID="1.2.840.10008.5.1.4.1.1.22222")
+    with pytest.raises(UnreadableError, match="unknown class"):
+        read_series(tmp_path)
+
+
 def test_a_damaged_file_of_another_series_is_no_hindrance(tmp_path):
     write_ct(tmp_path, HU)
     (other,) = write_ct(tmp_path, HU[:1], prefix="b")
     edit(other, SeriesInstanceUID="1.2.3.4", ImagePositionPatient=None)
     assert_array_equal(read_series(tmp_path).array, HU)
+    edit(other, Rows=0)
+    with pytest.raises(UnreadableError, match="holds no image"):
+        read_series(tmp_path)
+    assert_array_equal(read_series(tmp_path, series="100.5").array, HU)
 
 
 def test_other_files_in_the_folder_are_no_hindrance(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 
 from hilum.core import UnreadableError, UnsupportedError
 from hilum.core.geometry import Triple
-from hilum.io.dicom.files import Header, Item, is_known_syntax, read_header
+from hilum.io.dicom.files import Header, Item, is_known_syntax, read_header, uid_name
 from hilum.io.dicom.pixels import PixelSource, pixel_source
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -95,6 +95,11 @@ class Instance:
     def modality(self) -> str:
         """Modality; CT for the CT classes where the file doesn't say."""
         return self.facts["Modality"] or ("CT" if self.sop_class in (CT_IMAGE, *ENHANCED_CT) else "")
+
+    @property
+    def has_known_class(self) -> bool:
+        """Whether its SOP class is one of the standard's; private ones, new ones and damaged UIDs aren't."""
+        return uid_name(self.sop_class) != self.sop_class
 
     @property
     def is_localizer(self) -> bool:

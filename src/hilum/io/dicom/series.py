@@ -130,9 +130,9 @@ def _require_sound(instances: list[Instance], broken: Broken) -> None:
     for _, error in broken:
         raise error
     for instance in instances:
-        if not instance.sop_class and not instance.modality:
+        if not instance.has_known_class and not (instance.modality and instance.facts["SeriesInstanceUID"]):
             raise UnreadableError(
-                f"{instance.path} is DICOM, but says neither its class nor its modality; it may be a truncated slice.",
+                f"{instance.path} is DICOM that doesn't say what it is or of which series; it may be a truncated slice.",
                 "Move it away, or get a complete copy.",
             )
 
@@ -246,10 +246,14 @@ def choose_ct(path: Path, name: str | None) -> Series:
     Raises:
         AmbiguousError: several come into question, or they belong to several patients.
         UnsupportedError: there is no CT volume, or none of that name.
-        UnreadableError: a file is damaged.
+        UnreadableError: a file is damaged that is, or might be, a slice of it; with a name, damaged slices of other
+            series are passed over.
     """
     instances, broken = scan(path)
     _require_sound(instances, broken)
+    for instance in instances if name is None else ():
+        if isinstance(instance.flaw, UnreadableError) and instance.modality == "CT":
+            raise instance.flaw
     found = [one for one in group(instances) if one.modality == "CT" and not one.is_localizer]
     if not found:
         raise _no_ct(path, instances)
@@ -268,10 +272,16 @@ def choose_ct(path: Path, name: str | None) -> Series:
 
 
 def _require_whole(series: Series, instances: list[Instance]) -> None:
-    """Refuse a series of which one file can't be placed."""
+    """Refuse a series of which one file can't be placed, or is of a class that nobody knows."""
     for instance in instances:
-        if instance.flaw and instance.facts["SeriesInstanceUID"] in (series.uid, "") and not instance.is_localizer:
+        uid = instance.facts["SeriesInstanceUID"]
+        if instance.flaw and uid in (series.uid, "") and not instance.is_localizer:
             raise instance.flaw
+        if uid == series.uid and not instance.slices and not instance.has_known_class:
+            raise UnreadableError(
+                f"{instance.path} belongs to the series and is of an unknown class, {instance.sop_class or 'none'}.",
+                "If it is no slice, move it away; if it is, get a sound copy.",
+            )
 
 
 def _no_ct(path: Path, instances: list[Instance]) -> UnsupportedError | UnreadableError:
