@@ -132,7 +132,7 @@ def _require_sound(instances: list[Instance], broken: Broken) -> None:
     for instance in instances:
         if not instance.has_known_class and not (instance.modality and instance.facts["SeriesInstanceUID"]):
             raise UnreadableError(
-                f"{instance.path} is DICOM that doesn't say what it is or of which series; it may be a truncated slice.",
+                f"{instance.path} is DICOM that doesn't say what it is or of which series: perhaps a truncated slice.",
                 "Move it away, or get a complete copy.",
             )
 
