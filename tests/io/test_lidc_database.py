@@ -26,6 +26,9 @@ def test_every_outline_lies_on_a_slice_of_its_series() -> None:
     reads = lidc_reads()
     assert sum(len(read.marks) for read in reads) == 6859
     assert {mark.kind for read in reads for mark in read.marks} == {MarkKind.NODULE}
+    outlines = [outline for read in reads for mark in read.marks for outline in mark.outlines]
+    # SELECT inclusion, count(*) FROM contours GROUP BY inclusion
+    assert Counter(outline.is_hole for outline in outlines) == {False: 40414, True: 992}
     for read in reads:
         slices = set(read.slices_z_mm)
         assert all(outline.z_mm in slices for mark in read.marks for outline in mark.outlines)
