@@ -29,6 +29,8 @@ def test_labels_stay_labels(tmp_path):
     write_mask(Mask.of(CT.array > 0, GRID), tmp_path / "m.nii.gz")
     assert isinstance(convert(tmp_path / "m.nii.gz", tmp_path / "m.nrrd"), Mask)
     np.testing.assert_array_equal(read_mask(tmp_path / "m.nrrd", GRID).labels, CT.array > 0)
+    with pytest.raises(OutputError, match="labels are no CT series"):
+        convert(tmp_path / "m.nrrd", tmp_path / "series")
 
 
 def test_sixteen_bits_stay_sixteen(tmp_path):

@@ -42,9 +42,7 @@ def read_volume(path: Path, *, series: str | None = None, repair: bool = False) 
     if kind in (Kind.DICOM, Kind.FOLDER):
         return read_series(path, series=series, repair=repair)
     if kind in VOLUMES:
-        stored = _stored(path)
-        _require_depth(stored.geometry, path)
-        return stored.volume()
+        return _stored(path).volume(str(path))
     raise _not("a CT volume", path, kind, f"Give {_FORMATS}.")
 
 
@@ -99,14 +97,6 @@ def _stored(path: Path) -> "StoredVolume":
     from hilum.io.volumes import read_stored
 
     return read_stored(path)
-
-
-def _require_depth(geometry: Geometry, path: Path) -> None:
-    if 1 in geometry.shape_zyx:
-        nz, ny, nx = geometry.shape_zyx
-        raise UnsupportedError(
-            f"{path} is flat ({nx} × {ny} × {nz}); a CT volume has several slices.", "Give the whole volume."
-        )
 
 
 def _only_volume_in(folder: Path) -> tuple[Path, Kind]:

@@ -70,8 +70,17 @@ class StoredVolume:
                 values += np.float32(self.intercept)
         return values
 
-    def volume(self) -> Volume:
-        """As a volume; in HU unless the file says otherwise, since what is read here as a volume is a CT."""
+    def volume(self, source: str) -> Volume:
+        """As a volume; in HU unless the file says otherwise, since what is read here as a volume is a CT.
+
+        Raises:
+            UnsupportedError: it is flat; `source` names the file.
+        """
+        if 1 in self.geometry.shape_zyx:
+            nz, ny, nx = self.geometry.shape_zyx
+            raise UnsupportedError(
+                f"{source} is flat ({nx} × {ny} × {nz}); a CT volume has several slices.", "Give the whole volume."
+            )
         return Volume(self.values(), self.geometry, self.quantity or Quantity.HU)
 
     def mask(self, source: str) -> Mask:

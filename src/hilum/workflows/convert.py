@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from hilum.core import InputError, Mask, OutputError, Radiograph, Volume
+import numpy as np
+
+from hilum.core import Mask, OutputError, Radiograph, Volume
 from hilum.io.atomic import output_error
 from hilum.io.dicom import read_dicom_radiograph, read_header, write_series
-from hilum.io.kinds import RASTERS, VOLUMES, Kind, recognise
+from hilum.io.kinds import VOLUMES, Kind, recognise
 from hilum.io.raster import write_png
 from hilum.io.read import read_mask, read_radiograph, read_volume
 from hilum.io.volumes import WRITABLE, read_stored, volume_suffix, write_mask, write_volume
@@ -41,21 +43,16 @@ def convert(
         OutputError: `dst` exists, names no format for this, or can't be written.
     """
     _require_free(dst, force)
-    recognise(src)
     if dst.suffix.lower() == ".png":
         return _to_png(src, dst)
-    if volume_suffix(dst) is not None and _is_mask(src):
-        mask = read_mask(src, read_volume(like, series=series).geometry if like else None)
-        write_mask(mask, dst)
-        return mask
     if volume_suffix(dst) is None and dst.suffix:
         raise OutputError(
             f"{dst} was not written: the ending {dst.suffix} names no format that hilum writes.",
             f"Use {', '.join(WRITABLE)}, .png, or no ending for a folder of DICOM slices.",
         )
-    volume = read_volume(src, series=series, repair=repair)
-    _write(volume, dst)
-    return volume
+    image = _load(src, like, series, repair)
+    _write(image, dst)
+    return image
 
 
 def _to_png(src: Path, dst: Path) -> Radiograph:
@@ -65,11 +62,15 @@ def _to_png(src: Path, dst: Path) -> Radiograph:
     return radiograph
 
 
-def _write(volume: Volume, dst: Path) -> None:
-    if volume_suffix(dst) is not None:
-        write_volume(volume, dst)
-        return
-    write_series(volume, dst)
+def _write(image: Volume | Mask, dst: Path) -> None:
+    if volume_suffix(dst) is None and isinstance(image, Mask):
+        raise OutputError(f"{dst} was not written: labels are no CT series.", f"Use {', '.join(WRITABLE)}.")
+    if isinstance(image, Mask):
+        write_mask(image, dst)
+    elif volume_suffix(dst) is not None:
+        write_volume(image, dst)
+    else:
+        write_series(image, dst)
 
 
 def _require_free(dst: Path, force: bool) -> None:
@@ -85,13 +86,12 @@ def _require_free(dst: Path, force: bool) -> None:
         raise OutputError(f"{file} exists already.", "Choose another name, or write over it with --force.")
 
 
-def _is_mask(src: Path) -> bool:
-    """Whether a source holds labels: SEG and RTSTRUCT by their modality, volume files by their 8-bit unsigned type."""
+def _load(src: Path, like: Path | None, series: str | None, repair: bool) -> Volume | Mask:
+    """Labels from what holds labels: SEG and RTSTRUCT by their modality, volume files by their 8-bit unsigned type."""
     kind = recognise(src)
     if kind in VOLUMES:
-        return read_stored(src).array.dtype.name == "uint8"
-    if kind in RASTERS:
-        raise InputError(f"{src} is {kind.phrase}; it can't become a volume.", "")
-    if kind is not Kind.DICOM:
-        return False
-    return read_header(src).text("Modality") in ("SEG", "RTSTRUCT")
+        stored = read_stored(src)
+        return stored.mask(str(src)) if stored.array.dtype == np.uint8 else stored.volume(str(src))
+    if kind is Kind.DICOM and read_header(src).text("Modality") in ("SEG", "RTSTRUCT"):
+        return read_mask(src, read_volume(like, series=series).geometry if like else None)
+    return read_volume(src, series=series, repair=repair)
