@@ -1,6 +1,5 @@
 """Real DICOM: read as SimpleITK, nibabel and pydicom read it, or refused in one line."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -239,8 +238,3 @@ def test_fractional_segments_are_cut_at_one_half(real_data):
     seg = pydicom.dcmread(path)
     expected = (seg.pixel_array / seg.MaximumFractionalValue >= 0.5).sum()
     assert sum(int((mask.labels > 0).sum()) for mask in read_seg(path)) == expected
-
-
-def test_odd_data_is_where_it_should_be_when_it_is_asked_for():
-    if "HILUM_DATA" in os.environ:
-        assert ODD_FILES != ["absent"]
