@@ -163,6 +163,8 @@ def test_no_file_elsewhere_is_opened(name, tmp_path):
         ({"ElementSpacing": "0 1 1"}, GeometryError),
         ({"ElementSpacing": "nan 1 1"}, GeometryError),
         ({"ElementSpacing": "1 1"}, UnreadableError),
+        ({"ElementSpacing": "1e308 inf 1", "TransformMatrix": "1e308 0 0 0 1 0 0 0 1"}, GeometryError),
+        ({"Offset": "1e308 0 0"}, GeometryError),
         ({"TransformMatrix": "1 0 0 1 0 0 0 0 1"}, GeometryError),
         ({"TransformMatrix": "1 0 0"}, UnreadableError),
         ({"TransformMatrix": "1 0 0 0 1 0 0 0 1 0"}, UnreadableError),

@@ -142,6 +142,7 @@ def test_slicer_s_names(tmp_path):
         ({"space_directions": "(0.7,0,0) (0,0.8,0)"}, UnreadableError),
         ({"space_directions": "(0.7,0,0) (0.7,0,0) (0,0,1)"}, GeometryError),
         ({"space_directions": "(nan,0,0) (0.7,0,0) (0,0,1)"}, GeometryError),
+        ({"space_directions": "(1e308,0,0) (0,1,0) (0,0,inf)", "space_units": '"m" "m" "m"'}, GeometryError),
         ({"data_file": "/etc/passwd"}, UnsupportedError),
         ({"data_file": "LIST"}, UnsupportedError),
         ({"byte_skip": "-2"}, UnreadableError),

@@ -137,7 +137,8 @@ def _affine_lps(fields: Mapping[str, str], path: Path) -> tuple[Floats, tuple[st
         raise damaged(path, f"TransformMatrix should be nine numbers, it has {len(matrix)}")
     steps = triple(_first(fields, ("ElementSpacing", "ElementSize"), "1 1 1"), "ElementSpacing", path)
     affine = np.eye(4)
-    affine[:3, :3] = np.array(rows).T * steps
+    with np.errstate(all="ignore"):  # what overflows is refused as a grid
+        affine[:3, :3] = np.array(rows).T * steps
     affine[:3, 3] = triple(_first(fields, ("Offset", "Position", "Origin"), "0 0 0"), "Offset", path)
     odd = []
     if not {"ElementSpacing", "ElementSize"} & fields.keys():

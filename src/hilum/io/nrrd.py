@@ -166,7 +166,8 @@ def _affine_lps(fields: Mapping[str, str], axes: tuple[int, int, int], path: Pat
     if vectors and space not in _SPACES:
         odd.append(f"its space is {space[:40] or 'not named'}; left-posterior-superior is assumed")
     scale, note = _mm_per_unit(fields, path)
-    affine[:3] *= scale * np.array(_SPACES.get(space, (1, 1, 1)))[:, None]
+    with np.errstate(all="ignore"):  # what overflows is refused as a grid
+        affine[:3] *= scale * np.array(_SPACES.get(space, (1, 1, 1)))[:, None]
     return affine, tuple(odd + note)
 
 
