@@ -1,5 +1,7 @@
 """CT series out: every voxel at its place in the patient, bit for bit, or a refusal."""
 
+import shutil
+import subprocess
 from datetime import date
 
 import numpy as np
@@ -95,6 +97,14 @@ def test_what_the_standard_asks_of_a_ct_image_is_there(tmp_path):
     assert len({one.SOPInstanceUID for one in read}) == len(read)
     assert [one.InstanceNumber for one in read] == [1, 2, 3, 4]
     assert read[0].SpacingBetweenSlices == 2.5
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (Debian's dicom3tools) is not installed")
+def test_dciodvfy_finds_no_error(tmp_path):
+    for path in write_series(Volume(HU, turned("LAS")), tmp_path / "out", patient="P^9", date=date(2020, 1, 2)):
+        said = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False).stderr
+        assert "CTImage" in said
+        assert "Error" not in said
 
 
 def test_the_same_content_gets_the_same_uids_and_other_content_others(tmp_path):

@@ -145,7 +145,7 @@ def _template(geometry: Geometry, patient: str, like: Path | None, description: 
     dataset.SeriesDescription = description
     dataset.SeriesDate = dataset.SeriesTime = ""
     dataset.SeriesNumber = dataset.AcquisitionNumber = dataset.KVP = None
-    dataset.PositionReferenceIndicator = ""
+    dataset.PositionReferenceIndicator = dataset.Laterality = ""
     dataset.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
     _describe_pixels(dataset, geometry)
     return dataset
