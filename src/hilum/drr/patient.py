@@ -1,0 +1,169 @@
+"""What of a CT is the patient, and what is table, blanket, padding or beyond the scanner's field of view.
+
+The rule, on voxels brought to about 3 mm by averaging:
+
+1. What is denser than −500 HU is solid. It is opened with a ball of 5 mm, which cuts thin shells (table top, cables,
+   blankets) and bridges to them.
+2. The largest connected part is the body's core. What was solid within 6 mm of it comes back, so that skin and
+   fingers of tissue that the opening took are kept.
+3. On every axial slice, and then in space, what the body encloses is the patient too: lungs, airways, bowel gas. The
+   neck's and abdomen's ends of the scan don't let the air out, because a slice is closed by itself.
+4. 3 mm around it are kept, for skin and for what averaging has lost.
+
+Everything else becomes air. So no voxel of lung or patient is taken away as long as it hangs together with the trunk on
+the scan; an arm that doesn't is taken away, and a table that the back touches stays where it is nearer than 9 mm.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from hilum.core import InputError, Quantity, Volume
+from hilum.core.geometry import Shape3
+from hilum.core.mask import Selection
+from hilum.core.volume import Voxels
+from hilum.drr.attenuation import AIR_HU
+
+_PADDING_HU = -900
+"""Padding below this is air to `attenuation` as it is."""
+
+
+@dataclass(frozen=True)
+class BodyRule:
+    """The numbers of the rule above.
+
+    Attributes:
+        solid_hu: what is denser is tissue (midway between air and water).
+        opening_mm: radius of the ball that cuts off what is thin.
+        recover_mm: how far from the core solid voxels come back.
+        margin_mm: what is kept around the patient.
+        working_mm: voxel size to work at.
+        least_litres: a body smaller than this is none.
+
+    Raises:
+        InputError: a length is negative.
+    """
+
+    solid_hu: float = -500.0
+    opening_mm: float = 5.0
+    recover_mm: float = 6.0
+    margin_mm: float = 3.0
+    working_mm: float = 3.0
+    least_litres: float = 0.5
+
+    def __post_init__(self) -> None:
+        lengths = (self.opening_mm, self.recover_mm, self.margin_mm)
+        if min(lengths) < 0 or self.working_mm <= 0:
+            raise InputError(f"lengths of the body rule are not negative, got {(*lengths, self.working_mm)} mm.")
+
+
+def patient_only(ct: Volume, rule: BodyRule | None = None) -> Volume:
+    """The CT with everything but the patient as air (−1000 HU), on the same grid; the patient's voxels are untouched.
+
+    Raises:
+        UnitError: the volume is not in HU.
+        InputError: there is no body on it.
+    """
+    body = body_mask(ct, rule)
+    alone = np.full_like(ct.array, AIR_HU)
+    np.copyto(alone, ct.array, where=body)
+    return Volume(alone, ct.geometry)
+
+
+def body_mask(ct: Volume, rule: BodyRule | None = None) -> Selection:
+    """Which voxels [z, y, x] are the patient, by the rule above.
+
+    Raises:
+        UnitError: the volume is not in HU.
+        InputError: there is no body on it.
+    """
+    rule = rule or BodyRule()
+    ct.require(Quantity.HU)
+    factors = [max(1, round(rule.working_mm / step)) for step in ct.geometry.spacing_zyx_mm]
+    coarse = _averaged(without_padding(ct), factors)
+    steps_mm = np.multiply(ct.geometry.spacing_zyx_mm, factors)
+    solid = coarse > rule.solid_hu
+    core = _largest(_grown(_shrunk(solid, rule.opening_mm, steps_mm), rule.opening_mm, steps_mm))
+    _require_body(core, steps_mm, rule)
+    body = core | (solid & _grown(core, rule.recover_mm, steps_mm))
+    body = _filled(body, ct.geometry.axial_axis)
+    body = _grown(body, rule.margin_mm, steps_mm)
+    return _repeated(body, factors, ct.geometry.shape_zyx)
+
+
+def without_padding(ct: Volume) -> Voxels:
+    """The HU, with what lies beyond the scanner's round field of view as air.
+
+    Most scanners write −1024, −2000 or less there, which is air as it stands. Where instead all four corners of all
+    slices hold one and the same number above −900, that number is padding wherever it stands outside the circle that
+    touches the picture's sides.
+    """
+    axial = ct.geometry.axial_axis
+    slices = np.moveaxis(ct.array, axial, 0)
+    corners = slices[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    value = corners.flat[0]
+    if value <= _PADDING_HU or not (corners == value).all():
+        return ct.array
+    rows, columns = (np.linspace(-1, 1, n)[shape] for n, shape in zip(slices.shape[1:], _GRID, strict=True))
+    outside = (rows**2 + columns**2 > 1) & (slices == value)
+    return np.moveaxis(np.where(outside, np.array(AIR_HU, ct.array.dtype), slices), 0, axial)
+
+
+_GRID = ((slice(None), None), (None, slice(None)))
+
+
+def _averaged(array: Voxels, factors: list[int]) -> Voxels:
+    """Means over blocks; an incomplete block at the end is filled up with the last voxels. Padding counts as air."""
+    cut = np.maximum(array, np.array(AIR_HU, array.dtype)) if array.dtype.kind != "u" else array
+    for axis, factor in enumerate(factors):
+        starts = np.arange(0, cut.shape[axis], factor)
+        counts = np.diff([*starts, cut.shape[axis]])
+        sums = np.add.reduceat(cut, starts, axis=axis, dtype=np.float32)
+        cut = sums / counts.reshape([-1 if other == axis else 1 for other in range(3)])
+    return np.asarray(cut)
+
+
+def _repeated(coarse: Selection, factors: list[int], shape_zyx: Shape3) -> Selection:
+    """Back on the full grid."""
+    fine = coarse
+    for axis, (factor, size) in enumerate(zip(factors, shape_zyx, strict=True)):
+        fine = np.take(fine, np.arange(size) // factor, axis=axis)
+    return fine
+
+
+def _grown(selection: Selection, radius_mm: float, steps_mm: Voxels) -> Selection:
+    """Dilated with a ball: all that is no further than the radius."""
+    if radius_mm == 0 or not selection.any():
+        return selection
+    return np.asarray(ndimage.distance_transform_edt(~selection, sampling=steps_mm) <= radius_mm)
+
+
+def _shrunk(selection: Selection, radius_mm: float, steps_mm: Voxels) -> Selection:
+    """Eroded with a ball; the ends of the scan are not the ends of the body."""
+    if radius_mm == 0 or selection.all():
+        return selection
+    return np.asarray(ndimage.distance_transform_edt(selection, sampling=steps_mm) > radius_mm)
+
+
+def _largest(selection: Selection) -> Selection:
+    labels, count = ndimage.label(selection)
+    if count == 0:
+        return np.zeros_like(selection)
+    return np.asarray(labels == 1 + np.bincount(labels.ravel())[1:].argmax())
+
+
+def _filled(body: Selection, axial: int) -> Selection:
+    """With all that it encloses on an axial slice or in space."""
+    slices = np.moveaxis(body, axial, 0)
+    closed = np.stack([ndimage.binary_fill_holes(one) for one in slices])
+    return np.asarray(ndimage.binary_fill_holes(np.moveaxis(closed, 0, axial)))
+
+
+def _require_body(core: Selection, steps_mm: Voxels, rule: BodyRule) -> None:
+    litres = float(core.sum() * np.prod(steps_mm) / 1e6)
+    if litres < rule.least_litres:
+        raise InputError(
+            f"there is no patient on this CT: its largest solid part has {litres:.2g} litres.",
+            "Check that it is a chest CT in HU, or keep everything with --keep-table.",
+        )
