@@ -85,7 +85,8 @@ def as_radiograph(signal: Floats, display: Display | None = None) -> NDArray[np.
     grey = np.clip(display.toe + (1 - display.toe) * (shown - low) / (high - low), 0, 1)
     if display.clahe_clip > 0:
         grey = equalised(grey, display.clahe_clip, display.clahe_tiles)
-    return np.rint((grey if display.dense_is_bright else 1 - grey) * WHITE).astype(np.uint16)
+    levels: Floats = np.rint((grey if display.dense_is_bright else 1 - grey) * WHITE)
+    return levels.astype(np.uint16)
 
 
 def equalised(grey: Floats, clip: float, tiles: int) -> Floats:
@@ -98,4 +99,5 @@ def equalised(grey: Floats, clip: float, tiles: int) -> Floats:
 
 def as_raw(signal: Floats) -> NDArray[np.uint16]:
     """−ln of the signal in steps of `RAW_STEP`, without any window; below 0 (noise in the open beam) is 0."""
-    return np.asarray(np.clip(np.rint(signal / RAW_STEP), 0, WHITE), dtype=np.uint16)
+    steps: Floats = np.clip(np.rint(signal / RAW_STEP), 0, WHITE)
+    return steps.astype(np.uint16)

@@ -88,7 +88,7 @@ class Exposure:
 
 
 def expose(integrals: Sequence[Floats], exposure: Exposure, pixel_mm: PixelMm, rng: np.random.Generator) -> Floats:
-    """What the detector measures, relative to the open beam.
+    """What the detector measures, relative to the open beam: `arriving`, then `detected`.
 
     Args:
         integrals: for each energy of the spectrum the line integrals of attenuation [row, column], without a unit.
@@ -102,11 +102,21 @@ def expose(integrals: Sequence[Floats], exposure: Exposure, pixel_mm: PixelMm, r
     Raises:
         InputError: there is not one picture for each energy.
     """
-    picture = primary(integrals, exposure.spectrum)
-    picture = picture + scattered(picture, exposure.scatter_fraction, exposure.scatter_mm, pixel_mm)
+    passing, fog = arriving(integrals, exposure, pixel_mm)
+    return detected(passing + fog, exposure, pixel_mm, rng)
+
+
+def arriving(integrals: Sequence[Floats], exposure: Exposure, pixel_mm: PixelMm) -> tuple[Floats, Floats]:
+    """What reaches the detector, expected: (primary, scatter), each [row, column]; arguments as in `expose`."""
+    passing = primary(integrals, exposure.spectrum)
+    return passing, scattered(passing, exposure.scatter_fraction, exposure.scatter_mm, pixel_mm)
+
+
+def detected(expected: Floats, exposure: Exposure, pixel_mm: PixelMm, rng: np.random.Generator) -> Floats:
+    """What the detector makes of it: whole quanta first, then its blur; arguments as in `expose`."""
     if exposure.photons_per_mm2 is not None:
-        picture = quanta(picture, exposure.photons_per_mm2 * pixel_mm[0] * pixel_mm[1], rng)
-    return blurred(picture, exposure.blur_mm, pixel_mm)
+        expected = quanta(expected, exposure.photons_per_mm2 * pixel_mm[0] * pixel_mm[1], rng)
+    return blurred(expected, exposure.blur_mm, pixel_mm)
 
 
 def primary(integrals: Sequence[Floats], spectrum: Spectrum) -> Floats:
