@@ -42,6 +42,17 @@ def test_a_full_disk_is_said_in_words(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def _write_as_pydicom_does():
+    full = OSError(errno.ENOSPC, "No space left on device")
+    raise OSError("No space left on device\nWith tag (7fe0,0010) got exception:\nTraceback …") from full
+
+
+def test_a_full_disk_is_one_line_also_when_a_library_wraps_it(tmp_path):
+    with pytest.raises(OutputError) as caught, atomic_file(tmp_path / "a.dcm"):
+        _write_as_pydicom_does()
+    assert caught.value.message == f"{tmp_path / 'a.dcm'} could not be written: the disk is full."
+
+
 def test_a_place_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     for make in (atomic_file, atomic_folder):

@@ -31,7 +31,7 @@ def test_the_sample_ct():
     assert found.summary == (
         "NIfTI, 512 × 512 × 133 voxels of 0.703 × 0.703 × 2.500 mm (360 × 360 × 332.5 mm), HU −2048…3071, axes LAS"
     )
-    assert found.facts["shape_zyx"] == (133, 512, 512)
+    assert found.facts["shape_zyx"] == [133, 512, 512]
     assert found.facts["orientation"] == "LAS"
 
 

@@ -21,15 +21,12 @@ def convert(
     The ending of DST chooses: .nii, .nii.gz, .mha, .mhd (with a .raw beside it) or .nrrd for a CT or a mask (DICOM SEG,
     RTSTRUCT, labels), no ending for a folder of DICOM slices, .png for a radiograph (16 bits are kept).
 
-    For example:
-
+    ```
     hilum convert scans/patient7 patient7.nii.gz
-
     hilum convert scans/patient7 patient7.mhd --series 0808
-
     hilum convert ct.nii.gz dicom-folder
-
     hilum convert outlines.dcm mask.nii.gz --like scans/patient7
+    ```
 
     Parameters
     ----------

@@ -27,13 +27,11 @@ def info(
     no image, or that can't be read, goes to stderr, a line each, and the exit code is 3. It is 1 when there is nothing
     to look at: a path that doesn't exist or may not be read, or an empty folder.
 
-    For example:
-
+    ```
     hilum info scans/patient7
-
     hilum info ct.nii.gz mask.nii.gz
-
     hilum info --json scans > scans.json
+    ```
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Nothing half-written: everything goes to a temporary name beside its place, then is renamed."""
 
 import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,8 +23,19 @@ _REASONS = {
 
 def output_error(path: Path, error: OSError) -> OutputError:
     """What the operating system refused, in a person's words."""
-    reason, remedy = _REASONS.get(error.errno or 0, (f"{error.strerror or error}.", ""))
+    number = _errno(error)
+    known = os.strerror(number) if number else str(error).strip().split("\n")[0]
+    reason, remedy = _REASONS.get(number, (f"{known.rstrip('.')}.", ""))
     return OutputError(f"{path} could not be written: {reason}", remedy)
+
+
+def _errno(error: BaseException | None) -> int:
+    """The system's number for what went wrong; libraries that raise anew keep it in the error's cause only."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno:
+            return error.errno
+        error = error.__cause__ or error.__context__
+    return 0
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Says in a person's words what a path holds, and what is odd about it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from hilum.core import Failures, HilumError, InputError, UnreadableError, UnsupportedError
@@ -112,14 +112,3 @@ def _others(folder: Path, kinds: dict[Path, Kind]) -> list[Description]:
     summary = f"{len(others)} that {'is' if len(others) == 1 else 'are'} no image ({listed})"
     facts = {"counts": dict(counts), "files": [str(path) for path, _ in others]}
     return [Description(str(folder), "other files", summary, (), facts)]
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A number for people: at most so many decimals, no needless zeros, a true minus sign."""
-    text = f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}"
-    return text.replace("-0", "0") if text in ("-0",) else text.replace("-", "−")
-
-
-def times(values: Sequence[float], digits: int = 3) -> str:
-    """Sizes for people, "512 × 512 × 133"."""
-    return " × ".join(number(value, digits) for value in values)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from hilum.core.radiograph import Pixels
-from hilum.io.describe import number, times
 from hilum.io.description import Description
 from hilum.io.raster import Picture, read_picture
+from hilum.io.words import number, times
 
 _SMALL_PIXELS = 256
 _FEW_VALUES = 32

@@ -7,20 +7,15 @@ import numpy as np
 
 from hilum.core import Geometry
 from hilum.core.volume import Voxels
-from hilum.io.describe import number, times
 from hilum.io.description import Description
 from hilum.io.stored import StoredVolume, is_whole
 from hilum.io.volumes import read_stored
+from hilum.io.words import geometry_notes, grid_facts, grid_line, number
 
 MOST_LABELS = 255
 _FEW_LABELS = 16
 _EVEN = 0.6
 """A grey picture's neighbours rarely agree; those in the 118 organs of the sample CT do in nine of ten voxels."""
-_THICK_MM = 3.0
-"""Above this, guidelines call sections too thick for small nodules (Bankier 2017: 1.5 mm or less is wanted)."""
-_ANISOTROPIC = 5.0
-_SMALL_MM = 100.0
-"""An adult's chest is some 300 mm wide: less is a crop."""
 _AIR_HU, _LUNG_HU = -1024, -500
 
 
@@ -96,41 +91,6 @@ def describe_volume(path: Path) -> Description:
     return Description(str(path), kind, summary, odd, _facts(stored, values, kind))
 
 
-def grid_line(geometry: Geometry) -> str:
-    """Voxels, their size and the extent, x first as people say it."""
-    voxels, steps, sizes = geometry.shape_zyx[::-1], geometry.spacing_zyx_mm[::-1], geometry.size_zyx_mm[::-1]
-    each = " × ".join(f"{step:.3f}" for step in steps)
-    return f"{times(voxels, 0)} voxels of {each} mm ({times(sizes, 1)} mm)"
-
-
-def geometry_notes(geometry: Geometry) -> tuple[str, ...]:
-    """What is odd about a grid, one line each."""
-    steps, notes = geometry.spacing_zyx_mm, []
-    slice_mm = steps[geometry.axial_axis]
-    if 1 in geometry.shape_zyx:
-        notes.append("it is flat: one slice is no CT volume")
-    if slice_mm > _THICK_MM:
-        notes.append(f"thick slices ({slice_mm:.3g} mm): small nodules are missed or measured badly above 3 mm")
-    if max(steps) > _ANISOTROPIC * min(steps):
-        notes.append(f"its voxels are {max(steps) / min(steps):.1f} times as long as they are wide")
-    if np.linalg.det(geometry.directions) < 0:
-        notes.append(f"left-handed: index axes run {geometry.axis_codes}, a mirror image when shown without its affine")
-    if max(geometry.size_zyx_mm) < _SMALL_MM and 1 not in geometry.shape_zyx:
-        notes.append(f"small: {times(geometry.size_zyx_mm[::-1], 1)} mm is no whole chest")
-    return (*notes, *_direction_notes(geometry))
-
-
-def _direction_notes(geometry: Geometry) -> tuple[str, ...]:
-    axes, notes = geometry.directions, []
-    skew = np.abs(axes.T @ axes - np.eye(3)).max()
-    if skew > 1e-3:
-        notes.append(f"sheared: its axes are up to {np.degrees(np.arcsin(min(1.0, skew))):.1f}° off a right angle")
-    oblique = np.degrees(np.arccos(np.clip(np.abs(axes).max(axis=0), 0, 1))).max()
-    if oblique > 1 and skew <= 1e-3:
-        notes.append(f"oblique: turned {oblique:.1f}° against the patient's axes")
-    return tuple(notes)
-
-
 def _value_notes(values: Values) -> tuple[str, ...]:
     """What is odd about numbers that ought to be HU."""
     notes = []
@@ -169,11 +129,7 @@ def _facts(stored: StoredVolume, values: Values, kind: str) -> dict[str, object]
     return {
         "format": stored.format,
         "stored_type": str(stored.array.dtype),
-        "shape_zyx": geometry.shape_zyx,
-        "spacing_zyx_mm": geometry.spacing_zyx_mm,
-        "size_zyx_mm": geometry.size_zyx_mm,
-        "affine_lps": geometry.affine_lps.tolist(),
-        "orientation": geometry.axis_codes,
+        **grid_facts(geometry),
         "value_range": [values.low, values.high],
         **(
             {"label_voxels": labels, "label_names": {str(k): v for k, v in stored.names.items()}}

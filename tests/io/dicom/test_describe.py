@@ -18,7 +18,10 @@ def test_a_sound_series_has_nothing_odd(tmp_path):
     write_ct(tmp_path, HU, change=lambda _, one: setattr(one, "ConvolutionKernel", "B70f"))
     (found,) = describe_dicom(tmp_path)
     assert found.kind == "CT series"
-    assert found.summary == "patient P1, 2020-02-29: 4 × 6 × 5 voxels, 10 × 4 × 4 mm (z × y × x), kernel B70f"
+    assert (
+        found.summary
+        == "patient P1, 2020-02-29: 5 × 6 × 4 voxels of 0.800 × 0.700 × 2.500 mm (4 × 4.2 × 10 mm), kernel B70f"
+    )
     assert found.odd == ()
     assert found.facts["shape_zyx"] == [4, 6, 5]
     assert found.facts["orientation"] == "LPS"

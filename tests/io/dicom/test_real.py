@@ -164,7 +164,10 @@ def test_lung_pet_ct_dx_is_what_itk_reads(real_data):
         volume.geometry.to_lps_mm((63, 500, 3)), image.TransformIndexToPhysicalPoint((3, 500, 63)), atol=1e-6
     )
     (found,) = describe_dicom(folder)
-    assert found.odd == ()
+    assert [note.split(":")[0] for note in found.odd] == [
+        "thick slices (5 mm)",
+        "its voxels are 5.9 times as long as they are wide",
+    ]
     assert found.facts["patient"] == "Lung_Dx-A0001"
     assert find_series(folder)[0].z_range_mm == (-439, -124)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from hilum.core import Geometry, HilumError, SpacingPlane
+from hilum.core import HilumError, SpacingPlane
 from hilum.io.description import Description
 from hilum.io.dicom.files import Header, has_preamble, read_header, uid_name
 from hilum.io.dicom.grid import Placement, grid_of, place
@@ -13,6 +13,7 @@ from hilum.io.dicom.radiograph import has_window, pixel_spacing, require_radiogr
 from hilum.io.dicom.segmentation import require_volume_seg
 from hilum.io.dicom.series import Series, date_of, group, scan
 from hilum.io.dicom.structures import structures
+from hilum.io.words import grid_facts, grid_line, resolution_notes, times
 
 _ALWAYS_LOSSY = tuple(f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 81))
 _PERHAPS_LOSSY = tuple(f"1.2.840.10008.1.2.4.{end}" for end in (91, 93, 203))
@@ -66,7 +67,8 @@ def _describe_series(series: Series, root: Path, mixed: tuple[str, ...]) -> Desc
     odd = [*(mixed if series.modality == "CT" else ()), *series.odd, *placement.problems(), *_series_oddities(series)]
     odd += _tilt(series, placement)
     try:
-        size, more = _extent(series, placement)
+        size, more, notes = _extent(series, placement)
+        odd += notes
     except HilumError as error:
         size, more = _counts(series), {"shape_zyx": [len(series.slices), series.rows, series.columns]}
         odd.append(error.message)
@@ -87,35 +89,21 @@ def _tilt(series: Series, placement: Placement) -> Iterable[str]:
 
 
 def _counts(series: Series) -> str:
-    return f"{len(series.slices)} × {series.rows} × {series.columns} voxels"
+    return f"{times((series.columns, series.rows, len(series.slices)), 0)} voxels"
 
 
-def _extent(series: Series, placement: Placement) -> tuple[str, dict[str, object]]:
-    """Size in voxels and mm, for people and for programs; an uneven series has a size, but no grid."""
-    shape = [len(series.slices), series.rows, series.columns]
+def _extent(series: Series, placement: Placement) -> tuple[str, dict[str, object], tuple[str, ...]]:
+    """Size in voxels and mm for people and for programs, and what is odd; an uneven series has a size, but no grid."""
     if placement.is_even:
         grid = grid_of(series)
-        facts = grid_facts(grid)
-    elif placement.step_mm is None:
-        return _counts(series), {"shape_zyx": shape, "is_even": False}
-    else:
-        length_mm = float(placement.along_mm[-1] - placement.along_mm[0])
-        grid = grid_of(series, round(length_mm / placement.step_mm) + 1)
-        facts = {"shape_zyx": shape, "size_zyx_mm": list(grid.size_zyx_mm), "frame_uid": grid.frame_uid}
-    z, y, x = grid.size_zyx_mm
-    return f"{_counts(series)}, {z:.0f} × {y:.0f} × {x:.0f} mm (z × y × x)", facts | {"is_even": placement.is_even}
-
-
-def grid_facts(grid: Geometry) -> dict[str, object]:
-    """A grid for programs: JSON-ready."""
-    return {
-        "shape_zyx": list(grid.shape_zyx),
-        "spacing_zyx_mm": list(grid.spacing_zyx_mm),
-        "size_zyx_mm": list(grid.size_zyx_mm),
-        "affine_lps": grid.affine_lps.tolist(),
-        "orientation": grid.axis_codes,
-        "frame_uid": grid.frame_uid,
-    }
+        return grid_line(grid), grid_facts(grid) | {"is_even": True}, resolution_notes(grid)
+    shape = [len(series.slices), series.rows, series.columns]
+    if placement.step_mm is None:
+        return _counts(series), {"shape_zyx": shape, "is_even": False}, ()
+    length_mm = float(placement.along_mm[-1] - placement.along_mm[0])
+    grid = grid_of(series, round(length_mm / placement.step_mm) + 1)
+    facts = {"shape_zyx": shape, "size_zyx_mm": list(grid.size_zyx_mm), "frame_uid": grid.frame_uid}
+    return f"{_counts(series)}, {times(grid.size_zyx_mm[::-1], 1)} mm", facts | {"is_even": False}, ()
 
 
 def _series_oddities(series: Series) -> Iterable[str]:
