@@ -1,4 +1,4 @@
-"""Reading a whole CT holds it once: what is measured is the growth of a fresh process's peak."""
+"""Reading a whole CT holds it once: measured is the growth of a fresh process's peak, imports included."""
 
 import subprocess
 import sys
@@ -15,12 +15,11 @@ MOST = 2.5
 SCRIPT = """
 import sys
 from pathlib import Path
-import nibabel, numpy, hilum.io.nifti, hilum.io.metaimage, hilum.io.nrrd, hilum.io.volumes, hilum.io.dicom
-from hilum.io import read_volume
 def status(key):
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if key in line) / 1e3
 idle = status("VmRSS")
+from hilum.io import read_volume
 volume = read_volume(Path(sys.argv[1]))
 print(status("VmHWM") - idle)
 """

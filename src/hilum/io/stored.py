@@ -42,23 +42,29 @@ class StoredVolume:
     quantity: Quantity | None = None
 
     def values(self) -> Voxels:
-        """The true values: int16 where every one of them is exactly that, float32 otherwise."""
-        array: Voxels = self.array
-        if array.dtype == np.int16 and (self.slope, self.intercept) == (1, 0):
-            return array
-        if self.slope != 1 or not float(self.intercept).is_integer() or not is_whole(array):
+        """The true values: int16 where every one of them is exactly that, float32 otherwise.
+
+        Stored int16 with a whole offset is shifted where it lies, since a CT should be held once: `array` then has the
+        true values, and `intercept` is 0.
+        """
+        if not self._fits_int16():
             return self._scaled()
-        low, high = int(array.min()) + int(self.intercept), int(array.max()) + int(self.intercept)
-        if low < np.iinfo(np.int16).min or high > np.iinfo(np.int16).max:
-            return self._scaled()
-        if self.intercept == 0:
-            return array.astype(np.int16)
-        settled: Voxels
-        if array.dtype.kind == "f":
-            settled = (array + array.dtype.type(self.intercept)).astype(np.int16)
-        else:  # modular arithmetic: the sum fits, so a wrap on the way there comes back
-            settled = array.astype(np.int16) + np.array(int(self.intercept), dtype=np.int64).astype(np.int16)
+        if self.array.dtype == np.int16:
+            # Modular arithmetic: the sums fit, so an offset that wraps on the way comes back.
+            np.add(self.array, np.array(int(self.intercept)).astype(np.int16), out=self.array)
+            object.__setattr__(self, "intercept", 0.0)
+            return self.array
+        settled: Voxels = np.empty(self.array.shape, dtype=np.int16)
+        for k, plane in enumerate(self.array):
+            wide = plane if plane.dtype.kind == "f" else plane.astype(np.int64)
+            settled[k] = wide + int(self.intercept)
         return settled
+
+    def _fits_int16(self) -> bool:
+        if self.slope != 1 or not float(self.intercept).is_integer() or not is_whole(self.array):
+            return False
+        ends = (int(self.array.min()) + int(self.intercept), int(self.array.max()) + int(self.intercept))
+        return bool(np.iinfo(np.int16).min <= ends[0] and ends[1] <= np.iinfo(np.int16).max)
 
     def _scaled(self) -> Voxels:
         with np.errstate(over="ignore", invalid="ignore"):
