@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hilum.core import InputError
 from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
 from hilum.drr.exposure import BEHIND_PATIENT
 
 WHITE = np.iinfo(np.uint16).max
@@ -73,13 +74,7 @@ def as_radiograph(signal: Floats, display: Display | None = None) -> NDArray[np.
     """
     display = display or Display()
     shown = signal if display.logarithm else -np.expm1(-signal)
-    patient = shown[signal > -np.log(BEHIND_PATIENT)]
-    if not patient.size:
-        raise InputError(
-            f"the picture shows air only: nowhere is more than half of the beam absorbed (−ln is {signal.max():.2g}).",
-            "Check the pose, the detector's size, and that the CT is in HU.",
-        )
-    low, high = np.percentile(patient, display.percentiles)
+    low, high = np.percentile(shown[behind_patient(signal)], display.percentiles)
     if not low < high:
         raise InputError("all that the picture shows is equally dense.", "Check the CT.")
     grey = np.clip(display.toe + (1 - display.toe) * (shown - low) / (high - low), 0, 1)
@@ -87,6 +82,21 @@ def as_radiograph(signal: Floats, display: Display | None = None) -> NDArray[np.
         grey = equalised(grey, display.clahe_clip, display.clahe_tiles)
     levels: Floats = np.rint((grey if display.dense_is_bright else 1 - grey) * WHITE)
     return levels.astype(np.uint16)
+
+
+def behind_patient(signal: Floats) -> Selection:
+    """Which pixels [row, column] of −ln of the signal lie behind the patient.
+
+    Raises:
+        InputError: none does: the picture shows air only.
+    """
+    behind = signal > -np.log(BEHIND_PATIENT)
+    if not behind.any():
+        raise InputError(
+            f"the picture shows air only: nowhere is half of the beam absorbed (−ln reaches {signal.max():.2g}).",
+            "Check the pose, the detector's size and place, and that the CT is in HU.",
+        )
+    return np.asarray(behind)
 
 
 def equalised(grey: Floats, clip: float, tiles: int) -> Floats:
@@ -98,6 +108,11 @@ def equalised(grey: Floats, clip: float, tiles: int) -> Floats:
 
 
 def as_raw(signal: Floats) -> NDArray[np.uint16]:
-    """−ln of the signal in steps of `RAW_STEP`, without any window; below 0 (noise in the open beam) is 0."""
+    """−ln of the signal in steps of `RAW_STEP`, without any window; below 0 (noise in the open beam) is 0.
+
+    Raises:
+        InputError: the picture shows air only.
+    """
+    behind_patient(signal)
     steps: Floats = np.clip(np.rint(signal / RAW_STEP), 0, WHITE)
     return steps.astype(np.uint16)

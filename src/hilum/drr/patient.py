@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from hilum.core import InputError, Quantity, Volume
+from hilum.core import InputError, Quantity, UnitError, Volume
 from hilum.core.geometry import Shape3
 from hilum.core.mask import Selection
 from hilum.core.volume import Voxels
@@ -75,7 +75,7 @@ def body_mask(ct: Volume, rule: BodyRule | None = None) -> Selection:
     """Which voxels [z, y, x] are the patient, by the rule above.
 
     Raises:
-        UnitError: the volume is not in HU.
+        UnitError: the volume is not in HU, or its values can't be (nothing as thin as lung or air).
         InputError: there is no body on it.
     """
     rule = rule or BodyRule()
@@ -84,6 +84,11 @@ def body_mask(ct: Volume, rule: BodyRule | None = None) -> Selection:
     coarse = _averaged(without_padding(ct), factors)
     steps_mm = np.multiply(ct.geometry.spacing_zyx_mm, factors)
     solid = coarse > rule.solid_hu
+    if solid.all():
+        raise UnitError(
+            f"a chest CT holds air near −1000 HU; these values run from {ct.array.min():g} to {ct.array.max():g}.",
+            "Rescale them to HU first; 8-bit pictures of a CT can't be brought back.",
+        )
     core = _largest(_grown(_shrunk(solid, rule.opening_mm, steps_mm), rule.opening_mm, steps_mm))
     _require_body(core, steps_mm, rule)
     body = core | (solid & _grown(core, rule.recover_mm, steps_mm))

@@ -1,7 +1,7 @@
 """A nodule's shadow: where it falls, how thick the nodule is there, and what it adds to the rays.
 
-- **Silhouette.** A pixel is in when its ray runs through the nodule's voxels for at least half of the CT's smallest
-  voxel side. Voxels are boxes (`hilum.drr.chords`). Half a voxel keeps out rays that only graze a corner.
+- **Silhouette.** A pixel is in when its ray runs through the nodule's voxels for at least half of their smallest
+  side. Voxels are boxes (`hilum.drr.chords`). Half a voxel keeps out rays that only graze a corner.
 - **Contribution.** The attenuation that the nodule adds to the ray: ∫(μ − μ_lung) dl over its voxels. μ_lung is that of
   the lung it replaces: the median of the voxels from 2 to 8 mm around it that are below −500 HU; where there are none,
   of −850 HU, a lung in inspiration.
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from hilum.core import Mask, Volume
+from hilum.core import Geometry, Mask, Volume
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.drr.attenuation import RADIOGRAPH_KEV, attenuation_per_mm
 from hilum.drr.chords import project_boxes
 from hilum.drr.projection import Projection
-from hilum.ops import place
+from hilum.ops import resample_to
 
 _SHELL_MM = (2.0, 8.0)
 _LUNG_HU, _USUAL_LUNG_HU = -500.0, -850.0
@@ -69,25 +69,36 @@ def shadow_of(mask: Mask, projection: Projection, least_mm: float | None = None)
 def contribution(ct: Volume, mask: Mask, projection: Projection, energy_kev: float = RADIOGRAPH_KEV) -> Floats:
     """What a nodule adds to each ray's line integral [row, column], without a unit: ∫(μ − μ_lung) dl.
 
+    The CT is read at the mask's voxels; they may be its own, or others (a ball on a finer grid).
+
     Args:
-        ct: HU, with the mask's voxels among its own.
+        ct: HU.
         mask: the nodule.
         projection: the rays.
         energy_kev: of the photons; for a spectrum its mean.
 
     Raises:
         UnitError: the mask is 2D.
-        GeometryError: the mask's voxels are not the CT's.
     """
-    inside = place(mask, ct.geometry).labels > 0
+    inside = mask.labels > 0
     if not inside.any():
         return np.zeros(projection.shape_yx)
-    block = box_of(inside, math.ceil(_SHELL_MM[1] / min(ct.geometry.spacing_zyx_mm)))
-    start = [part.start for part in block]
-    around = ct.crop((start[0], start[1], start[2]), inside[block].shape)
-    background = attenuation_per_mm(background_hu(around, inside[block]), energy_kev)
-    more = np.where(inside[block], attenuation_per_mm(around.array, energy_kev) - background, 0.0)
-    return project_boxes(Volume(more, around.geometry), projection)
+    wide, selection = _with_margin(mask.require_geometry(), inside, _SHELL_MM[1])
+    around = resample_to(ct, wide)
+    background = attenuation_per_mm(background_hu(around, selection), energy_kev)
+    more = np.where(selection, attenuation_per_mm(around.array, energy_kev) - background, 0.0)
+    return project_boxes(Volume(more, wide), projection)
+
+
+def _with_margin(geometry: Geometry, inside: Selection, margin_mm: float) -> tuple[Geometry, Selection]:
+    """The grid around what is selected, with a margin on every side, and the selection on it."""
+    box = box_of(inside)
+    margin = [math.ceil(margin_mm / step) for step in geometry.spacing_zyx_mm]
+    affine = np.array(geometry.affine_lps)
+    affine[:3, 3] = geometry.to_lps_mm([part.start - more for part, more in zip(box, margin, strict=True)])
+    wide = np.pad(inside[box], [(more, more) for more in margin])
+    nz, ny, nx = wide.shape
+    return Geometry((nz, ny, nx), affine, geometry.frame_uid), wide
 
 
 def background_hu(ct: Volume, inside: Selection) -> float:
@@ -103,18 +114,18 @@ def background_hu(ct: Volume, inside: Selection) -> float:
 
 
 def tight(volume: Volume) -> Volume:
-    """The smallest block that holds all that isn't 0."""
+    """The smallest block that holds all that isn't 0; at least one voxel is."""
     box = box_of(volume.array != 0)
     k, j, i = (part.start for part in box)
     nz, ny, nx = (part.stop - part.start for part in box)
     return volume.crop((k, j, i), (nz, ny, nx))
 
 
-def box_of(selection: Selection, margin: int = 0) -> tuple[slice, ...]:
-    """The smallest box around what is selected, with a margin as far as the array goes."""
+def box_of(selection: Selection) -> tuple[slice, ...]:
+    """The smallest box around what is selected; at least one element is."""
     box = []
-    for axis, size in enumerate(selection.shape):
+    for axis in range(selection.ndim):
         others = tuple(other for other in range(selection.ndim) if other != axis)
         hits = np.flatnonzero(selection.any(axis=others))
-        box.append(slice(max(int(hits[0]) - margin, 0), min(int(hits[-1]) + 1 + margin, size)))
+        box.append(slice(int(hits[0]), int(hits[-1]) + 1))
     return tuple(box)

@@ -1,0 +1,205 @@
+"""Where the nodules of a DRR come from: LIDC's readers, a nodules.json, or a mask."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from hilum.core import Geometry, GeometryError, InputError, Mask, Nodule, UnreadableError, Volume
+from hilum.core.geometry import Triple
+from hilum.core.mask import Selection
+from hilum.datasets.lidc import LidcNodule, lidc_nodules
+from hilum.io.installed import lidc_database_path
+from hilum.io.json_file import read_json
+from hilum.io.lidc import Read, lidc_read, read_lidc_xml
+from hilum.io.lidc.types import IMAGE_SIZE
+from hilum.io.nodules_file import SCHEMA
+from hilum.io.read import read_mask
+from hilum.measure import centroid_lps_mm, diameters, volume_mm3
+from hilum.ops import to_lps_axes
+from hilum.workflows.output import sha256_of
+
+LIDC = "lidc:"
+_STEPS_ACROSS = 24
+"""Voxels along the diameter of a drawn ball: its volume comes out within 1 %."""
+_CORNERS_TOUCH = np.ones((3, 3, 3), dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One nodule to be projected.
+
+    Attributes:
+        nodule: what is known of it.
+        mask: its voxels, consensus where there are readers; None where they can't be told.
+        readers: what each reader outlined.
+        note: what a person should know: why there is no mask, or that it was drawn as a ball.
+    """
+
+    nodule: Nodule
+    mask: Mask | None
+    readers: tuple[Mask, ...] = ()
+    note: str = ""
+
+
+def nodule_inputs(source: str) -> dict[str, str]:
+    """SHA-256 by name of what a source of nodules is read from.
+
+    Raises:
+        InputError: there is no such file.
+        MissingError: LIDC's outlines are not installed.
+    """
+    path = lidc_database_path() if source.startswith(LIDC) else Path(source)
+    if not path.is_file():
+        raise InputError(
+            f"the nodules {source} don't exist.",
+            "Give lidc:LIDC-IDRI-0001, a reader's XML, a nodules.json, or a mask on the CT's grid.",
+        )
+    return {path.name: sha256_of(path)}
+
+
+def find_subjects(source: str, ct: Volume, consensus: float = 0.5) -> tuple[Subject, ...]:
+    """The nodules of a CT.
+
+    Args:
+        source: `lidc:` and a patient, LIDC's XML, a nodules.json, or a mask (one label: each connected part is a
+            nodule; several: each label is).
+        ct: the CT that they belong to.
+        consensus: share of a nodule's readers who need to have a voxel.
+
+    Raises:
+        InputError: the source can't be read, or doesn't belong to the CT.
+        GeometryError: a mask is not on the CT's grid, or outlines were not drawn on such a CT.
+    """
+    if source.startswith(LIDC):
+        return _of_readers(lidc_read(source.removeprefix(LIDC)), ct, consensus)
+    path = Path(source)
+    if path.suffix.lower() == ".xml":
+        return _of_readers(read_lidc_xml(path), ct, consensus)
+    if path.suffix.lower() == ".json":
+        return _of_file(read_json(path), path, ct.geometry)
+    return _of_mask(read_mask(path, ct.geometry), ct.geometry)
+
+
+def _of_readers(read: Read, ct: Volume, consensus: float) -> tuple[Subject, ...]:
+    grid = to_lps_axes(ct).geometry
+    if grid.shape_zyx[1:] != (IMAGE_SIZE, IMAGE_SIZE):
+        raise GeometryError(
+            f"LIDC's outlines count pixels of {IMAGE_SIZE} × {IMAGE_SIZE}; this CT has {grid.shape_zyx[1:]}.",
+            "Give the original CT, not cropped or resampled.",
+        )
+    return tuple(_of_outlines(nodule, grid, consensus) for nodule in lidc_nodules(read))
+
+
+def _of_outlines(nodule: LidcNodule, grid: Geometry, consensus: float) -> Subject:
+    """A nodule whose outlines lie on no slice of the CT is kept, without a mask."""
+    try:
+        mask, readers = nodule.consensus(grid, consensus), nodule.masks(grid)
+        measured = nodule.measured(grid, consensus)
+    except GeometryError as error:
+        lost = Nodule(nodule.id, reader_count=nodule.reader_count, characteristics=nodule.characteristics())
+        return Subject(lost, None, note=f"it lies outside the CT: {error.message}")
+    note = "" if mask.labels.any() else "its readers agree on no voxel"
+    return Subject(measured, mask, readers, note)
+
+
+def _of_mask(mask: Mask, grid: Geometry) -> tuple[Subject, ...]:
+    if mask.geometry is None:
+        raise InputError("a flat mask says nothing about the CT; a 3D one on its grid was expected.")
+    labels = [int(label) for label in np.unique(mask.labels) if label]
+    if not labels:
+        raise InputError("the mask of the nodules is empty.", "Check that it is the right file.")
+    if len(labels) > 1:
+        return tuple(_of_voxels(str(label), mask.labels == label, grid) for label in labels)
+    parts, count = ndimage.label(mask.labels > 0, structure=_CORNERS_TOUCH)
+    return tuple(_of_voxels(str(number), parts == number, grid) for number in range(1, count + 1))
+
+
+def _of_voxels(name: str, inside: Selection, grid: Geometry) -> Subject:
+    nodule = Nodule(
+        name,
+        centre_lps_mm=centroid_lps_mm(inside, grid),
+        volume_mm3=volume_mm3(inside, grid),
+        diameters_mm=diameters(inside, grid),
+    )
+    return Subject(nodule, Mask.of(inside, grid))
+
+
+def _of_file(content: Any, path: Path, grid: Geometry) -> tuple[Subject, ...]:
+    if not isinstance(content, Mapping) or content.get("schema") != SCHEMA:
+        raise UnreadableError(f"{path} is no nodules.json: {SCHEMA} was expected.", "Check that it is the right file.")
+    try:
+        return tuple(_of_entry(entry, grid) for entry in content["nodules"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableError(f"{path} is damaged: {type(error).__name__}, {error}.", "Write it anew.") from error
+
+
+def _of_entry(entry: Mapping[str, Any], grid: Geometry) -> Subject:
+    """A ball of the stated size at the stated place; without either, a nodule without a mask."""
+    centre, diameter_mm = entry.get("centre_lps_mm"), _diameter_mm(entry)
+    nodule = Nodule(str(entry["id"]), volume_mm3=entry.get("volume_mm3"), reader_count=entry.get("reader_count"))
+    if centre is None:
+        return Subject(nodule, None, note="its file doesn't say where it is in the patient (centre_lps_mm)")
+    x, y, z = (float(part) for part in centre)
+    nodule = replace(nodule, centre_lps_mm=(x, y, z))
+    if not bool(grid.contains((x, y, z))):
+        return Subject(nodule, None, note=f"its centre ({x:.1f}, {y:.1f}, {z:.1f}) mm lies outside the CT")
+    if diameter_mm is None:
+        return Subject(nodule, None, note="its file doesn't say how large it is (a diameter or volume)")
+    return Subject(nodule, ball((x, y, z), diameter_mm), note=f"drawn as a ball of {diameter_mm:.1f} mm")
+
+
+def _diameter_mm(entry: Mapping[str, Any]) -> float | None:
+    for name in ("equivalent_diameter_mm", "mean_diameter_mm", "long_axis_mm"):
+        if (value := entry.get(name)) is not None and float(value) > 0:
+            return float(value)
+    volume = entry.get("volume_mm3")
+    return (6 * float(volume) / np.pi) ** (1 / 3) if volume else None
+
+
+def ball(centre_lps_mm: Triple, diameter_mm: float) -> Mask:
+    """A ball on a fine grid of its own.
+
+    Raises:
+        InputError: the diameter is not from .1 to 500 mm.
+    """
+    if not 0.1 <= diameter_mm <= 500:
+        raise InputError(f"a nodule's diameter is from .1 to 500 mm, got {diameter_mm:g}.")
+    step, count = diameter_mm / _STEPS_ACROSS, _STEPS_ACROSS + 2
+    x, y, z = (float(part) - step * (count - 1) / 2 for part in centre_lps_mm)
+    grid = Geometry.regular((count, count, count), (step, step, step), (x, y, z))
+    points = grid.to_lps_mm(np.moveaxis(np.indices(grid.shape_zyx), 0, -1))
+    return Mask.of(np.linalg.norm(points - centre_lps_mm, axis=-1) <= diameter_mm / 2, grid)
+
+
+def organs_of(path: Path, ct: Volume) -> Mask:
+    """An organ mask on the CT's grid, with TotalSegmentator's names.
+
+    The names are the file's own, or those of `structures.csv` beside it (columns `structure` and `id`).
+
+    Raises:
+        InputError: it can't be read, or no label has a name.
+        GeometryError: it is not on the CT's grid.
+    """
+    mask = read_mask(path, ct.geometry)
+    table = path.parent / "structures.csv"
+    if table.is_file():
+        mask = Mask(mask.labels, mask.geometry, names=_names(table))
+    if not mask.names:
+        raise InputError(
+            f"{path} doesn't say which label is which organ.", "Put structures.csv (structure,id) beside it."
+        )
+    return mask
+
+
+def _names(table: Path) -> dict[int, str]:
+    import csv
+
+    try:
+        with table.open(encoding="utf-8", newline="") as stream:
+            return {int(row["id"]): row["structure"] for row in csv.DictReader(stream)}
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise UnreadableError(f"{table} can't be read as a table of structures: {error}.") from error
