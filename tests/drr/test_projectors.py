@@ -151,6 +151,40 @@ def test_both_loop_orders_give_the_same_for_any_memory_layout():
         assert_allclose(project_joseph(other, projection), project_joseph(volume, projection), rtol=1e-4, atol=1e-5)
 
 
+NEARLY_STRAIGHT = Pose((1e-4, 0, 1e-4))
+
+
+@pytest.mark.parametrize("beam", Beam)
+@pytest.mark.parametrize("view", [View.AP, View.PA, View.LATERAL])
+def test_the_shorter_ways_of_aligned_beams_give_what_following_each_ray_gives(view, beam):
+    """A turn far below a voxel takes the way for any rays, and changes nothing else."""
+    volume = smooth_blob(Geometry.regular((30, 50, 40), (2.0, 1.0, 1.2), (5, 6, 7)))
+    room = Setup(view=view, beam=beam, pixel_mm=0.8, source_detector_mm=900, source_patient_mm=700)
+    room = replace(room, shape_yx=(75, 65))
+    straight = project_joseph(volume, room.projection(volume.geometry))
+    turned = project_joseph(volume, replace(room, pose=NEARLY_STRAIGHT).projection(volume.geometry))
+    assert_allclose(straight, turned, atol=1e-3)
+
+
+@pytest.mark.parametrize("pose", [Pose(), Pose((4, -6, 9))])
+@pytest.mark.parametrize("beam", Beam)
+@pytest.mark.parametrize("shape", [(1, 9, 7), (8, 1, 7), (8, 9, 1), (2, 2, 2)])
+def test_thin_volumes_and_whole_numbers_are_projected_alike(shape, beam, pose):
+    array = np.random.default_rng(4).integers(-300, 900, shape).astype(np.int16)
+    volume = Volume(array, Geometry.regular(shape, (2.0, 1.0, 1.2)))
+    for view in (View.AP, View.LATERAL):
+        projection = Setup(view=view, beam=beam, pose=pose, pixel_mm=0.4).projection(volume.geometry)
+        assert_allclose(project_joseph(volume, projection), project_joseph_plain(volume, projection), atol=1.0)
+
+
+def test_rays_of_one_cone_may_follow_different_axes():
+    volume = smooth_blob(Geometry.regular((40, 12, 40), (1, 1, 1)))
+    room = Setup(beam=Beam.CONE, source_detector_mm=40, source_patient_mm=10, pixel_mm=4.0, shape_yx=(40, 40))
+    for pose in (Pose(), Pose((10, 0, 20))):
+        projection = replace(room, pose=pose).projection(volume.geometry)
+        assert_allclose(project_joseph(volume, projection), project_joseph_plain(volume, projection), atol=1e-3)
+
+
 @settings(max_examples=15)
 @given(turn=st.tuples(*(st.floats(-40, 40) for _ in range(3))))
 @pytest.mark.parametrize("project", [project_siddon, project_joseph])

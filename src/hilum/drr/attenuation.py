@@ -11,10 +11,12 @@ liquid; bone, cortical, ICRU-44). Between the tabulated energies they are interp
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 from hilum.core import InputError, Quantity, UnitError, Volume
 from hilum.core.geometry import Floats
+from hilum.core.volume import Voxels
 
 AIR_HU, WATER_HU = -1000.0, 0.0
 
@@ -101,10 +103,17 @@ def attenuation(ct: Volume, energy_kev: float = RADIOGRAPH_KEV, ct_kev: float = 
     result = np.empty(ct.array.shape, dtype=np.float32)
     if ct.array.dtype.kind in "iu" and highest - lowest < 2**16:
         values = np.arange(lowest, highest + 1)
-        table = attenuation_per_mm(values, energy_kev, ct_kev).astype(np.float32)
-        for k, plane in enumerate(ct.array):
-            np.take(table, plane.astype(np.int32) - int(lowest), out=result[k])
+        _look_up(ct.array, int(lowest), attenuation_per_mm(values, energy_kev, ct_kev).astype(np.float32), result)
     else:
         for k, plane in enumerate(ct.array):
             result[k] = attenuation_per_mm(plane, energy_kev, ct_kev)
     return Volume(result, ct.geometry, Quantity.ATTENUATION)
+
+
+@numba.njit(parallel=True, cache=True)
+def _look_up(voxels: Voxels, first: int, table: Voxels, result: Voxels) -> None:
+    """The table's value for each whole number [z, y, x]; `first` is the number that the table begins with."""
+    for k in numba.prange(voxels.shape[0]):
+        for j in range(voxels.shape[1]):
+            for i in range(voxels.shape[2]):
+                result[k, j, i] = table[int(voxels[k, j, i]) - first]
