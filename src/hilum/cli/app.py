@@ -14,6 +14,7 @@ from hilum import __version__
 from hilum.cli.convert import convert
 from hilum.cli.demo import demo
 from hilum.cli.doctor import doctor
+from hilum.cli.drr import drr
 from hilum.cli.info import info
 from hilum.core import HilumError
 
@@ -30,6 +31,7 @@ Decision support for research, not a medical device.
 hilum demo                    a real CT: nodules outlined, measured, reported
 hilum info scans/patient7     what is in a folder, and what is odd about it
 hilum convert scan ct.nii.gz  a DICOM series as NIfTI
+hilum drr ct.nii.gz xray      the X-ray of a CT, with its nodules' shadows
 hilum doctor                  what is installed, what is missing, what to do
 ```
 """,
@@ -40,7 +42,7 @@ hilum doctor                  what is installed, what is missing, what to do
 app.register_install_completion_command()
 app["--install-completion"].group = "Parameters"
 app.meta.group_parameters = "Parameters"
-for command in (demo, info, convert, doctor):
+for command in (demo, info, convert, drr, doctor):
     app.command(command)
 
 

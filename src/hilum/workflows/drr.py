@@ -1,0 +1,279 @@
+"""`hilum drr`: one CT to an X-ray, its nodules' masks and thickness, and what maps one to the other."""
+
+import glob
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from hilum.core import InputError, MissingError, UnreadableError, Volume
+from hilum.core.mask import Selection
+from hilum.drr.display import RAW_STEP, Style
+from hilum.drr.projection import Beam, Projection
+from hilum.drr.record import from_record, orientation, position, to_record
+from hilum.drr.visibility import organ_shadows
+from hilum.io import read_json, read_volume, write_json, write_png
+from hilum.io.dicom.dx import DxDetails, write_dx
+from hilum.io.dicom.files import files_under
+from hilum.io.dicom.series import find_series
+from hilum.io.installed import sample_organs_path
+from hilum.io.kinds import Kind, recognise
+from hilum.io.nodules_file import SCHEMA
+from hilum.io.text_file import write_bytes
+from hilum.report.xray import Silhouette, outlined_xray
+from hilum.workflows.drr_nodules import LIDC, Subject, find_subjects, nodule_inputs, organs_of
+from hilum.workflows.drr_picture import Room, Taken, remarks, take
+from hilum.workflows.drr_shadows import (
+    THICKNESS_STEP_MM,
+    Cast,
+    Scenery,
+    cast_all,
+    entry,
+    thickness,
+    union,
+    write_masks,
+)
+from hilum.workflows.output import Run, is_done, output_folder, sha256_of
+
+_OPPOSITE = {"L": "R", "R": "L", "A": "P", "P": "A", "H": "F", "F": "H"}
+
+
+@dataclass(frozen=True)
+class DrrRequest:
+    """What is to be made of a CT.
+
+    Attributes:
+        room: how the picture is taken and shown.
+        nodules: where the nodules are read from (`hilum.workflows.drr_nodules`); None for a picture alone.
+        consensus: share of a nodule's readers who need to have a voxel.
+        organs: an organ mask on the CT's grid, for overlaps; None for the sample's own, or none.
+        series: which DICOM series, where the CT's folder holds several.
+        seed: of the noise.
+    """
+
+    room: Room = field(default_factory=Room)
+    nodules: str | None = None
+    consensus: float = 0.5
+    organs: Path | None = None
+    series: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no run can have.
+
+        Raises:
+            InputError: the consensus is not from 0 to 1, or the seed is negative.
+        """
+        if not 0 <= self.consensus <= 1:
+            raise InputError(f"a consensus is a share of the readers from 0 to 1, got {self.consensus:g}.")
+        if self.seed < 0:
+            raise InputError(f"a seed is a whole number from 0, got {self.seed}.")
+
+
+@dataclass(frozen=True)
+class DrrResult:
+    """What a run left.
+
+    Attributes:
+        folder: where it is.
+        was_done: whether it was there already.
+        nodules: how many nodules, and how many of them are in the picture.
+        warnings: what a person should know.
+    """
+
+    folder: Path
+    was_done: bool
+    nodules: tuple[int, int]
+    warnings: tuple[str, ...]
+
+
+def run_drr(ct_path: Path, out: Path, request: DrrRequest | None = None, *, force: bool = False) -> DrrResult:
+    """Make the X-ray of a CT, with its nodules' shadows, in `out`.
+
+    Raises:
+        InputError: the CT or the nodules can't be read, or the picture would show air only.
+        UnitError: the CT is not in HU.
+        GeometryError: the rays miss the CT, or nodules don't belong to it.
+        OutputError: `out` holds something else, or can't be written.
+    """
+    request = request or DrrRequest()
+    organs = request.organs or _organs_beside(ct_path)
+    run = Run("drr", dict(_inputs(ct_path, request, organs)), _options(request))
+    if is_done(out, run) and not force:
+        return _result(out, was_done=True)
+    with output_folder(out, run, force=force) as folder:
+        _make(ct_path, organs, request, folder)
+    return _result(out, was_done=False)
+
+
+def read_projection(path: Path) -> Projection:
+    """The rays of a picture from its geometry.json.
+
+    Raises:
+        InputError: the file doesn't exist, or isn't one.
+    """
+    try:
+        return from_record(read_json(path))
+    except UnreadableError as error:
+        raise UnreadableError(f"{path}: {error.message}", error.remedy) from error
+
+
+def _make(ct_path: Path, organs: Path | None, request: DrrRequest, folder: Path) -> None:
+    ct = read_volume(ct_path, series=request.series)
+    subjects = find_subjects(request.nodules, ct, request.consensus) if request.nodules else ()
+    taken = take(ct, request.room, np.random.default_rng(request.seed))
+    casts = _casts(subjects, ct, taken, organs, request)
+    warnings = [*remarks(ct, taken), *(cast.warning for cast in casts if cast.warning)]
+    _write_picture(taken, ct, ct_path, request, folder)
+    _write_nodules(casts, taken, request, warnings, folder)
+    write_json(folder / "geometry.json", _geometry(taken, request, warnings))
+    write_bytes(folder / "overlay.png", overlay(taken, casts))
+
+
+def _casts(
+    subjects: Sequence[Subject], ct: Volume, taken: Taken, organs: Path | None, request: DrrRequest
+) -> tuple[Cast, ...]:
+    hiding: Mapping[str, Selection] = {}
+    if organs is not None and subjects:
+        hiding = organ_shadows(organs_of(organs, ct), taken.projection)
+    return cast_all(subjects, Scenery(ct, taken, hiding, request.room.exposure.spectrum.mean_kev))
+
+
+def overlay(taken: Taken, casts: Sequence[Cast]) -> bytes:
+    """PNG for people: the picture with every silhouette outlined."""
+    outlines = [
+        Silhouette(f"nodule {cast.subject.nodule.id}", cast.shadow.silhouette)
+        for cast in casts
+        if cast.shadow is not None
+    ]
+    towards = orientation(taken.projection)[0]
+    return outlined_xray(taken.radiograph, outlines, ("".join(_OPPOSITE[letter] for letter in towards), towards))
+
+
+def _write_picture(taken: Taken, ct: Volume, ct_path: Path, request: DrrRequest, folder: Path) -> None:
+    write_png(taken.radiograph.array, folder / "xray.png")
+    setup, is_cone = request.room.setup, taken.projection.beam is Beam.CONE
+    is_dicom = _is_dicom(ct_path)
+    details = DxDetails(
+        position(taken.projection),
+        orientation(taken.projection),
+        setup.source_detector_mm if is_cone else None,
+        setup.source_patient_mm if is_cone else None,
+        derivation=_derivation(taken, request),
+        frame_uid=ct.geometry.frame_uid,
+        patient=(request.nodules or "").removeprefix(LIDC) if (request.nodules or "").startswith(LIDC) else "",
+        like=ct_path if is_dicom else None,
+        sources=_sources(ct_path, request.series) if is_dicom else (),
+    )
+    write_dx(taken.radiograph, folder / "xray.dcm", details)
+
+
+def _write_nodules(
+    casts: Sequence[Cast], taken: Taken, request: DrrRequest, warnings: Sequence[str], folder: Path
+) -> None:
+    write_png(union(casts, taken), folder / "mask.png")
+    write_png(thickness(casts, taken), folder / "thickness.png")
+    write_masks(casts, folder)
+    study = {
+        "nodules_from": Path(request.nodules).name if request.nodules else None,
+        "consensus": request.consensus,
+        "silhouette": "rays that run through the nodule's voxels for at least half their smallest side",
+        "thickness_mm_per_step": THICKNESS_STEP_MM,
+        "contrast_to_noise_of": "grey levels" if taken.primary_share is None else "−ln of the signal",
+        "rules": "docs/explanation/drr.md",
+    }
+    nodules = [entry(cast) for cast in casts]
+    write_json(
+        folder / "nodules.json", {"schema": SCHEMA, "study": study, "warnings": list(warnings), "nodules": nodules}
+    )
+
+
+def _geometry(taken: Taken, request: DrrRequest, warnings: Sequence[str]) -> dict[str, object]:
+    physical = request.room.style is not Style.SOURCE
+    picture = {
+        "file": "xray.png",
+        "style": request.room.style,
+        "bits": taken.radiograph.array.dtype.itemsize * 8,
+        "raw_step": RAW_STEP if request.room.style is Style.RAW else None,
+        "energies_kev": request.room.exposure.spectrum.energies_kev if physical else None,
+        "spacing_plane": taken.radiograph.plane,
+        "thickness": {"file": "thickness.png", "mm_per_step": THICKNESS_STEP_MM},
+    }
+    geometry = to_record(taken.projection, request.room.setup if physical else None)
+    return {**geometry, "picture": picture, "warnings": list(warnings)}
+
+
+def _derivation(taken: Taken, request: DrrRequest) -> str:
+    exposure, room = request.room.exposure, request.room
+    if room.style is Style.SOURCE:
+        return "Digitally reconstructed radiograph from CT, display style of the published LIDC pairs, parallel beam"
+    energies = ", ".join(f"{energy:g}" for energy in exposure.spectrum.energies_kev)
+    photons = "none" if exposure.photons_per_mm2 is None else f"{exposure.photons_per_mm2:g} quanta/mm2"
+    return (
+        f"Digitally reconstructed radiograph from CT, not an exposure: {taken.projection.beam} beam, {energies} keV, "
+        f"scatter fraction {exposure.scatter_fraction:g}, noise {photons}, blur sigma {exposure.blur_mm:g} mm, "
+        f"display style {room.style}"
+    )
+
+
+def _sources(ct_path: Path, series: str | None) -> tuple[tuple[str, str], ...]:
+    """Class and UID of each image of the series that was read."""
+    from hilum.io.dicom import read_header
+
+    chosen = [one for one in find_series(ct_path) if not one.is_localizer and (not series or one.is_named(series))]
+    if len(chosen) != 1:
+        return ()
+    headers = [read_header(path) for path in chosen[0].files]
+    return tuple((header.sop_class, header.text("SOPInstanceUID")) for header in headers)
+
+
+def _is_dicom(path: Path) -> bool:
+    kind = recognise(path)
+    return kind is Kind.DICOM or (kind is Kind.FOLDER and bool(find_series(path)))
+
+
+def _organs_beside(ct_path: Path) -> Path | None:
+    """The sample CT's own organ mask, which lies beside it."""
+    candidate = ct_path.resolve().parent / "mask.nii.gz"
+    try:
+        return candidate if candidate == sample_organs_path().resolve() else None
+    except MissingError:
+        return None
+
+
+def _inputs(ct_path: Path, request: DrrRequest, organs: Path | None) -> Iterator[tuple[str, str]]:
+    recognise(ct_path)  # says what is wrong with a path that isn't there
+    yield f"ct/{ct_path.name}", _digest(ct_path)
+    if request.nodules:
+        for name, value in nodule_inputs(request.nodules).items():
+            yield f"nodules/{name}", value
+    if organs is not None:
+        yield f"organs/{organs.name}", sha256_of(organs)
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, or of all files of a folder (or of a header and what it describes) together."""
+    has_voxels_beside = path.suffix.lower() in (".mhd", ".nhdr", ".hdr")
+    if path.is_file() and not has_voxels_beside:
+        return sha256_of(path)
+    files = path.parent.glob(f"{glob.escape(path.stem)}.*") if has_voxels_beside else files_under(path)
+    together = hashlib.sha256()
+    for file in sorted(files):
+        together.update(f"{file.relative_to(path.parent)} {sha256_of(file)}\n".encode())
+    return together.hexdigest()
+
+
+def _options(request: DrrRequest) -> dict[str, object]:
+    """All that changes the result; a file's place doesn't, its content is among the inputs."""
+    options = asdict(request)
+    options["nodules"] = Path(request.nodules).name if request.nodules else None
+    options["organs"] = request.organs.name if request.organs else None
+    return options
+
+
+def _result(folder: Path, *, was_done: bool) -> DrrResult:
+    content = read_json(folder / "nodules.json")
+    seen = [bool(one["in_view"]) for one in content["nodules"]]
+    return DrrResult(folder, was_done, (len(seen), sum(seen)), tuple(content["warnings"]))

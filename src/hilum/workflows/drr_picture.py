@@ -1,0 +1,135 @@
+"""A CT to the picture that the room's X-ray would be: physics, then display."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hilum.core import Geometry, InputError, Radiograph, SpacingPlane, View, Volume
+from hilum.core.geometry import Floats
+from hilum.drr.attenuation import attenuation
+from hilum.drr.display import Display, Style, as_radiograph, as_raw
+from hilum.drr.exposure import Exposure, arriving, detected, faintest_of, log_signal
+from hilum.drr.joseph import project_joseph
+from hilum.drr.patient import patient_only
+from hilum.drr.projection import Beam, Projection, Setup
+from hilum.drr.source_style import source_style_drr
+from hilum.ops import to_lps_axes
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """A picture, and what it was made of.
+
+    Attributes:
+        radiograph: what is shown: uint16, or uint8 in the source's style.
+        projection: its rays.
+        signal: [row, column], −ln of what the detector measured; in the source's style its grey levels, 0 to 1.
+        primary_share: [row, column], unscattered part of what arrived; None in the source's style, which has no
+            physics.
+    """
+
+    radiograph: Radiograph
+    projection: Projection
+    signal: Floats
+    primary_share: Floats | None
+
+
+@dataclass(frozen=True)
+class Room:
+    """How the picture is taken and shown.
+
+    Attributes:
+        setup: the geometry.
+        exposure: energies, scatter, quanta, blur.
+        style: what the picture looks like.
+        display: numbers of the style `radiograph`.
+        keep_table: whether table and padding stay.
+    """
+
+    setup: Setup = field(default_factory=Setup)
+    exposure: Exposure = field(default_factory=Exposure)
+    style: Style = Style.RADIOGRAPH
+    display: Display = field(default_factory=Display)
+    keep_table: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what a style can't show.
+
+        Raises:
+            InputError: the source's style with another geometry or exposure than its own.
+        """
+        if self.style is Style.SOURCE and (self.setup != Setup() or self.exposure != Exposure()):
+            raise InputError(
+                "the source's style has its own recipe: parallel from the front, no pose, no energies, no noise.",
+                "Leave those options out, or choose --style radiograph.",
+            )
+
+
+def take(ct: Volume, room: Room, rng: np.random.Generator) -> Taken:
+    """The picture of a CT.
+
+    Args:
+        ct: HU.
+        room: how it is taken and shown.
+        rng: where noise is drawn from.
+
+    Raises:
+        UnitError: the CT is not in HU.
+        GeometryError: the rays miss the CT.
+        InputError: there is no patient on the CT, or the picture shows air only.
+    """
+    if room.style is Style.SOURCE:
+        return _in_source_style(ct)
+    projection = room.setup.projection(ct.geometry)
+    patient = ct if room.keep_table else patient_only(ct)
+    energies = room.exposure.spectrum.energies_kev
+    integrals = [project_joseph(attenuation(patient, energy), projection) for energy in energies]
+    passing, fog = arriving([one.astype(np.float64) for one in integrals], room.exposure, projection.pixel_mm)
+    measured = detected(passing + fog, room.exposure, projection.pixel_mm, rng)
+    signal = log_signal(measured, faintest_of(room.exposure, projection.pixel_mm))
+    pixels = as_raw(signal) if room.style is Style.RAW else as_radiograph(signal, room.display)
+    plane = SpacingPlane.DETECTOR if projection.beam is Beam.CONE else SpacingPlane.PATIENT
+    shown = Radiograph(pixels, projection.pixel_mm, projection.view, "DRR", plane)
+    return Taken(shown, projection, signal, passing / np.maximum(passing + fog, np.finfo(float).tiny))
+
+
+def _in_source_style(ct: Volume) -> Taken:
+    shown = source_style_drr(ct)
+    projection = source_projection(to_lps_axes(ct).geometry, shown)
+    return Taken(shown, projection, shown.array / 255.0, None)
+
+
+def source_projection(geometry: Geometry, shown: Radiograph) -> Projection:
+    """The rays of a picture in the source's style: a column is a CT column, rows divide the slices' whole extent.
+
+    Args:
+        geometry: the CT's grid with axes in LPS order.
+        shown: the picture.
+    """
+    row_mm, column_mm = shown.require_pixel_mm()
+    column, direction, up = geometry.directions.T
+    slices = geometry.shape_zyx[0]
+    top = geometry.to_lps_mm((slices - 0.5, 0, 0)) - up * row_mm / 2
+    rows, columns = shown.array.shape
+    return Projection((rows, columns), top, -up * row_mm, column * column_mm, direction, view=View.AP)
+
+
+def remarks(ct: Volume, taken: Taken) -> tuple[str, ...]:
+    """What a person should know about a picture: one sentence each."""
+    notes = []
+    turned_deg = np.degrees(np.arccos(np.clip(np.abs(ct.geometry.directions).max(axis=0).min(), -1, 1)))
+    if turned_deg > _TURNED_DEG:
+        notes.append(
+            f"the CT's header says that its grid is turned by {turned_deg:.0f}° against the patient; the picture "
+            "follows the patient's axes"
+        )
+    if (height_mm := np.ptp(ct.geometry.corners_lps_mm()[:, 2])) < _CHEST_MM:
+        notes.append(f"the CT covers {height_mm:.0f} mm from foot to head: not a whole chest")
+    pixels = taken.projection.to_pixel(ct.geometry.corners_lps_mm())
+    if (pixels < -1).any() or (pixels > np.array(taken.projection.shape_yx)).any():
+        notes.append("the detector holds only a part of the CT's shadow")
+    return tuple(notes)
+
+
+_TURNED_DEG = 10.0
+_CHEST_MM = 150.0
