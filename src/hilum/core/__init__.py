@@ -15,6 +15,7 @@ from hilum.core.errors import (
     UnsupportedError,
 )
 from hilum.core.failures import Failure, Failures
+from hilum.core.figures import Figure
 from hilum.core.geometry import Geometry
 from hilum.core.mask import Mask
 from hilum.core.nodule import Diameters, Nodule
@@ -28,6 +29,7 @@ __all__ = [
     "Diameters",
     "Failure",
     "Failures",
+    "Figure",
     "Geometry",
     "GeometryError",
     "HilumError",

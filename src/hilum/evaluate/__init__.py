@@ -1,0 +1,1 @@
+"""Figures with intervals, and comparisons that say what they can't tell."""

@@ -1,0 +1,1 @@
+"""What a prediction is worth against the truth: overlap, surfaces, probabilities. One definition per figure."""
