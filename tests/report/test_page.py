@@ -9,7 +9,7 @@ from PIL import Image
 from hilum.core import Diameters, Geometry, GeometryError, Nodule, Volume
 from hilum.report.nodules import size_table
 from hilum.report.page import Page, Picture, Section, Table, render
-from hilum.report.pictures import Layer, Ring, marked_projection, three_planes
+from hilum.report.pictures import Layer, three_planes
 
 GRID = Geometry.regular((20, 60, 60), (2.5, 1, 1), (-30, -30, -25))
 
@@ -71,11 +71,3 @@ def test_outlines_have_their_colour_and_need_lps_axes():
     flipped = Geometry(GRID.shape_zyx, np.diag([-1, 1, 1, 1]) @ GRID.affine_lps)
     with pytest.raises(GeometryError, match="LPS order"):
         three_planes(Volume(volume.array, flipped), (0, 0, 0), layers)
-
-
-def test_a_ring_is_drawn_around_its_point():
-    image = np.zeros((20, 60))
-    png = opened(marked_projection(image, GRID, [Ring("nodule 1", 15, 0, 5)], "flat"))
-    assert (png.max(axis=2) > 150).any()
-    lit = np.argwhere((png[..., 2] > 200) & (png[..., 0] < 120))
-    assert lit[:, 1].mean() > png.shape[1] / 2, "the patient's left is on the right"

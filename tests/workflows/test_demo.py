@@ -28,8 +28,10 @@ def nodules(demo_folder):
 def test_everything_promised_is_there(demo_folder):
     names = {str(path.relative_to(demo_folder)) for path in demo_folder.rglob("*") if path.is_file()}
     readers = {f"readers/nodule-1-reader-{number}.nii.gz" for number in (1, 2, 3, 4)}
-    expected = {"report.html", "nodules.json", "mask.nii.gz", "nodule-1.png", "projection.png", "run.json"}
-    assert names == expected | readers
+    xray = {"xray.png", "xray.dcm", "mask.png", "thickness.png", "nodules.json", "geometry.json", "overlay.png"}
+    xray |= {"shadow-1.png", "masks/nodule-1.png", *(f"masks/nodule-1-reader-{number}.png" for number in (1, 2, 3, 4))}
+    expected = {"report.html", "nodules.json", "mask.nii.gz", "nodule-1.png", "run.json"}
+    assert names == expected | readers | {f"xray/{name}" for name in xray}
 
 
 def test_the_mask_lies_on_the_ct_itself(demo_folder):
@@ -64,6 +66,31 @@ def test_consensus_and_range_come_from_the_readers_masks(demo_folder, nodules):
     assert nodules[0]["reader_count"] == len(masks) == 4
 
 
+def test_the_xrays_mask_and_thickness_are_the_masks_seen_from_the_front(demo_folder):
+    image = sitk.DICOMOrient(sitk.ReadImage(str(demo_folder / "mask.nii.gz")), "LPS")
+    paths = sitk.GetArrayFromImage(image).sum(axis=1, dtype=float)[::-1] * image.GetSpacing()[1]
+    shadow = sitk.GetArrayFromImage(sitk.ReadImage(str(demo_folder / "xray" / "mask.png"))) > 0
+    thickness = sitk.GetArrayFromImage(sitk.ReadImage(str(demo_folder / "xray" / "thickness.png"))) * 0.01
+    # pixel centres of the picture against the slices' boxes, 2.5 mm high
+    slices = ((np.arange(len(shadow)) + 0.5 - len(shadow) / 2) * image.GetSpacing()[0]) / image.GetSpacing()[2]
+    within = slices + len(paths) / 2
+    nearest = np.clip(np.floor(within).astype(int), 0, len(paths) - 1)
+    clear = np.abs(within - np.rint(within)) > 1e-6  # rows that run along the edge of two slices belong to either
+    np.testing.assert_array_equal(shadow[clear], paths[nearest][clear] > 0)
+    np.testing.assert_allclose(thickness[clear], paths[nearest][clear], atol=0.006)
+
+
+def test_the_xray_looks_like_one(demo_folder):
+    film = sitk.GetArrayFromImage(sitk.ReadImage(str(demo_folder / "xray" / "xray.png"))).astype(float) / 65535
+    height, width = film.shape
+    assert film[:, :5].mean() < 0.15, "air is black"
+    lungs = [film[height // 4 : height // 2, int(at * width)].mean() for at in (0.3, 0.65)]
+    spine = film[height // 4 : height // 2, int(0.48 * width)].mean()
+    liver = film[int(0.65 * height), int(0.3 * width)]
+    assert max(lungs) < 0.5 < liver < spine, "lungs are dark, the liver below the right one is bright, the spine more"
+    assert film[int(0.5 * height), int(0.6 * width)] > film[int(0.45 * height), int(0.3 * width)], "heart on the left"
+
+
 class _References(HTMLParser):
     def __init__(self):
         super().__init__()
@@ -78,7 +105,7 @@ def test_the_report_needs_nothing_from_anywhere(demo_folder, nodules):
     page = (demo_folder / "report.html").read_text(encoding="utf-8")
     references = _References()
     references.feed(page)
-    assert len(references.found) == 2
+    assert len(references.found) == 3
     assert all(reference.startswith("data:image/png;base64,") for reference in references.found)
     assert not re.search(r"url\(|@import|https?://", re.sub(r"base64,[^\"]*", "", page))
     assert "Not a medical device" in page

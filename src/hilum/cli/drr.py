@@ -53,7 +53,7 @@ class Physics:
     scatter_mm: float = 40.0
     "Sigma in mm of the kernel that spreads the scatter."
     photons: float | None = None
-    "Quanta per mm² of detector in the open beam: turns quantum noise on (10000 is a usual chest exposure)."
+    "Quanta per mm² of detector in the open beam: turns quantum noise on (1.5e6 is a usual chest exposure)."
     blur: float = 0.0
     "Sigma in mm of the detector's blur."
     keep_table: Annotated[bool, Parameter(negative="")] = False
@@ -85,7 +85,7 @@ def drr(
     ```
     hilum drr ct.nii.gz xray --nodules lidc:LIDC-IDRI-0001
     hilum drr scans/patient7 xray --nodules mask.nii.gz --view pa --geometry cone
-    hilum drr ct.nii.gz xray --energies 45 65 90 --weights 1 2 1 --scatter 0.4 --photons 10000 --blur 0.15
+    hilum drr ct.nii.gz xray --energies 45 65 90 --weights 1 2 1 --scatter 0.4 --photons 1e6 --blur 0.15
     ```
 
     Parameters

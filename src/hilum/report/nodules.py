@@ -1,6 +1,8 @@
 """Nodules as tables."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hilum.core import Nodule
 from hilum.report.page import Table
@@ -33,6 +35,41 @@ def size_table(nodule: Nodule, readers: Sequence[Nodule], rounded_mm: int | None
     if ratings:
         caption += f" Median ratings (LIDC's scales): {ratings}."
     return Table(_COLUMNS, rows, caption)
+
+
+_SHADOW_COLUMNS: Mapping[str, str] = {
+    "diameter_mm": "diameter of the shadow mm",
+    "longest_chord_mm": "thickest mm",
+    "contribution_mean": "adds to the line integral (mean)",
+    "cnr": "contrast to noise, seen",
+    "own_cnr": "its own",
+    "visibility": "visibility",
+}
+
+
+def shadow_table(shadows: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
+    """What nodules' shadows measure.
+
+    Args:
+        shadows: id of each nodule, and its figures by name; among them `overlap`, shares by organ.
+    """
+    rows = []
+    for name, figures in shadows:
+        hidden = [f"{organ} {share:.0%}" for organ, share in figures["overlap"].items() if share >= _WORTH_TELLING]
+        cells = [_number(figures[column]) for column in _SHADOW_COLUMNS]
+        rows.append([f"nodule {name}", *cells, ", ".join(hidden) or "–"])
+    caption = "The shadows on the X-ray; lengths in the nodule's plane."
+    return Table(("", *_SHADOW_COLUMNS.values(), "overlaps with"), rows, caption)
+
+
+_WORTH_TELLING = 0.01
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.1f}" if abs(value) >= _ONE_DIGIT else f"{value:.2f}"
+
+
+_ONE_DIGIT = 10
 
 
 def _row(name: str, nodule: Nodule) -> list[str]:

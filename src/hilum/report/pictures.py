@@ -51,16 +51,6 @@ class Layer:
     width: float = 1.2
 
 
-@dataclass(frozen=True)
-class Ring:
-    """A circle on a front view: its name, centre x and z and radius in LPS mm."""
-
-    name: str
-    x_mm: float
-    z_mm: float
-    radius_mm: float
-
-
 def three_planes(
     volume: Volume, centre_lps_mm: Triple, layers: Sequence[Layer], lines: Sequence[Segment] = (), half_mm: float = 30.0
 ) -> bytes:
@@ -77,7 +67,7 @@ def three_planes(
         GeometryError: the axes are not in LPS order, or the point is outside.
     """
     _require_lps_axes(volume.geometry, centre_lps_mm)
-    figure = _figure(width=12, height=4.5)
+    figure = dark_figure(width=12, height=4.5)
     axes = figure.subplots(1, 3)
     index = np.clip(np.rint(volume.geometry.to_index(centre_lps_mm)), 0, np.array(volume.geometry.shape_zyx) - 1)
     for plane, place in zip(_LETTERS, axes, strict=True):
@@ -85,42 +75,11 @@ def three_planes(
         _frame(place, plane, centre_lps_mm, half_mm)
     for start, end in lines:
         ends = ((start[0], end[0]), (start[1], end[1]))
-        axes[0].plot(*ends, color=_AXIS_COLOUR, linewidth=1.3, linestyle="--", path_effects=_halo(2.2))
+        axes[0].plot(*ends, color=_AXIS_COLOUR, linewidth=1.3, linestyle="--", path_effects=halo(2.2))
     _scale_bar(axes[0], 10)
     handles = [_legend_line(layer) for layer in layers]
     figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, labelcolor="white")
-    return _png(figure)
-
-
-def marked_projection(image: Voxels, geometry: Geometry, rings: Sequence[Ring], caption: str) -> bytes:
-    """PNG: a front view with rings around points.
-
-    Args:
-        image: [z, x], larger is brighter; row 0 at the feet, column 0 at the patient's right.
-        geometry: the grid with axes in LPS order that the image was projected from.
-        rings: what to mark.
-        caption: a few words for the corner, such as the projection's name.
-    """
-    from matplotlib.patches import Circle
-
-    (left, right), (low, high) = _extent(geometry, 0), _extent(geometry, 2)
-    figure = _figure(width=7, height=7 * (high - low) / (right - left))
-    place = figure.subplots()
-    darkest, brightest = np.percentile(image, (1, 99))
-    extent = (left, right, low, high)
-    place.imshow(image, cmap="gray", vmin=darkest, vmax=brightest, origin="lower", extent=extent)
-    for number, ring in enumerate(rings):
-        colour = COLOURS[number % len(COLOURS)]
-        circle = Circle((ring.x_mm, ring.z_mm), ring.radius_mm, fill=False, color=colour, linewidth=1.6)
-        circle.set_path_effects(_halo(3))
-        place.add_patch(circle)
-        beside = (ring.x_mm + ring.radius_mm, ring.z_mm)
-        style: dict[str, Any] = {"color": colour, "va": "center", "path_effects": _halo(2)}
-        place.annotate(ring.name, beside, (6, 0), textcoords="offset points", **style)
-    place.text(0.02, 0.02, caption, transform=place.transAxes, color="white", path_effects=_halo(2))
-    _letters(place, "coronal")
-    place.set_axis_off()
-    return _png(figure)
+    return encoded(figure)
 
 
 def _draw_plane(place: "Axes", plane: Plane, volume: Volume, index: Voxels, layers: Sequence[Layer]) -> None:
@@ -136,7 +95,7 @@ def _draw_plane(place: "Axes", plane: Plane, volume: Volume, index: Voxels, laye
         section = np.take(layer.selection, index[fixed], axis=fixed)
         if section.any():
             lines = place.contour(horizontal, vertical, section, [0.5], colors=layer.colour, linewidths=layer.width)
-            lines.set_path_effects(_halo(layer.width + 1))
+            lines.set_path_effects(halo(layer.width + 1))
 
 
 def _frame(place: "Axes", plane: Plane, centre_lps_mm: Triple, half_mm: float) -> None:
@@ -159,7 +118,7 @@ def _letters(place: "Axes", plane: Plane) -> None:
             "ha": "center",
             "va": "center",
             "fontsize": 9,
-            "path_effects": _halo(2),
+            "path_effects": halo(2),
         }
         place.text(x, y, letter, transform=place.transAxes, **style)
 
@@ -167,9 +126,9 @@ def _letters(place: "Axes", plane: Plane) -> None:
 def _scale_bar(place: "Axes", length_mm: float) -> None:
     (left, right), (bottom, top) = place.get_xlim(), place.get_ylim()
     x, y = left + 0.06 * (right - left), bottom + 0.07 * (top - bottom)
-    place.plot((x, x + length_mm), (y, y), color="white", linewidth=2, path_effects=_halo(4))
+    place.plot((x, x + length_mm), (y, y), color="white", linewidth=2, path_effects=halo(4))
     words = f"{length_mm:g} mm"
-    place.text(x, y + 0.02 * (top - bottom), words, color="white", fontsize=8, va="bottom", path_effects=_halo(2))
+    place.text(x, y + 0.02 * (top - bottom), words, color="white", fontsize=8, va="bottom", path_effects=halo(2))
 
 
 def _extent(geometry: Geometry, axis: int) -> tuple[float, float]:
@@ -193,7 +152,7 @@ def _require_lps_axes(geometry: Geometry, centre_lps_mm: Triple) -> None:
         raise GeometryError(f"the point {centre_lps_mm} is outside the volume")
 
 
-def _halo(width: float) -> "list[AbstractPathEffect]":
+def halo(width: float) -> "list[AbstractPathEffect]":
     """A dark rim, so that a line or word is seen on bright and dark alike."""
     from matplotlib.patheffects import withStroke
 
@@ -206,13 +165,15 @@ def _legend_line(layer: Layer) -> "Line2D":
     return Line2D([], [], color=layer.colour, linewidth=2, label=layer.name)
 
 
-def _figure(width: float, height: float) -> "Figure":
+def dark_figure(width: float, height: float) -> "Figure":
+    """An empty black figure, in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), facecolor="black", layout="constrained")
 
 
-def _png(figure: "Figure") -> bytes:
+def encoded(figure: "Figure") -> bytes:
+    """The figure as PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return buffer.getvalue()

@@ -9,7 +9,7 @@ import numpy as np
 from hilum.core import Radiograph
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
-from hilum.report.pictures import COLOURS, _figure, _halo, _png
+from hilum.report.pictures import COLOURS, dark_figure, encoded, halo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,17 +34,17 @@ def outlined_xray(xray: Radiograph, silhouettes: Sequence[Silhouette], sides: tu
         sides: letters of the patient's directions at the left and right edge, such as ("R", "L").
     """
     rows, columns = xray.size_mm
-    figure = _figure(width=_INCHES_HIGH * columns / rows, height=_INCHES_HIGH)
+    figure = dark_figure(width=_INCHES_HIGH * columns / rows, height=_INCHES_HIGH)
     place = figure.subplots()
     _show(place, xray)
     for number, one in enumerate(silhouettes):
         if one.selection.any():
             _outline(place, one, xray, COLOURS[number % len(COLOURS)])
     for letter, x in zip(sides, (0.02, 0.98), strict=True):
-        style: dict[str, Any] = {"color": "#9fe8ff", "ha": "center", "fontsize": 11, "path_effects": _halo(2)}
+        style: dict[str, Any] = {"color": "#9fe8ff", "ha": "center", "fontsize": 11, "path_effects": halo(2)}
         place.text(x, 0.97, letter, transform=place.transAxes, va="top", **style)
     _ruler(place, columns, rows, 50.0)
-    return _png(figure)
+    return encoded(figure)
 
 
 def shadow_detail(xray: Radiograph, silhouette: Silhouette, chord_mm: Floats, half_mm: float = 35.0) -> bytes:
@@ -59,7 +59,7 @@ def shadow_detail(xray: Radiograph, silhouette: Silhouette, chord_mm: Floats, ha
     row_mm, column_mm = xray.require_pixel_mm()
     rows, columns = np.nonzero(silhouette.selection)
     x, y = (columns.mean() + 0.5) * column_mm, (rows.mean() + 0.5) * row_mm
-    figure = _figure(width=12, height=4.3)
+    figure = dark_figure(width=12, height=4.3)
     plain, outlined, thick = figure.subplots(1, 3)
     for place in (plain, outlined):
         _show(place, xray)
@@ -74,7 +74,7 @@ def shadow_detail(xray: Radiograph, silhouette: Silhouette, chord_mm: Floats, ha
         place.set_ylim(y + half_mm, y - half_mm)
         place.set_title(title, color="white", fontsize=11)
         place.set_facecolor("black")
-    return _png(figure)
+    return encoded(figure)
 
 
 def _show(place: "Axes", xray: Radiograph) -> None:
@@ -95,16 +95,16 @@ def _outline(place: "Axes", one: Silhouette, xray: Radiograph, colour: str, *, n
     rows, columns = one.selection.shape
     x, y = (np.arange(columns) + 0.5) * column_mm, (np.arange(rows) + 0.5) * row_mm
     lines = place.contour(x, y, one.selection, [0.5], colors=colour, linewidths=1.4)
-    lines.set_path_effects(_halo(2.4))
+    lines.set_path_effects(halo(2.4))
     if named:
         hit_rows, hit_columns = np.nonzero(one.selection)
         beside = (x[hit_columns.max()], y[hit_rows].mean())
-        style: dict[str, Any] = {"color": colour, "va": "center", "path_effects": _halo(2)}
+        style: dict[str, Any] = {"color": colour, "va": "center", "path_effects": halo(2)}
         place.annotate(one.name, beside, (6, 0), textcoords="offset points", **style)
 
 
 def _ruler(place: "Axes", width_mm: float, height_mm: float, length_mm: float) -> None:
     x, y = 0.03 * width_mm, 0.97 * height_mm
-    place.plot((x, x + length_mm), (y, y), color="white", linewidth=2, path_effects=_halo(4))
+    place.plot((x, x + length_mm), (y, y), color="white", linewidth=2, path_effects=halo(4))
     words = f"{length_mm:g} mm"
-    place.text(x, y - 0.01 * height_mm, words, color="white", fontsize=9, va="bottom", path_effects=_halo(2))
+    place.text(x, y - 0.01 * height_mm, words, color="white", fontsize=9, va="bottom", path_effects=halo(2))

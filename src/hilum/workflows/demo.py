@@ -5,7 +5,7 @@ and returns its section of the report; a new capability adds its chapter to `CHA
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -14,17 +14,22 @@ import numpy as np
 
 from hilum.core import Mask, Nodule, Volume
 from hilum.datasets.lidc import LidcNodule, lidc_nodules
+from hilum.drr.shadow import Shadow
 from hilum.io import read_volume
-from hilum.io.installed import SAMPLE_PATIENT, lidc_database_path, sample_ct_path
+from hilum.io.installed import SAMPLE_PATIENT, lidc_database_path, sample_ct_path, sample_organs_path
 from hilum.io.lidc import Read, lidc_reads
 from hilum.io.nodules_file import write_nodules
 from hilum.io.text_file import write_bytes, write_text
 from hilum.io.volumes import write_mask
 from hilum.measure import axial_axes, centroid_lps_mm, diameters, fleischner_mm, volume_mm3
 from hilum.ops import place, to_lps_axes
-from hilum.report.nodules import size_table
+from hilum.report.nodules import shadow_table, size_table
 from hilum.report.page import Page, Picture, Section, render
-from hilum.report.pictures import COLOURS, Layer, Ring, marked_projection, three_planes
+from hilum.report.pictures import COLOURS, Layer, three_planes
+from hilum.report.xray import Silhouette, shadow_detail
+from hilum.workflows.drr import DrrRequest, Made, overlay, picture_of, write_drr
+from hilum.workflows.drr_nodules import organs_of, subjects_of_read
+from hilum.workflows.drr_picture import Taken
 from hilum.workflows.output import Run, is_done, output_folder, sha256_of
 from hilum.workflows.track import Track, silently
 
@@ -34,6 +39,12 @@ RULE = (
     "readers marked the first pixel outside. The consensus holds the voxels that at least half of the readers who "
     "outlined the nodule have. Diameters lie on the axial slice with the largest area: the longest one, and the "
     "longest perpendicular to it."
+)
+SHADOW_RULE = (
+    "A ray that runs through the nodule for at least half a voxel belongs to its shadow. Contrast to noise compares "
+    "the shadow with a ring around it, 2 to 6 mm away: as it is seen, ribs and vessels included, and what the nodule "
+    "itself adds. Visibility, 0 to 1, puts the latter together with size and overlap; it orders shadows and is no "
+    "probability."
 )
 
 
@@ -153,20 +164,28 @@ def nodules_outlined(scene: Scene, folder: Path) -> Section:
     )
 
 
-def seen_from_the_front(scene: Scene, folder: Path) -> Section:
-    """The CT projected from front to back, with the nodules marked; `projection.png`."""
-    image = scene.upright.array.mean(axis=1, dtype=np.float32)
-    rings = [ring for nodule in scene.measured if (ring := _ring(nodule))]
-    png = marked_projection(image, scene.upright.geometry, rings, "mean HU, front to back")
-    write_bytes(folder / "projection.png", png)
-    caption = (
-        "The mean of the HU from front to back, dense is bright, with a ring around each nodule. It shows where a "
-        "nodule would fall on a chest X-ray; it is not a simulation of one."
+def seen_by_xray(scene: Scene, folder: Path) -> Section:
+    """The X-ray that the CT would have given, with the nodules' shadows; `xray/`."""
+    request = DrrRequest(nodules=f"lidc:{SAMPLE_PATIENT}", consensus=CONSENSUS)
+    subjects = subjects_of_read(scene.read, scene.ct, CONSENSUS)
+    organs = organs_of(sample_organs_path(), scene.ct)
+    taken, casts = picture_of(scene.ct, subjects, organs, request)
+    write_drr(Made(taken, casts, scene.ct, sample_ct_path()), request, folder / "xray")
+    front = Picture(
+        overlay(taken, casts),
+        "The CT as a chest X-ray: attenuation at 65 keV summed from front to back, without the table, dense is bright, "
+        "head up, the patient's right on the left. Outlined: the shadow of each nodule.",
     )
-    return Section("Seen from the front", pictures=[Picture(png, caption)])
+    details = []
+    for cast in casts:
+        if cast.shadow is not None and cast.in_view:
+            details.append(_shadow_picture(f"nodule {cast.subject.nodule.id}", taken, cast.shadow))
+            write_bytes(folder / "xray" / f"shadow-{cast.subject.nodule.id}.png", details[-1].png)
+    table = shadow_table([(cast.subject.nodule.id, asdict(cast.figures)) for cast in casts if cast.figures])
+    return Section("Seen by X-ray", paragraphs=(SHADOW_RULE,), pictures=[front, *details], tables=[table])
 
 
-CHAPTERS: tuple[Chapter, ...] = (nodules_measured, nodules_outlined, seen_from_the_front)
+CHAPTERS: tuple[Chapter, ...] = (nodules_measured, nodules_outlined, seen_by_xray)
 
 
 def _measured(name: str, mask: Mask) -> Nodule:
@@ -221,12 +240,13 @@ def _three_planes(nodule: LidcNodule, scene: Scene) -> Picture:
     return Picture(png, caption)
 
 
-def _ring(nodule: Nodule) -> Ring | None:
-    """A ring that leaves the nodule free; None when it has no place."""
-    if nodule.centre_lps_mm is None or nodule.diameters_mm is None:
-        return None
-    x, _, z = nodule.centre_lps_mm
-    return Ring(f"nodule {nodule.id}", x, z, nodule.diameters_mm.long_axis_mm / 2 + 6)
+def _shadow_picture(name: str, taken: Taken, shadow: Shadow) -> Picture:
+    png = shadow_detail(taken.radiograph, Silhouette(name, shadow.silhouette), shadow.chord_mm)
+    caption = (
+        f"The shadow of {name}, enlarged: as it is, outlined, and how far each ray runs through the nodule, up to "
+        f"{shadow.chord_mm.max():.1f} mm."
+    )
+    return Picture(png, caption)
 
 
 def _page(sections: Sequence[Section], run: Run) -> Page:

@@ -2,14 +2,13 @@
 
 import glob
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from hilum.core import InputError, MissingError, UnreadableError, Volume
-from hilum.core.mask import Selection
+from hilum.core import InputError, Mask, MissingError, UnreadableError, Volume
 from hilum.drr.display import RAW_STEP, Style
 from hilum.drr.projection import Beam, Projection
 from hilum.drr.record import from_record, orientation, position, to_record
@@ -123,22 +122,66 @@ def read_projection(path: Path) -> Projection:
 def _make(ct_path: Path, organs: Path | None, request: DrrRequest, folder: Path) -> None:
     ct = read_volume(ct_path, series=request.series)
     subjects = find_subjects(request.nodules, ct, request.consensus) if request.nodules else ()
+    hiding = organs_of(organs, ct) if organs is not None and subjects else None
+    taken, casts = picture_of(ct, subjects, hiding, request)
+    write_drr(Made(taken, casts, ct, ct_path), request, folder)
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A picture, its nodules' shadows, and the CT that it was made of.
+
+    Attributes:
+        taken: the picture.
+        casts: the nodules' shadows.
+        ct: HU.
+        origin: where the CT was read from.
+    """
+
+    taken: Taken
+    casts: tuple[Cast, ...]
+    ct: Volume
+    origin: Path
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know."""
+        return (*remarks(self.ct, self.taken), *(cast.warning for cast in self.casts if cast.warning))
+
+
+def write_drr(made: Made, request: DrrRequest, folder: Path) -> None:
+    """All files of a DRR but run.json.
+
+    Raises:
+        OutputError: the folder can't be written.
+    """
+    write_png(made.taken.radiograph.array, folder / "xray.png")
+    write_dx(made.taken.radiograph, folder / "xray.dcm", _details(made, request))
+    write_png(union(made.casts, made.taken), folder / "mask.png")
+    write_png(thickness(made.casts, made.taken), folder / "thickness.png")
+    write_masks(made.casts, folder)
+    write_json(folder / "nodules.json", _nodules(made, request))
+    write_json(folder / "geometry.json", _geometry(made, request))
+    write_bytes(folder / "overlay.png", overlay(made.taken, made.casts))
+
+
+def picture_of(
+    ct: Volume, subjects: Sequence[Subject], organs: Mask | None, request: DrrRequest
+) -> tuple[Taken, tuple[Cast, ...]]:
+    """The picture of a CT, and its nodules' shadows in it.
+
+    Args:
+        ct: HU.
+        subjects: the nodules.
+        organs: what can hide them, by TotalSegmentator's names; None when that isn't known.
+        request: how the picture is taken.
+
+    Raises:
+        HilumError: as in `run_drr`.
+    """
     taken = take(ct, request.room, np.random.default_rng(request.seed))
-    casts = _casts(subjects, ct, taken, organs, request)
-    warnings = [*remarks(ct, taken), *(cast.warning for cast in casts if cast.warning)]
-    _write_picture(taken, ct, ct_path, request, folder)
-    _write_nodules(casts, taken, request, warnings, folder)
-    write_json(folder / "geometry.json", _geometry(taken, request, warnings))
-    write_bytes(folder / "overlay.png", overlay(taken, casts))
-
-
-def _casts(
-    subjects: Sequence[Subject], ct: Volume, taken: Taken, organs: Path | None, request: DrrRequest
-) -> tuple[Cast, ...]:
-    hiding: Mapping[str, Selection] = {}
-    if organs is not None and subjects:
-        hiding = organ_shadows(organs_of(organs, ct), taken.projection)
-    return cast_all(subjects, Scenery(ct, taken, hiding, request.room.exposure.spectrum.mean_kev))
+    hiding = organ_shadows(organs, taken.projection) if organs is not None else {}
+    return taken, cast_all(subjects, Scenery(ct, taken, hiding, request.room.exposure.spectrum.mean_kev))
 
 
 def overlay(taken: Taken, casts: Sequence[Cast]) -> bytes:
@@ -152,57 +195,48 @@ def overlay(taken: Taken, casts: Sequence[Cast]) -> bytes:
     return outlined_xray(taken.radiograph, outlines, ("".join(_OPPOSITE[letter] for letter in towards), towards))
 
 
-def _write_picture(taken: Taken, ct: Volume, ct_path: Path, request: DrrRequest, folder: Path) -> None:
-    write_png(taken.radiograph.array, folder / "xray.png")
-    setup, is_cone = request.room.setup, taken.projection.beam is Beam.CONE
-    is_dicom = _is_dicom(ct_path)
-    details = DxDetails(
-        position(taken.projection),
-        orientation(taken.projection),
+def _details(made: Made, request: DrrRequest) -> DxDetails:
+    setup, is_cone = request.room.setup, made.taken.projection.beam is Beam.CONE
+    is_dicom, source = _is_dicom(made.origin), request.nodules or ""
+    return DxDetails(
+        position(made.taken.projection),
+        orientation(made.taken.projection),
         setup.source_detector_mm if is_cone else None,
         setup.source_patient_mm if is_cone else None,
-        derivation=_derivation(taken, request),
-        frame_uid=ct.geometry.frame_uid,
-        patient=(request.nodules or "").removeprefix(LIDC) if (request.nodules or "").startswith(LIDC) else "",
-        like=ct_path if is_dicom else None,
-        sources=_sources(ct_path, request.series) if is_dicom else (),
+        derivation=_derivation(made.taken, request),
+        frame_uid=made.ct.geometry.frame_uid,
+        patient=source.removeprefix(LIDC) if source.startswith(LIDC) else "",
+        like=made.origin if is_dicom else None,
+        sources=_sources(made.origin, request.series) if is_dicom else (),
     )
-    write_dx(taken.radiograph, folder / "xray.dcm", details)
 
 
-def _write_nodules(
-    casts: Sequence[Cast], taken: Taken, request: DrrRequest, warnings: Sequence[str], folder: Path
-) -> None:
-    write_png(union(casts, taken), folder / "mask.png")
-    write_png(thickness(casts, taken), folder / "thickness.png")
-    write_masks(casts, folder)
+def _nodules(made: Made, request: DrrRequest) -> dict[str, object]:
     study = {
         "nodules_from": Path(request.nodules).name if request.nodules else None,
         "consensus": request.consensus,
         "silhouette": "rays that run through the nodule's voxels for at least half their smallest side",
         "thickness_mm_per_step": THICKNESS_STEP_MM,
-        "contrast_to_noise_of": "grey levels" if taken.primary_share is None else "−ln of the signal",
+        "contrast_to_noise_of": "grey levels" if made.taken.primary_share is None else "−ln of the signal",
         "rules": "docs/explanation/drr.md",
     }
-    nodules = [entry(cast) for cast in casts]
-    write_json(
-        folder / "nodules.json", {"schema": SCHEMA, "study": study, "warnings": list(warnings), "nodules": nodules}
-    )
+    nodules = [entry(cast) for cast in made.casts]
+    return {"schema": SCHEMA, "study": study, "warnings": made.warnings, "nodules": nodules}
 
 
-def _geometry(taken: Taken, request: DrrRequest, warnings: Sequence[str]) -> dict[str, object]:
+def _geometry(made: Made, request: DrrRequest) -> dict[str, object]:
     physical = request.room.style is not Style.SOURCE
     picture = {
         "file": "xray.png",
         "style": request.room.style,
-        "bits": taken.radiograph.array.dtype.itemsize * 8,
+        "bits": made.taken.radiograph.array.dtype.itemsize * 8,
         "raw_step": RAW_STEP if request.room.style is Style.RAW else None,
         "energies_kev": request.room.exposure.spectrum.energies_kev if physical else None,
-        "spacing_plane": taken.radiograph.plane,
+        "spacing_plane": made.taken.radiograph.plane,
         "thickness": {"file": "thickness.png", "mm_per_step": THICKNESS_STEP_MM},
     }
-    geometry = to_record(taken.projection, request.room.setup if physical else None)
-    return {**geometry, "picture": picture, "warnings": list(warnings)}
+    geometry = to_record(made.taken.projection, request.room.setup if physical else None)
+    return {**geometry, "picture": picture, "warnings": made.warnings}
 
 
 def _derivation(taken: Taken, request: DrrRequest) -> str:

@@ -75,16 +75,26 @@ def find_subjects(source: str, ct: Volume, consensus: float = 0.5) -> tuple[Subj
         GeometryError: a mask is not on the CT's grid, or outlines were not drawn on such a CT.
     """
     if source.startswith(LIDC):
-        return _of_readers(lidc_read(source.removeprefix(LIDC)), ct, consensus)
+        return subjects_of_read(lidc_read(source.removeprefix(LIDC)), ct, consensus)
     path = Path(source)
     if path.suffix.lower() == ".xml":
-        return _of_readers(read_lidc_xml(path), ct, consensus)
+        return subjects_of_read(read_lidc_xml(path), ct, consensus)
     if path.suffix.lower() == ".json":
         return _of_file(read_json(path), path, ct.geometry)
     return _of_mask(read_mask(path, ct.geometry), ct.geometry)
 
 
-def _of_readers(read: Read, ct: Volume, consensus: float) -> tuple[Subject, ...]:
+def subjects_of_read(read: Read, ct: Volume, consensus: float = 0.5) -> tuple[Subject, ...]:
+    """The nodules that LIDC's readers outlined on a CT.
+
+    Args:
+        read: the readers' marks.
+        ct: the CT that they marked.
+        consensus: share of a nodule's readers who need to have a voxel.
+
+    Raises:
+        GeometryError: it is not the whole CT: outlines count its rows and columns.
+    """
     grid = to_lps_axes(ct).geometry
     if grid.shape_zyx[1:] != (IMAGE_SIZE, IMAGE_SIZE):
         raise GeometryError(
