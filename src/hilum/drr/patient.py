@@ -28,6 +28,9 @@ from hilum.drr.attenuation import AIR_HU
 _PADDING_HU = -900
 """Padding below this is air to `attenuation` as it is."""
 
+_NO_AIR_HU = -200
+"""A CT whose lowest value is above this holds neither air nor lung: it is not in HU."""
+
 
 @dataclass(frozen=True)
 class BodyRule:
@@ -79,16 +82,11 @@ def body_mask(ct: Volume, rule: BodyRule | None = None) -> Selection:
         InputError: there is no body on it.
     """
     rule = rule or BodyRule()
-    ct.require(Quantity.HU)
+    _require_air(ct)
     factors = [max(1, round(rule.working_mm / step)) for step in ct.geometry.spacing_zyx_mm]
     coarse = _averaged(without_padding(ct), factors)
     steps_mm = np.multiply(ct.geometry.spacing_zyx_mm, factors)
     solid = coarse > rule.solid_hu
-    if solid.all():
-        raise UnitError(
-            f"a chest CT holds air near −1000 HU; these values run from {ct.array.min():g} to {ct.array.max():g}.",
-            "Rescale them to HU first; 8-bit pictures of a CT can't be brought back.",
-        )
     core = _largest(_grown(_shrunk(solid, rule.opening_mm, steps_mm), rule.opening_mm, steps_mm))
     _require_body(core, steps_mm, rule)
     body = core | (solid & _grown(core, rule.recover_mm, steps_mm))
@@ -163,6 +161,15 @@ def _filled(body: Selection, axial: int) -> Selection:
     slices = np.moveaxis(body, axial, 0)
     closed = np.stack([ndimage.binary_fill_holes(one) for one in slices])
     return np.asarray(ndimage.binary_fill_holes(np.moveaxis(closed, 0, axial)))
+
+
+def _require_air(ct: Volume) -> None:
+    ct.require(Quantity.HU)
+    if (lowest := ct.array.min()) > _NO_AIR_HU:
+        raise UnitError(
+            f"a chest CT holds air near −1000 HU; these values run from {lowest:g} to {ct.array.max():g}.",
+            "Rescale them to HU first; 8-bit pictures of a CT can't be brought back.",
+        )
 
 
 def _require_body(core: Selection, steps_mm: Voxels, rule: BodyRule) -> None:
