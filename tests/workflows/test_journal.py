@@ -1,0 +1,101 @@
+"""A folder that is filled bit by bit."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from hilum.core import OutputError
+from hilum.workflows.journal import journalled, was_finished
+from hilum.workflows.output import Run
+
+RUN, OTHER = Run("try", {"a": "1"}), Run("try", {"a": "2"})
+
+
+def finish(out, run=RUN):
+    with journalled(out, run) as journal:
+        journal.add("one", {"files": {}})
+        journal.finish(run)
+
+
+def test_what_was_added_is_there_for_the_next_run(tmp_path):
+    with journalled(tmp_path / "out", RUN) as journal:
+        journal.add("one", {"size": 1})
+        journal.add("two", [2])
+    with journalled(tmp_path / "out", RUN) as journal:
+        assert journal.entries() == {"one": {"size": 1}, "two": [2]}
+
+
+def test_finished_is_finished_and_leaves_no_journal(tmp_path):
+    assert not was_finished(tmp_path, RUN)
+    finish(tmp_path)
+    assert was_finished(tmp_path, RUN)
+    assert not was_finished(tmp_path, OTHER)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_journal_that_outlived_the_end_is_put_away(tmp_path):
+    finish(tmp_path)
+    (tmp_path / ".journal").mkdir()
+    (tmp_path / ".journal" / "job-one.json").write_text("{}")
+    assert was_finished(tmp_path, RUN)
+    assert not (tmp_path / ".journal").exists()
+
+
+def test_leftovers_of_a_killed_process_go(tmp_path):
+    leftover = tmp_path / "deep" / ".writing-x" / "half.png"
+    with journalled(tmp_path, RUN):
+        leftover.parent.mkdir(parents=True)
+        leftover.write_text("half")
+    with journalled(tmp_path, RUN):
+        assert not leftover.parent.exists()
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_another_run_is_refused_unless_forced(tmp_path, complete):
+    out = tmp_path / "out"
+    with journalled(out, RUN) as journal:
+        (out / "kept").write_text("mine")
+        journal.add("one", 1)
+        if complete:
+            journal.finish(RUN)
+    with pytest.raises(OutputError, match="another run"), journalled(out, OTHER):
+        pass
+    assert (out / "kept").read_text() == "mine"
+    with journalled(out, OTHER, force=True) as journal:
+        assert journal.entries() == {}
+        assert not (out / "kept").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_what_hilum_did_not_make_is_never_touched(tmp_path, force):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="hilum didn't make"), journalled(tmp_path, RUN, force=force):
+        pass
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    with pytest.raises(OutputError, match="hilum didn't make"), journalled(tmp_path / "thesis.txt", RUN, force=force):
+        pass
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_two_processes_do_not_work_in_one_folder(tmp_path, force):
+    code = "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); input()"
+    with journalled(tmp_path, RUN):
+        pass
+    command = [sys.executable, "-c", code, str(tmp_path / ".journal" / "lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(OutputError, match="another hilum is writing"), journalled(tmp_path, RUN, force=force):
+            pass
+        other.kill()
+    with journalled(tmp_path, RUN):  # a killed process holds nothing
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_place_that_may_not_be_written_is_an_output_error(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="not permitted"), journalled(tmp_path / "out", RUN):
+        pass
