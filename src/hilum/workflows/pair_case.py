@@ -38,7 +38,7 @@ from hilum.io.nodules_file import SCHEMA, record
 from hilum.io.text_file import write_bytes
 from hilum.ops import OutlineRule, to_lps_axes
 from hilum.workflows.output import sha256_of
-from hilum.workflows.pair_render import Look, Rendered, Variation, draw_look, render, rendered_nodule
+from hilum.workflows.pair_render import Rendered, Variation, draw_look, render, rendered_nodule
 from hilum.workflows.pair_sources import Job, mask_beside
 
 TRUTH = "truth"
@@ -150,13 +150,9 @@ def _view(job: Job, ct: Volume, read: Read, out: Path, options: CaseOptions, vie
     union = _union(ct, read, rendered)
     key = job.key if options.variation.views == 1 else f"{job.key}-v{view}"
     pixels = rendered.picture.array
-    about = {"rendering": _settings(look, view), "odd": []}
+    about = {"rendering": {"view": view, **asdict(look)}, "odd": rendered.odd}
     case = _Case(key, job, read, nodules, pixels.shape, rendered.pixel_mm, about, rendered.geometry)
     return _write(case, out, options, _png(pixels), _png(union))
-
-
-def _settings(look: Look, view: int) -> dict[str, object]:
-    return {"view": view, **asdict(look)}
 
 
 def _union(ct: Volume, read: Read, rendered: Rendered) -> Selection:

@@ -6,14 +6,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hilum.core import InputError, Mask, Nodule, Radiograph, SpacingPlane, View, Volume
+from hilum.core import InputError, Mask, Radiograph, Volume
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.datasets.drr_pairs import PairNodule, silhouette_centre
 from hilum.datasets.lidc import LidcNodule
 from hilum.drr.display import Style
+from hilum.drr.exposure import Exposure, Spectrum
 from hilum.drr.projection import Pose, Setup
+from hilum.drr.record import to_record
+from hilum.drr.shadow import shadow_of
+from hilum.drr.source_style import source_mask
 from hilum.ops import OutlineRule
+from hilum.workflows.drr_picture import Room, remarks, take
 
 
 @dataclass(frozen=True)
@@ -114,12 +119,14 @@ class Rendered:
         picture: 8 bits in the published style, else 16; dense is bright.
         signal: [row, column] what contrast to noise is measured on: −ln of the signal, or the published style's grey.
         cast: a mask's shadow [row, column].
+        odd: what a person should know, one sentence each.
         geometry: how points map to pixels, for `geometry.json`; None in the published style.
     """
 
     picture: Radiograph
     signal: Floats
     cast: Callable[[Mask], Selection]
+    odd: tuple[str, ...] = ()
     geometry: dict[str, object] | None = None
 
     @property
@@ -136,36 +143,19 @@ def render(ct: Volume, look: Look) -> Rendered:
         InputError: it shows no patient, or no contrast.
         GeometryError: the pose misses it.
     """
-    return _published_style(ct) if look.style is Style.SOURCE else _physical(ct, look)
-
-
-def _published_style(ct: Volume) -> Rendered:
-    from hilum.drr.source_style import source_mask, source_style_drr
-
-    picture = source_style_drr(ct)
-    return Rendered(picture, picture.array.astype(np.float64), lambda mask: source_mask([mask], ct))
-
-
-def _physical(ct: Volume, look: Look) -> Rendered:
-    from hilum.drr.attenuation import RADIOGRAPH_KEV, attenuation
-    from hilum.drr.display import as_radiograph, as_raw
-    from hilum.drr.exposure import Exposure, Spectrum, expose, faintest_of, log_signal
-    from hilum.drr.joseph import project_joseph
-    from hilum.drr.patient import patient_only
-    from hilum.drr.record import to_record
-    from hilum.drr.shadow import shadow_of
-
-    energy_kev = look.energy_kev or RADIOGRAPH_KEV
-    setup = Setup(View.AP, pose=look.pose, pixel_mm=look.pixel_mm)
-    projection = setup.projection(ct.geometry)
-    exposure = Exposure(Spectrum((energy_kev,)), photons_per_mm2=look.photons_per_mm2)
-    integrals = project_joseph(attenuation(patient_only(ct), energy_kev), projection)
-    rng = np.random.default_rng(look.noise_seed)
-    detected = expose([np.asarray(integrals, dtype=np.float64)], exposure, projection.pixel_mm, rng)
-    signal = log_signal(detected, faintest_of(exposure, projection.pixel_mm))
-    pixels = as_raw(signal) if look.style is Style.RAW else as_radiograph(signal)
-    picture = Radiograph(pixels, projection.pixel_mm, View.AP, f"DRR, {look.style}", SpacingPlane.PATIENT)
-    return Rendered(picture, signal, lambda mask: shadow_of(mask, projection).silhouette, to_record(projection, setup))
+    spectrum = Spectrum() if look.energy_kev is None else Spectrum((look.energy_kev,))
+    setup = Setup(pose=look.pose, pixel_mm=look.pixel_mm)
+    room = Room(setup, Exposure(spectrum, photons_per_mm2=look.photons_per_mm2), look.style)
+    taken = take(ct, room, np.random.default_rng(look.noise_seed))
+    if look.style is Style.SOURCE:
+        return Rendered(taken.radiograph, taken.signal, lambda mask: source_mask([mask], ct))
+    return Rendered(
+        taken.radiograph,
+        taken.signal,
+        lambda mask: shadow_of(mask, taken.projection).silhouette,
+        remarks(ct, taken),
+        to_record(taken.projection, setup),
+    )
 
 
 def rendered_nodule(outlined: LidcNodule, ct: Volume, rendered: Rendered, rule: OutlineRule) -> PairNodule:
@@ -183,5 +173,4 @@ def rendered_nodule(outlined: LidcNodule, ct: Volume, rendered: Rendered, rule: 
     for number, mask in enumerate(masks):
         readers |= rendered.cast(mask).astype(np.uint8) << number
     found = PairNodule(outlined.measured(ct.geometry, rule=rule), votes, readers)
-    nodule: Nodule = replace(found.nodule, centre_px=silhouette_centre(found.silhouette()))
-    return replace(found, nodule=nodule)
+    return replace(found, nodule=replace(found.nodule, centre_px=silhouette_centre(found.silhouette())))
