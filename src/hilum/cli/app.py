@@ -15,6 +15,7 @@ from hilum.cli.convert import convert
 from hilum.cli.demo import demo
 from hilum.cli.doctor import doctor
 from hilum.cli.drr import drr
+from hilum.cli.froc import froc
 from hilum.cli.info import info
 from hilum.cli.prepare import prepare
 from hilum.core import HilumError
@@ -34,6 +35,7 @@ hilum info scans/patient7     what is in a folder, and what is odd about it
 hilum convert scan ct.nii.gz  a DICOM series as NIfTI
 hilum drr ct.nii.gz xray      the X-ray of a CT, with its nodules' shadows
 hilum prepare drr-pairs a b   a folder of CTs to a data set of X-rays
+hilum froc … out              detections judged by LUNA16's rule
 hilum doctor                  what is installed, what is missing, what to do
 ```
 """,
@@ -44,7 +46,7 @@ hilum doctor                  what is installed, what is missing, what to do
 app.register_install_completion_command()
 app["--install-completion"].group = "Parameters"
 app.meta.group_parameters = "Parameters"
-for command in (demo, info, convert, drr, prepare, doctor):
+for command in (demo, info, convert, drr, prepare, froc, doctor):
     app.command(command)
 
 
