@@ -24,7 +24,7 @@ class Geometry:
     geometry: Literal["parallel", "cone"] = "parallel"
     "Parallel keeps millimetres as they are (the published pairs are AP parallel); a chest room has a PA cone."
     oblique_deg: float = 45.0
-    "For an oblique view: the turn from AP towards the patient's left."
+    "For an oblique view: how far the source is turned from AP towards the patient's left."
     rotate: Three = (0.0, 0.0, 0.0)
     "Degrees that the patient is turned about LPS x, then y, then z."
     shift: Three = (0.0, 0.0, 0.0)
