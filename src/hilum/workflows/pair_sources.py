@@ -15,7 +15,7 @@ from hilum.io.kinds import VOLUMES, Kind, recognise
 from hilum.io.read import files_in
 
 _PATIENT = re.compile(r"LIDC-IDRI-\d{4}(?!\d)", re.ASCII)
-_UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _ct_job(path: Path, src: Path, patient_id: str, series_uid: str) -> Job:
             "Name the file or its folder like LIDC-IDRI-0001; without it there is no truth to attach.",
         )
     stem = "_".join((*relative.parts[:-1], relative.name.split(".")[0] if path.is_file() else relative.name))
-    rest = _UNSAFE.sub("-", stem.replace(named[-1], "")).strip("-.")
+    rest = _UNSAFE.sub("-", stem.replace(named[-1], "")).strip("-._")
     return Job(f"{named[-1]}_{rest}" if rest else named[-1], named[-1], path, series_uid)
 
 

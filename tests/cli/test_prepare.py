@@ -1,0 +1,54 @@
+"""`hilum prepare` on the command line."""
+
+import json
+
+import pytest
+
+from hilum.cli.app import main
+from hilum.cli.progress import bar
+from tests.pairs import publish
+
+
+@pytest.fixture
+def source(tmp_path):
+    publish(tmp_path / "in", ["LIDC-IDRI-0009", "LIDC-IDRI-0010"])
+    return tmp_path / "in"
+
+
+def test_help_shows_examples(capsys):
+    assert main(["prepare", "drr-pairs", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "hilum prepare drr-pairs LIDC-IDRI pairs --workers 8" in shown
+    assert main(["prepare", "--help"]) == 0
+    assert "hilum prepare drr-pairs" in capsys.readouterr().out
+
+
+def test_done_then_already_there(source, tmp_path, capsys):
+    command = ["prepare", "drr-pairs", str(source), str(tmp_path / "out")]
+    assert main(command) == 0
+    said = capsys.readouterr()
+    assert said.out == f"Done: {tmp_path / 'out' / 'dataset.json'}, 1 cases, 1 of held-out patients left out\n"
+    assert said.err == ""
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith("Already there")
+
+
+def test_some_failed_is_3_each_on_a_line(source, tmp_path, capsys):
+    (source / "1-200" / "other_drr.png").write_bytes(b"")
+    assert main(["prepare", "drr-pairs", str(source), str(tmp_path / "out")]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "other_drr.png" in line
+    assert [f["input"] for f in json.loads((tmp_path / "out" / "failures.json").read_text())] == ["1-200/other_drr.png"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "code"), [(["--style", "painted"], 2), (["--views", "0"], 1), (["--style", "source", "--views", "2"], 1)]
+)
+def test_wrong_options(source, tmp_path, extra, code, capsys):
+    assert main(["prepare", "drr-pairs", str(source), str(tmp_path / "out"), *extra]) == code
+    assert not (tmp_path / "out").exists()
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_bar_hands_everything_through():
+    assert list(bar([1, 2, 3], "counting")) == [1, 2, 3]

@@ -1,0 +1,202 @@
+"""CTs to DRR pairs: whose they are, how they vary, and where their nodules fall."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hilum.core import Failures, Geometry, GeometryError, InputError, Volume
+from hilum.drr.display import Style
+from hilum.io import read_volume, write_volume
+from hilum.io.dicom import find_series, write_series
+from hilum.io.installed import sample_ct_path
+from hilum.ops import to_lps_axes
+from hilum.workflows.pair_case import CaseOptions, truth_of
+from hilum.workflows.pair_render import Variation, draw_look
+from hilum.workflows.pair_sources import Job, find_sources
+from hilum.workflows.prepare import PrepareOptions, prepare_drr_pairs
+from tests.shapes import ellipsoid
+
+GRID = Geometry.regular((40, 64, 64), (5.0, 5.0, 5.0), (-157.5, -157.5, -97.5))
+SQUARE = ((40, 30), (45, 30), (45, 35), (40, 35))
+SLICES = (20, 21, 22)
+
+
+def torso():
+    """A body with lungs of air and nothing else."""
+    hu = np.where(ellipsoid(GRID, (0, 0, 0), (140, 100, 400)), 40, -1000)
+    for side in (-60, 60):
+        hu[ellipsoid(GRID, (side, 0, 0), (45, 70, 80))] = -850
+    return Volume(hu.astype(np.int16), GRID)
+
+
+def outlines_xml(series_uid, z_mm):
+    """A reader's outline of a square on several slices, as LIDC's XML."""
+    edges = "".join(f"<edgeMap><xCoord>{x}</xCoord><yCoord>{y}</yCoord></edgeMap>" for x, y in SQUARE)
+    rois = "".join(f"<roi><imageZposition>{z}</imageZposition><inclusion>TRUE</inclusion>{edges}</roi>" for z in z_mm)
+    nodule = f"<unblindedReadNodule><noduleID>1</noduleID>{rois}</unblindedReadNodule>"
+    header = f"<ResponseHeader><SeriesInstanceUid>{series_uid}</SeriesInstanceUid></ResponseHeader>"
+    return f"<LidcReadMessage>{header}<readingSession>{nodule}</readingSession></LidcReadMessage>"
+
+
+@pytest.fixture(scope="module")
+def dicom(tmp_path_factory):
+    """A DICOM series of LIDC-IDRI-0002, by its Patient ID alone, with its reader's XML beside it."""
+    folder = tmp_path_factory.mktemp("cts")
+    write_series(torso(), folder / "series", patient="LIDC-IDRI-0002")
+    (series,) = find_series(folder / "series")
+    (folder / "series" / "read.xml").write_text(
+        outlines_xml(series.uid, [GRID.to_lps_mm((k, 0, 0))[2] for k in SLICES])
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """The sample CT in a folder that says whose it is."""
+    folder = tmp_path_factory.mktemp("sample") / "LIDC-IDRI-0001"
+    folder.mkdir()
+    (folder / "ct.nii.gz").symlink_to(sample_ct_path())
+    return folder.parent
+
+
+def prepared(source, out, variation, **options):
+    prepare_drr_pairs(source, out, PrepareOptions(CaseOptions(variation=variation, **options)))
+    return json.loads((out / "dataset.json").read_text())
+
+
+def pixels(path):
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def test_the_sample_ct_in_the_published_style_is_its_published_pair(sample, real_data, tmp_path):
+    (case,) = prepared(sample, tmp_path / "out", Variation(Style.SOURCE))["cases"]
+    (picture,) = (real_data("lidc-drr") / "1-200").glob("LIDC-IDRI-0001_*_drr.png")
+    mask = picture.with_name(picture.name.replace("_drr.png", "_drr_mask.png"))
+    assert np.array_equal(pixels(tmp_path / "out" / case["masks"]["union"]), pixels(mask))
+    made, published = pixels(tmp_path / "out" / case["image"]).astype(int), pixels(picture).astype(int)
+    assert np.abs(made - published).max() <= 1
+    assert case["pixel_mm"] == pytest.approx([0.7044, 0.7031], abs=1e-4)
+
+
+def test_dicom_with_a_readers_xml_is_rendered_and_outlined(dicom, tmp_path):
+    data = prepared(dicom, tmp_path / "out", Variation())
+    (case,) = data["cases"]
+    assert (case["patient"], data["splits"]["train"]) == ("LIDC-IDRI-0002", ["LIDC-IDRI-0002"])
+    assert Path(case["image"]).parent.name == "1-200"
+    assert pixels(tmp_path / "out" / case["image"]).dtype == np.uint16
+    union = pixels(tmp_path / "out" / case["masks"]["union"]) > 0
+    rows, columns = np.nonzero(union)
+    # One pixel a voxel: outline columns 40 to 45, and slices 20 to 22 of 40, counted from the head.
+    assert (columns.min(), columns.max()) == (40, 45)
+    assert (rows.min(), rows.max()) == (39 - 22, 39 - 20)
+    (nodule,) = json.loads((tmp_path / "out" / case["nodules"]).read_text())["nodules"]
+    assert nodule["centre_lps_mm"] == pytest.approx(GRID.to_lps_mm((21, 32.5, 42.5)).tolist(), abs=0.1)
+    assert nodule["volume_mm3"] == pytest.approx(4 * 4 * 3 * 125)  # the line is out
+    assert nodule["centre_px"] == pytest.approx([18, 42.5])
+
+
+def test_views_are_drawn_by_seed_and_recorded(dicom, tmp_path):
+    variation = Variation(views=3, turn_deg=8, energy_kev=(50, 80), photons_per_mm2=1e4)
+    data = prepared(dicom, tmp_path / "a", variation, seed=4)
+    looks = [case["rendering"] for case in data["cases"]]
+    assert looks[0]["pose"] == {"rotation_deg": [0, 0, 0], "shift_mm": [0, 0, 0]}
+    assert len({str(look["pose"]) for look in looks}) == 3
+    assert all(50 <= look["energy_kev"] <= 80 for look in looks)
+    assert data["splits"]["train"] == ["LIDC-IDRI-0002"]
+    truths = [(tmp_path / "a" / case["nodules"]).parent for case in data["cases"]]
+    matrices = [np.array(json.loads((truth / "geometry.json").read_text())["matrix"]) for truth in truths]
+    for truth, matrix in zip(truths, matrices, strict=True):
+        (nodule,) = json.loads((truth / "nodules.json").read_text())["nodules"]
+        column, row, w = matrix @ [*nodule["centre_lps_mm"], 1]
+        assert [row / w, column / w] == pytest.approx(nodule["centre_px"], abs=0.5)
+    assert (tmp_path / "a" / "dataset.json").read_bytes() == again(dicom, tmp_path / "b", variation, seed=4)
+    assert (tmp_path / "a" / "dataset.json").read_bytes() != again(dicom, tmp_path / "c", variation, seed=5)
+
+
+def again(source, out, variation, seed):
+    prepared(source, out, variation, seed=seed)
+    return (out / "dataset.json").read_bytes()
+
+
+def test_a_look_depends_on_seed_key_and_view_only():
+    variation = Variation(views=5, energy_kev=(50, 80))
+    look = draw_look(variation, "a", 2, 0)
+    assert look == draw_look(variation, "a", 2, 0)
+    others = [draw_look(variation, "b", 2, 0), draw_look(variation, "a", 3, 0), draw_look(variation, "a", 2, 1)]
+    assert all(other.pose != look.pose for other in others)
+    drawn = np.array([draw_look(variation, str(n), 2, 0).pose.rotation_deg for n in range(500)])
+    assert np.abs(drawn).max() <= 5
+    assert drawn.std(axis=0) == pytest.approx(5 / np.sqrt(3), rel=0.1)  # of the uniform distribution
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"views": 0},
+        {"turn_deg": -1},
+        {"energy_kev": (80, 60)},
+        {"style": Style.SOURCE, "views": 2},
+        {"style": Style.SOURCE, "photons_per_mm2": 100},
+    ],
+)
+def test_variations_that_make_no_sense_are_refused(numbers):
+    with pytest.raises(InputError):
+        Variation(**numbers)
+
+
+def test_whose_a_ct_is_comes_from_the_path_then_from_dicom(dicom, tmp_path):
+    def found(folder):
+        return {job.key: job.patient for job in find_sources(folder, Failures()).jobs}
+
+    assert found(dicom) == {"LIDC-IDRI-0002_series": "LIDC-IDRI-0002"}
+    small = Volume(np.zeros((3, 4, 5), np.int16), Geometry.regular((3, 4, 5), (1, 1, 1)))
+    for name in ("LIDC-IDRI-0003/a.nii.gz", "LIDC-IDRI-0003/b/a.mha", "x/LIDC-IDRI-0004.nrrd", "x/LIDC-IDRI-0005.mha"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_volume(small, tmp_path / name)
+    assert found(tmp_path) == {
+        "LIDC-IDRI-0003_a": "LIDC-IDRI-0003",
+        "LIDC-IDRI-0003_b_a": "LIDC-IDRI-0003",
+        "LIDC-IDRI-0004_x": "LIDC-IDRI-0004",
+    }
+    assert find_sources(tmp_path, Failures()).left_out == ("LIDC-IDRI-0005_x",)
+
+
+def test_the_archives_folders_give_the_published_names(tmp_path):
+    small = Volume(np.zeros((3, 4, 5), np.int16), Geometry.regular((3, 4, 5), (1, 1, 1)))
+    series = tmp_path / "LIDC-IDRI-0001" / "01-01-2000-NA-NA-30178" / "3000566.000000-NA-03192"
+    write_series(small, series, patient="LIDC-IDRI-0001")
+    (job,) = find_sources(tmp_path, Failures()).jobs
+    assert job.key == "LIDC-IDRI-0001_01-01-2000-NA-NA-30178_3000566.000000-NA-03192"
+
+
+def test_two_cts_never_share_a_key(tmp_path):
+    small = Volume(np.zeros((3, 4, 5), np.int16), Geometry.regular((3, 4, 5), (1, 1, 1)))
+    for name in ("LIDC-IDRI-0003.nii.gz", "LIDC-IDRI-0003.mha", "LIDC-IDRI-0003.nrrd"):
+        write_volume(small, tmp_path / name)
+    assert len({job.key for job in find_sources(tmp_path, Failures()).jobs}) == 3
+
+
+def test_a_ct_that_says_nothing_or_is_another_is_a_recorded_failure(tmp_path):
+    write_volume(torso(), tmp_path / "in" / "LIDC-IDRI-0002.nii.gz")
+    write_volume(torso(), tmp_path / "in" / "someone.nii.gz")
+    (tmp_path / "in" / "LIDC-IDRI-0003.nii.gz").write_bytes((tmp_path / "in" / "someone.nii.gz").read_bytes()[:2000])
+    made = prepare_drr_pairs(tmp_path / "in", tmp_path / "out")
+    assert made.cases == 0
+    errors = {failure.input: failure.error for failure in made.failures}
+    assert "not those that LIDC's readers outlined" in errors["LIDC-IDRI-0002"]
+    assert "breaks off" in errors["LIDC-IDRI-0003"]
+    assert "whose CT" in errors["someone.nii.gz"]
+
+
+def test_the_truth_is_of_the_very_series():
+    ct = to_lps_axes(read_volume(sample_ct_path()))
+    job = Job("a", "LIDC-IDRI-0001", sample_ct_path())
+    assert truth_of(job, ct).patient == "LIDC-IDRI-0001"
+    with pytest.raises(GeometryError, match=r"133 from z -340 to -10 mm there"):
+        truth_of(job, ct.crop((1, 0, 0), (132, 512, 512)))
+    with pytest.raises(InputError, match=r"no LIDC-IDRI-0001 and 1\.2\.3"):
+        truth_of(Job("a", "LIDC-IDRI-0001", sample_ct_path(), "1.2.3"), ct)
