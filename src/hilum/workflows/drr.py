@@ -22,7 +22,7 @@ from hilum.io.kinds import Kind, recognise
 from hilum.io.nodules_file import SCHEMA
 from hilum.io.text_file import write_bytes
 from hilum.report.xray import Silhouette, outlined_xray
-from hilum.workflows.drr_nodules import LIDC, Subject, find_subjects, nodule_inputs, organs_of
+from hilum.workflows.drr_nodules import LIDC, STRUCTURES, Subject, find_subjects, nodule_inputs, organs_of
 from hilum.workflows.drr_picture import Room, Taken, remarks, take
 from hilum.workflows.drr_shadows import (
     THICKNESS_STEP_MM,
@@ -284,7 +284,9 @@ def _inputs(ct_path: Path, request: DrrRequest, organs: Path | None) -> Iterator
         for name, value in nodule_inputs(request.nodules).items():
             yield f"nodules/{name}", value
     if organs is not None:
-        yield f"organs/{organs.name}", sha256_of(organs)
+        for path in (organs, organs.parent / STRUCTURES):
+            if path.is_file():
+                yield f"organs/{path.name}", sha256_of(path)
 
 
 def _digest(path: Path) -> str:

@@ -23,6 +23,9 @@ from hilum.ops import to_lps_axes
 from hilum.workflows.output import sha256_of
 
 LIDC = "lidc:"
+STRUCTURES = "structures.csv"
+"""Names the labels of an organ mask that lies beside it."""
+
 _STEPS_ACROSS = 24
 """Voxels along the diameter of a drawn ball: its volume comes out within 1 %."""
 _CORNERS_TOUCH = np.ones((3, 3, 3), dtype=np.int64)
@@ -195,12 +198,12 @@ def organs_of(path: Path, ct: Volume) -> Mask:
         GeometryError: it is not on the CT's grid.
     """
     mask = read_mask(path, ct.geometry)
-    table = path.parent / "structures.csv"
+    table = path.parent / STRUCTURES
     if table.is_file():
         mask = Mask(mask.labels, mask.geometry, names=_names(table))
     if not mask.names:
         raise InputError(
-            f"{path} doesn't say which label is which organ.", "Put structures.csv (structure,id) beside it."
+            f"{path} doesn't say which label is which organ.", f"Put {STRUCTURES} (columns structure, id) beside it."
         )
     return mask
 
