@@ -36,6 +36,7 @@ class Rows:
     value: NDArray[np.float64]
 
     def write(self, path: Path, value_column: str) -> Path:
+        """The rows as a file with LUNA16's columns."""
         with path.open("w", newline="") as stream:
             table = csv.writer(stream)
             table.writerow((SERIES, *CENTRE, value_column))

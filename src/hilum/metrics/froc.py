@@ -210,7 +210,7 @@ def wafroc(found: Detections, false_from: FalseFrom = FalseFrom.NORMAL) -> float
     scan, score = found.scan[found.is_hit], found.score[found.is_hit]
     wins = np.bincount(scan, weights=_share_below(rivals, score), minlength=found.scans)
     missed = found.lesions - np.bincount(scan, minlength=found.scans)
-    wins += missed * _share_below(rivals, np.array([-np.inf]))[0]
+    wins = wins + missed * _share_below(rivals, np.array([-np.inf]))[0]
     diseased = found.lesions > 0
     return float(np.mean(wins[diseased] / found.lesions[diseased]))
 

@@ -49,7 +49,7 @@ def froc_picture(shown: FrocPicture) -> bytes:
         place.annotate(f"{value:.3f}", (rate, value), (5, -13), textcoords="offset points", fontsize=9)
     place.set_xscale("log", base=2)
     place.set_xticks(list(shown.points), [_fraction(rate) for rate in shown.points])
-    place.set_xlim(min(shown.points) * 0.9, max(shown.points) * 1.25)
+    place.set_xlim(min(shown.points) * 0.9, max(shown.points) * 1.5)
     place.set_ylim(0, 1.02)
     place.set_xlabel("false positives a scan")
     place.set_ylabel("sensitivity")

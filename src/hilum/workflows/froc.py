@@ -170,7 +170,12 @@ def read_froc_files(files: FrocFiles) -> FrocInput:
     excluded = read_points(files.excluded, DIAMETER) if files.excluded else None
     tables = {"predictions": predictions, "annotations": annotations}
     tables |= {"excluded": excluded} if excluded else {}
-    notes = [f"{name}: {table.repeated} rows repeat another; kept" for name, table in tables.items() if table.repeated]
+    # A finding that is excluded twice is excluded; a nodule or mark that is listed twice counts twice.
+    notes = [
+        f"{name}: {table.repeated} rows repeat another; kept, so they count again"
+        for name, table in tables.items()
+        if table.repeated and table is not excluded
+    ]
     series, said = _series(files, list(tables.values()))
     number = {uid: n for n, uid in enumerate(series)}
     placed = {name: _placed(table, number) for name, table in tables.items()}
