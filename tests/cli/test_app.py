@@ -14,13 +14,13 @@ from hilum.workflows import doctor
 def test_help_lists_every_command_and_version_is_the_version(capsys):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(command in shown for command in ("demo", "info", "convert", "doctor", "--install-completion"))
+    assert all(command in shown for command in ("demo", "info", "convert", "drr", "doctor", "--install-completion"))
     assert "not a medical device" in " ".join(shown.split())
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == __version__
 
 
-@pytest.mark.parametrize("command", ["demo", "info", "convert", "doctor"])
+@pytest.mark.parametrize("command", ["demo", "info", "convert", "drr", "doctor"])
 def test_every_command_explains_itself(command, capsys):
     assert main([command, "--help"]) == 0
     assert f"hilum {command}" in capsys.readouterr().out
