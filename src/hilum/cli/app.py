@@ -11,6 +11,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from hilum import __version__
+from hilum.cli.bench import bench
 from hilum.cli.convert import convert
 from hilum.cli.demo import demo
 from hilum.cli.doctor import doctor
@@ -46,7 +47,7 @@ hilum doctor                  what is installed, what is missing, what to do
 app.register_install_completion_command()
 app["--install-completion"].group = "Parameters"
 app.meta.group_parameters = "Parameters"
-for command in (demo, info, convert, drr, prepare, froc, doctor):
+for command in (demo, info, convert, drr, prepare, froc, doctor, bench):
     app.command(command)
 
 

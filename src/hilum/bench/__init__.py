@@ -1,0 +1,1 @@
+"""Benchmarks: speed and accuracy beside peers, in one run, as a dated report."""
