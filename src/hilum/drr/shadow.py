@@ -84,10 +84,20 @@ def contribution(ct: Volume, mask: Mask, projection: Projection, energy_kev: flo
     if not inside.any():
         return np.zeros(projection.shape_yx)
     wide, selection = _with_margin(mask.require_geometry(), inside, _SHELL_MM[1])
-    around = resample_to(ct, wide)
+    around = resample_to(_near(ct, wide), wide)
     background = attenuation_per_mm(background_hu(around, selection), energy_kev)
     more = np.where(selection, attenuation_per_mm(around.array, energy_kev) - background, 0.0)
     return project_boxes(Volume(more, wide), projection)
+
+
+def _near(ct: Volume, geometry: Geometry) -> Volume:
+    """The part of a CT that another grid needs for interpolation; at least one voxel."""
+    index = ct.geometry.to_index(geometry.corners_lps_mm())
+    last = np.array(ct.geometry.shape_zyx) - 1
+    low = np.clip(np.floor(index.min(axis=0)) - 1, 0, last).astype(int)
+    high = np.clip(np.ceil(index.max(axis=0)) + 1, 0, last).astype(int)
+    (k, j, i), (nz, ny, nx) = low, high - low + 1
+    return ct.crop((int(k), int(j), int(i)), (int(nz), int(ny), int(nx)))
 
 
 def _with_margin(geometry: Geometry, inside: Selection, margin_mm: float) -> tuple[Geometry, Selection]:

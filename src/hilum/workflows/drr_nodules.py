@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from hilum.core import Geometry, GeometryError, InputError, Mask, Nodule, UnreadableError, Volume
 from hilum.core.geometry import Triple
-from hilum.core.mask import Selection
+from hilum.core.volume import Voxels
 from hilum.datasets.lidc import LidcNodule, lidc_nodules
 from hilum.io.installed import lidc_database_path
 from hilum.io.json_file import read_json
@@ -125,20 +125,26 @@ def _of_mask(mask: Mask, grid: Geometry) -> tuple[Subject, ...]:
     labels = [int(label) for label in np.unique(mask.labels) if label]
     if not labels:
         raise InputError("the mask of the nodules is empty.", "Check that it is the right file.")
-    if len(labels) > 1:
-        return tuple(_of_voxels(str(label), mask.labels == label, grid) for label in labels)
-    parts, count = ndimage.label(mask.labels > 0, structure=_CORNERS_TOUCH)
-    return tuple(_of_voxels(str(number), parts == number, grid) for number in range(1, count + 1))
+    parts: Voxels = mask.labels.astype(np.int32)
+    if len(labels) == 1:
+        parts, count = ndimage.label(mask.labels > 0, structure=_CORNERS_TOUCH)
+        labels = list(range(1, count + 1))
+    boxes = ndimage.find_objects(parts)
+    return tuple(_of_voxels(str(label), parts, boxes[label - 1], grid) for label in labels)
 
 
-def _of_voxels(name: str, inside: Selection, grid: Geometry) -> Subject:
+def _of_voxels(name: str, parts: Voxels, box: tuple[slice, ...], grid: Geometry) -> Subject:
+    """The nodule with this label, on the block that holds it."""
+    inside = parts[box] == int(name)
+    (k, j, i), (nz, ny, nx) = (part.start for part in box), inside.shape
+    block = grid.crop((k, j, i), (nz, ny, nx))
     nodule = Nodule(
         name,
-        centre_lps_mm=centroid_lps_mm(inside, grid),
-        volume_mm3=volume_mm3(inside, grid),
-        diameters_mm=diameters(inside, grid),
+        centre_lps_mm=centroid_lps_mm(inside, block),
+        volume_mm3=volume_mm3(inside, block),
+        diameters_mm=diameters(inside, block),
     )
-    return Subject(nodule, Mask.of(inside, grid))
+    return Subject(nodule, Mask.of(inside, block))
 
 
 def _of_file(content: Any, path: Path, grid: Geometry) -> tuple[Subject, ...]:
