@@ -17,6 +17,7 @@ import numpy as np
 from hilum.core import InputError, Quantity, UnitError, Volume
 from hilum.core.geometry import Floats
 from hilum.core.volume import Voxels
+from hilum.drr.compiled import compiled
 
 AIR_HU, WATER_HU = -1000.0, 0.0
 
@@ -110,7 +111,7 @@ def attenuation(ct: Volume, energy_kev: float = RADIOGRAPH_KEV, ct_kev: float = 
     return Volume(result, ct.geometry, Quantity.ATTENUATION)
 
 
-@numba.njit(parallel=True, cache=True)
+@compiled
 def _look_up(voxels: Voxels, first: int, table: Voxels, result: Voxels) -> None:
     """The table's value for each whole number [z, y, x]; `first` is the number that the table begins with."""
     for k in numba.prange(voxels.shape[0]):

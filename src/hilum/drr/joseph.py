@@ -22,6 +22,7 @@ from scipy.ndimage import map_coordinates
 from hilum.core import Geometry, Volume
 from hilum.core.geometry import Floats
 from hilum.core.volume import Voxels
+from hilum.drr.compiled import compiled
 from hilum.drr.projection import Projection, Shape2
 
 _ALONG = 1e-9
@@ -145,7 +146,7 @@ def _course(lines: _Lines, axis: int, count: int) -> NDArray[np.float32]:
     return np.stack([starts, slopes]).astype(np.float32)
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@compiled
 def _add_rays(planes: Voxels, lines: _Lines, result: Voxels) -> None:
     """Integrals along the rays that follow the first axis, one by one; other rays are left alone."""
     rows, columns = result.shape
@@ -247,7 +248,7 @@ def _neighbours(at: Any, count: int) -> tuple[int, int, Any, Any]:
     return index, other, share, max(zero, one - abs(at - np.float32(index + 1))) if other > index else zero
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@compiled
 def _add_blocks(
     planes: Voxels, rows_at: NDArray[np.float32], columns_at: NDArray[np.float32], lines: _Lines, result: Voxels
 ) -> None:
