@@ -66,7 +66,7 @@ class Ratio(Enum):
             [...], NaN where there is nothing below the line.
         """
         over, under = (np.asarray(sums @ np.array(part, dtype=np.float64)) for part in self.value)
-        return np.asarray(np.divide(over, under, out=np.full(under.shape, math.nan), where=under > 0))
+        return share(over, under)
 
     def __call__(self, counts: Counts, if_undefined: float = math.nan) -> float:
         """The figure of one case or one pool; `if_undefined` when there is nothing below the line."""
@@ -183,3 +183,8 @@ def require_pair(pred: Selection, truth: Selection) -> None:
             raise InputError(
                 f"the {name} is {mask.dtype}, a boolean mask was expected.", "Compare with a threshold or a label."
             )
+
+
+def share(part: Floats, whole: Floats) -> Floats:
+    """Part over whole, elementwise; NaN where there is no whole. The one place where a figure is divided."""
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), math.nan), where=whole > 0))
