@@ -19,6 +19,7 @@ from hilum.cli.drr import drr
 from hilum.cli.froc import froc
 from hilum.cli.info import info
 from hilum.cli.prepare import prepare
+from hilum.cli.yardstick import yardstick
 from hilum.core import HilumError
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -37,6 +38,7 @@ hilum convert scan ct.nii.gz  a DICOM series as NIfTI
 hilum drr ct.nii.gz xray      the X-ray of a CT, with its nodules' shadows
 hilum prepare drr-pairs a b   a folder of CTs to a data set of X-rays
 hilum froc … out              detections judged by LUNA16's rule
+hilum yardstick               how well radiologists agree, by size
 hilum doctor                  what is installed, what is missing, what to do
 ```
 """,
@@ -47,7 +49,7 @@ hilum doctor                  what is installed, what is missing, what to do
 app.register_install_completion_command()
 app["--install-completion"].group = "Parameters"
 app.meta.group_parameters = "Parameters"
-for command in (demo, info, convert, drr, prepare, froc, doctor, bench):
+for command in (demo, info, convert, drr, prepare, froc, yardstick, doctor, bench):
     app.command(command)
 
 

@@ -1,0 +1,68 @@
+"""`hilum yardstick`."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from hilum.workflows.yardstick import Yardstick
+
+
+def yardstick(
+    *,
+    split: Literal["validation", "training", "all"] = "validation",
+    json: Annotated[bool, Parameter(negative="")] = False,
+    bootstraps: int = 1000,
+    seed: int = 0,
+) -> int:
+    """Say how well LIDC's readers agree with each other: the Dice that a segmentation can be measured by.
+
+    Each reader is compared with the consensus (at least half) of the other readers who outlined the nodule, with the
+    consensus that includes the reader, and with each other reader; in 3D, as silhouettes from the front, and slice by
+    slice. Nodules of three or four readers are the headline; those of two stand apart; those of one have no figure.
+    Nothing but the readers' outlines is needed. Held-out patients (numbers divisible by 5) never count.
+
+    ```
+    hilum yardstick
+    hilum yardstick --split all --json > yardstick.json
+    ```
+
+    Parameters
+    ----------
+    split
+        Whose nodules: validation (number mod 5 = 1), training, or all but the held-out ones.
+    json
+        Print JSON for programs.
+    bootstraps
+        Draws of patients for the 95 % intervals; 0 for none.
+    seed
+        Seed of the draws.
+    """
+    from hilum.cli.progress import bar
+    from hilum.workflows.yardstick import split_yardstick
+
+    found = split_yardstick(split, bootstraps, seed, bar)
+    if json:
+        from hilum.io.json_file import to_json
+
+        print(to_json(found.record()))
+    else:
+        _print_text(found)
+    for failure in found.failures:
+        print(f"hilum: left out: {failure.input}: {failure.error}", file=sys.stderr)
+    return 0
+
+
+def _print_text(found: "Yardstick") -> None:
+    print(
+        f"LIDC's readers, {found.split}: {found.patients} patients, {found.nodules} nodules of 2 to 4 readers "
+        f"(and {found.alone} of one). Dice, 95 % interval by patient; n nodules or slices."
+    )
+    title = ""
+    for row in found.rows:
+        if title != (title := f"{row.view}, reader against {row.against}"):
+            print(f"\n{title}")
+        one = row.figure
+        # "nan" is what a table of figures shows where there is no interval.
+        print(f"  {row.group:<18} {one.value:.3f} ({one.low:.3f}–{one.high:.3f})  n {one.n}, {row.patients} patients")
