@@ -114,6 +114,34 @@ def test_held_out_patients_are_in_nothing(tmp_path):
     assert not any("LIDC-IDRI-0010" in name for name in tree(tmp_path / "out"))
 
 
+@pytest.mark.parametrize(
+    ("patient", "odd"),
+    [
+        ("LIDC-IDRI-0009", []),
+        ("LIDC-IDRI-0418", ["stands on its head"]),
+        ("LIDC-IDRI-0514", ["slices are missing"]),
+        ("LIDC-IDRI-0123", ["slices are missing", "beside the place"]),
+        ("LIDC-IDRI-0572", ["stands on its head", "beside the place"]),
+    ],
+)
+def test_odd_pairs_say_so(tmp_path, patient, odd):
+    publish(tmp_path / "in", [patient])
+    prepare_drr_pairs(tmp_path / "in", tmp_path / "out")
+    said = index(tmp_path / "out")["cases"][0]["odd"]
+    assert len(said) == len(odd)
+    assert all(part in text for part, text in zip(odd, said, strict=True))
+
+
+def test_a_mask_that_is_not_the_outlines_says_so(tmp_path):
+    (key,) = publish(tmp_path / "in", ["LIDC-IDRI-0009"])
+    path = tmp_path / "in" / "1-200" / f"{key}{MASK}"
+    mask = read_radiograph(path).array.copy()
+    mask[:5, :5] = 255
+    Image.fromarray(mask).save(path)
+    prepare_drr_pairs(tmp_path / "in", tmp_path / "out")
+    assert index(tmp_path / "out")["cases"][0]["odd"][0] == "the mask is not what LIDC's outlines give"
+
+
 def break_some(folder):
     """Four pairs that can't be used, each for another reason."""
     publish(folder, SMALL[:2])

@@ -12,6 +12,7 @@ from hilum.drr.display import Style
 from hilum.io import read_volume, write_volume
 from hilum.io.dicom import find_series, write_series
 from hilum.io.installed import sample_ct_path
+from hilum.io.lidc import lidc_read
 from hilum.ops import to_lps_axes
 from hilum.workflows.pair_case import CaseOptions, truth_of
 from hilum.workflows.pair_render import Variation, draw_look
@@ -171,6 +172,18 @@ def test_the_archives_folders_give_the_published_names(tmp_path):
     write_series(small, series, patient="LIDC-IDRI-0001")
     (job,) = find_sources(tmp_path, Failures()).jobs
     assert job.key == "LIDC-IDRI-0001_01-01-2000-NA-NA-30178_3000566.000000-NA-03192"
+
+
+def test_a_renamed_held_out_patient_does_not_slip_in(tmp_path):
+    small = Volume(np.zeros((3, 4, 5), np.int16), Geometry.regular((3, 4, 5), (1, 1, 1)))
+    write_series(small, tmp_path / "LIDC-IDRI-0011" / "ct", patient="LIDC-IDRI-0010")
+    failures = Failures()
+    assert find_sources(tmp_path, failures).jobs == ()
+    assert "its DICOM Patient ID is LIDC-IDRI-0010" in next(iter(failures)).error
+    uid = lidc_read("LIDC-IDRI-0010").series_uid
+    (tmp_path / "read.xml").write_text(outlines_xml(uid, [0.0]))
+    with pytest.raises(InputError, match="is LIDC-IDRI-0010's, not LIDC-IDRI-0011's"):
+        truth_of(Job("a", "LIDC-IDRI-0011", tmp_path, uid), torso())
 
 
 def test_two_cts_never_share_a_key(tmp_path):

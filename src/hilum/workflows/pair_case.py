@@ -33,7 +33,7 @@ from hilum.datasets.drr_pairs import (
 from hilum.datasets.lidc import lidc_nodules
 from hilum.io import read_mask, read_radiograph, read_volume, write_json, write_png
 from hilum.io.atomic import atomic_folder
-from hilum.io.lidc import Read, is_lidc_xml, lidc_reads, read_lidc_xml
+from hilum.io.lidc import Read, is_lidc_xml, lidc_reads, lidc_scans, read_lidc_xml
 from hilum.io.nodules_file import SCHEMA, record
 from hilum.io.text_file import write_bytes
 from hilum.ops import OutlineRule, to_lps_axes
@@ -171,10 +171,11 @@ def truth_of(job: Job, ct: Volume) -> Read:
         ct: axes along the patient's.
 
     Raises:
-        InputError: LIDC has no such patient or series, or two series fit.
+        InputError: LIDC has no such patient or series, or two series fit, or the series is another patient's.
         GeometryError: the CT's slices are not those that were outlined.
     """
     if job.series_uid and (beside := _xml_beside(job)) is not None:
+        _require_owner(job)
         return beside
     reads = lidc_reads(job.patient, job.series_uid or None)
     fitting = [read for read in reads if _is_scan(read, ct)]
@@ -196,6 +197,13 @@ def _xml_beside(job: Job) -> Read | None:
             if read.series_uid == job.series_uid:
                 return read
     return None
+
+
+def _require_owner(job: Job) -> None:
+    """A renamed series must not bring a held-out patient in: LIDC's own are known by their UID."""
+    for scan in lidc_scans():
+        if scan.series_uid == job.series_uid and scan.patient != job.patient:
+            raise InputError(f"the series {job.series_uid} is {scan.patient}'s, not {job.patient}'s.", "Rename it.")
 
 
 def _is_scan(read: Read, ct: Volume) -> bool:

@@ -128,9 +128,15 @@ def _dicom_job(folder: Path, first: Path, src: Path) -> Iterable[Job]:
 
 
 def _ct_job(path: Path, src: Path, patient_id: str, series_uid: str) -> Job:
-    """Raises InputError when nobody says whose CT it is."""
+    """Raises InputError when nobody says whose CT it is, or path and header say different things."""
     relative = path.relative_to(src)
-    named = _PATIENT.findall(str(relative)) or _PATIENT.findall(patient_id) or _PATIENT.findall(src.name)
+    in_path, in_header = _PATIENT.findall(str(relative)), _PATIENT.findall(patient_id)
+    if in_path and in_header and in_path[-1] != in_header[-1]:
+        raise InputError(
+            f"{relative} is named {in_path[-1]}, and its DICOM Patient ID is {in_header[-1]}.",
+            "Find out whose it is: one of them may be a held-out patient.",
+        )
+    named = in_path or in_header or _PATIENT.findall(src.name)
     if not named:
         raise InputError(
             f"{relative} doesn't say whose CT it is: neither its name nor a DICOM Patient ID is LIDC-IDRI-….",
