@@ -1,6 +1,7 @@
 """A CT becomes an X-ray: nodules land where the geometry says, and what goes wrong is said."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -22,10 +23,12 @@ from hilum.core import (
 from hilum.drr.display import RAW_STEP, Style
 from hilum.drr.exposure import Exposure, Spectrum
 from hilum.drr.projection import Beam, Pose, Setup
-from hilum.io import read_radiograph, write_mask, write_volume
+from hilum.io import read_radiograph, read_volume, write_mask, write_volume
 from hilum.io.dicom import write_series
 from hilum.io.installed import SAMPLE_PATIENT, sample_ct_path
+from hilum.io.lidc import lidc_read
 from hilum.io.nodules_file import write_nodules
+from hilum.ops import to_lps_axes
 from hilum.workflows.drr import DrrRequest, read_projection, run_drr
 from hilum.workflows.drr_nodules import ball, find_subjects
 from hilum.workflows.drr_picture import Room
@@ -355,6 +358,30 @@ def test_the_samples_nodule_is_told_with_its_readers_and_overlaps(sample):
     assert entry["shadow"]["overlap"]["spine"] == 0
     assert 0 < entry["shadow"]["visibility"] < 1
     assert entry["shadow"]["own_cnr"] > 0.5
+
+
+def test_readers_xml_gives_the_same_nodules_as_the_database(real_data, tmp_path):
+    uid = lidc_read(SAMPLE_PATIENT).series_uid.encode()
+    with zipfile.ZipFile(real_data("lidc-xml") / "xml.zip") as archive:
+        names = (name for name in archive.namelist() if name.endswith(".xml"))
+        content = next(text for name in names if uid in (text := archive.read(name)) and b"<LidcReadMessage" in text)
+    (tmp_path / "reader.xml").write_bytes(content)
+    ct = read_volume(sample_ct_path())
+    found, known = (find_subjects(source, ct) for source in (str(tmp_path / "reader.xml"), f"lidc:{SAMPLE_PATIENT}"))
+    assert len(found) == len(known) == 1
+    assert_array_equal(found[0].mask.labels, known[0].mask.labels)
+    assert found[0].nodule.reader_count == len(found[0].readers) == 4
+
+
+def test_outlines_above_the_ct_are_told(tmp_path):
+    """The sample without its upper half, where the nodule is."""
+    whole = to_lps_axes(read_volume(sample_ct_path()))
+    write_volume(whole.crop((0, 0, 0), (60, 512, 512)), tmp_path / "half.nii.gz")
+    room = Room(Setup(pixel_mm=3.0), keep_table=True)
+    result = run_drr(tmp_path / "half.nii.gz", tmp_path / "out", DrrRequest(room, f"lidc:{SAMPLE_PATIENT}"))
+    assert result.nodules == (1, 0)
+    assert any("nodule 1 is not in the picture: it lies outside the CT" in warning for warning in result.warnings)
+    assert made(tmp_path / "out")[0]["nodules"][0]["reader_count"] == 4
 
 
 def test_the_samples_lungs_are_dark_and_its_picture_16_bit(sample):

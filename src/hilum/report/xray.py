@@ -43,7 +43,7 @@ def outlined_xray(xray: Radiograph, silhouettes: Sequence[Silhouette], sides: tu
     for letter, x in zip(sides, (0.02, 0.98), strict=True):
         style: dict[str, Any] = {"color": "#9fe8ff", "ha": "center", "fontsize": 11, "path_effects": halo(2)}
         place.text(x, 0.97, letter, transform=place.transAxes, va="top", **style)
-    _ruler(place, columns, rows, 50.0)
+    _ruler(place, (0.03 * columns, 0.97 * rows), 50.0)
     return encoded(figure)
 
 
@@ -74,6 +74,7 @@ def shadow_detail(xray: Radiograph, silhouette: Silhouette, chord_mm: Floats, ha
         place.set_ylim(y + half_mm, y - half_mm)
         place.set_title(title, color="white", fontsize=11)
         place.set_facecolor("black")
+    _ruler(plain, (x - 0.95 * half_mm, y + 0.9 * half_mm), 10.0)
     return encoded(figure)
 
 
@@ -103,8 +104,8 @@ def _outline(place: "Axes", one: Silhouette, xray: Radiograph, colour: str, *, n
         place.annotate(one.name, beside, (6, 0), textcoords="offset points", **style)
 
 
-def _ruler(place: "Axes", width_mm: float, height_mm: float, length_mm: float) -> None:
-    x, y = 0.03 * width_mm, 0.97 * height_mm
+def _ruler(place: "Axes", start_mm: tuple[float, float], length_mm: float) -> None:
+    x, y = start_mm
     place.plot((x, x + length_mm), (y, y), color="white", linewidth=2, path_effects=halo(4))
-    words = f"{length_mm:g} mm"
-    place.text(x, y - 0.01 * height_mm, words, color="white", fontsize=9, va="bottom", path_effects=halo(2))
+    style: dict[str, Any] = {"color": "white", "fontsize": 9, "va": "bottom", "path_effects": halo(2)}
+    place.annotate(f"{length_mm:g} mm", (x, y), (0, 4), textcoords="offset points", **style)

@@ -15,7 +15,7 @@ from hilum.drr.record import from_record, orientation, position, to_record
 from hilum.drr.visibility import organ_shadows
 from hilum.io import read_json, read_volume, write_json, write_png
 from hilum.io.dicom.dx import DxDetails, write_dx
-from hilum.io.dicom.files import files_under
+from hilum.io.dicom.files import files_under, is_dicom
 from hilum.io.dicom.series import find_series
 from hilum.io.installed import sample_organs_path
 from hilum.io.kinds import Kind, recognise
@@ -265,7 +265,7 @@ def _sources(ct_path: Path, series: str | None) -> tuple[tuple[str, str], ...]:
 
 def _is_dicom(path: Path) -> bool:
     kind = recognise(path)
-    return kind is Kind.DICOM or (kind is Kind.FOLDER and bool(find_series(path)))
+    return kind is Kind.DICOM or (kind is Kind.FOLDER and any(is_dicom(file) for file in files_under(path)))
 
 
 def _organs_beside(ct_path: Path) -> Path | None:

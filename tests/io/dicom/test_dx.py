@@ -45,6 +45,8 @@ def test_it_says_that_it_is_no_exposure(tmp_path):
     assert (found.DistanceSourceToDetector, found.DistanceSourceToPatient) == (1800, 1500)
     assert (found.ViewPosition, list(found.PatientOrientation)) == ("PA", ["L", "F"])
     assert (found.FrameOfReferenceUID, found.PatientID) == ("1.2.3.4", "P7")
+    relation = found.PixelIntensityRelationship, found.PixelIntensityRelationshipSign
+    assert relation == ("LOG", -1), "a higher value is less X-ray (PS3.3 C.8.11.3.1.2)"
     for never in ("KVP", "Exposure", "DetectorManufacturerName", "ExposureTime"):
         assert never not in found
 
