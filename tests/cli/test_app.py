@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
@@ -71,10 +72,25 @@ def test_doctor_says_what_is_missing_and_what_to_do(capsys, monkeypatch):
     assert "MISSING  numpy: not installed" in shown
 
 
-def _no_version(name):
-    from importlib.metadata import PackageNotFoundError
+def test_doctor_notices_a_version_that_is_too_old(capsys, monkeypatch):
+    monkeypatch.setattr(doctor, "version", lambda name: "1.26.4" if name == "numpy" else metadata.version(name))
+    assert main(["doctor"]) == 1
+    shown = capsys.readouterr().out
+    assert "MISSING  numpy: 1.26.4, but" in shown
+    assert "pip install 'numpy<3,>=2'" in shown
+    assert shown.count("MISSING") == 1
 
-    raise PackageNotFoundError(name)
+
+def test_doctor_does_not_ask_for_what_is_optional(capsys, monkeypatch):
+    monkeypatch.setattr(
+        doctor, "version", lambda name: _no_version(name) if name == "torch" else metadata.version(name)
+    )
+    assert main(["doctor"]) == 0
+    assert "torch: not installed" in capsys.readouterr().out
+
+
+def _no_version(name):
+    raise metadata.PackageNotFoundError(name)
 
 
 def test_the_demo_without_its_data_says_what_to_install(capsys, monkeypatch, tmp_path):

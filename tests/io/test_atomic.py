@@ -81,6 +81,18 @@ def test_a_folder_appears_whole_and_only_in_an_empty_place(tmp_path):
     assert everything_in(tmp_path) == ["out", "out/a"]
 
 
+def _fill_the_disk(path):
+    with atomic_file(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_failure_within_a_folder_names_the_place_that_was_asked_for(tmp_path):
+    with pytest.raises(OutputError) as caught, atomic_folder(tmp_path / "out") as folder:
+        _fill_the_disk(folder / "a.png")
+    assert caught.value.message == f"{tmp_path / 'out' / 'a.png'} could not be written: the disk is full."
+    assert everything_in(tmp_path) == []
+
+
 def test_replacing_waits_until_the_new_folder_is_complete(tmp_path):
     out = tmp_path / "out"
     with atomic_folder(out) as folder:

@@ -1,7 +1,5 @@
 """`hilum doctor`."""
 
-import json as json_library
-from dataclasses import asdict
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -18,11 +16,12 @@ def doctor(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
         Print JSON for programs.
     """
     from hilum import __version__
+    from hilum.io.json_file import to_json
     from hilum.workflows.doctor import examine
 
     findings = examine()
     if json:
-        print(json_library.dumps({"hilum": __version__, "findings": [asdict(f) for f in findings]}, indent=2))
+        print(to_json({"hilum": __version__, "findings": findings}))
     else:
         print(f"hilum {__version__}")
         for finding in findings:

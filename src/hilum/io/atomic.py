@@ -83,6 +83,8 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         if replace and path.exists():
             path.rename(workshop / "old")
         (workshop / "new").rename(path)
+    except OutputError as error:  # a file in the workshop failed: say the place that was asked for
+        raise OutputError(error.message.replace(str(workshop / "new"), str(path)), error.remedy) from error
     except OSError as error:
         if (workshop / "old").exists() and not path.exists():
             (workshop / "old").rename(path)

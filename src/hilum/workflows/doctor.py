@@ -8,8 +8,26 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from hilum.core import MissingError
 from hilum.io.installed import lidc_database_path, sample_ct_path, sample_organs_path
+
+_NEEDED_FOR = {
+    "highdicom": "DICOM SEG",
+    "jinja2": "reports",
+    "matplotlib": "pictures and reports",
+    "nibabel": "NIfTI",
+    "numba": "X-rays from CTs",
+    "pillow": "PNG, JPEG and TIFF",
+    "pydicom": "DICOM",
+    "python-gdcm": "compressed DICOM",
+    "scikit-image": "X-rays from CTs",
+    "scipy": "measuring",
+    "simpleitk": "resampling",
+    "torch": "gradients through a projection (optional)",
+}
+_OPTIONAL = ("torch",)
 
 
 @dataclass(frozen=True)
@@ -18,7 +36,7 @@ class Finding:
 
     Attributes:
         name: what it is.
-        ok: whether it is as it should be.
+        ok: whether it is as it should be; what is optional and absent is as it should be.
         detail: what was found.
         needed_for: what doesn't work without it; "everything" for what nothing works without.
         remedy: what to do; "" when nothing has to be done.
@@ -35,14 +53,14 @@ def examine() -> list[Finding]:
     """Look at the interpreter, the machine, every required package and the installed data."""
     data = (
         ("sample CT", sample_ct_path, "hilum demo"),
-        ("organ mask of the sample CT", sample_organs_path, "hilum demo"),
+        ("organ mask of the sample CT", sample_organs_path, "what lies in front of a nodule on the demo's X-ray"),
         ("LIDC readers' outlines", lidc_database_path, "hilum demo, nodules given as lidc:PATIENT"),
     )
     return [
         _interpreter(),
         _machine(),
-        *(_package(name) for name in _required_packages()),
-        _codecs(),
+        *(_package(requirement) for requirement in _requirements()),
+        *_codecs(),
         *(_data(*entry) for entry in data),
     ]
 
@@ -59,35 +77,39 @@ def _machine() -> Finding:
     return Finding("machine", True, detail, "everything")
 
 
-def _required_packages() -> list[str]:
-    """Names of the packages that hilum's own metadata asks for, without extras."""
-    lines = [line for line in requires("hilum") or [] if "extra ==" not in line]
-    return sorted({_name(line) for line in lines}, key=str.lower)
+def _requirements() -> list[Requirement]:
+    """What hilum's own metadata asks for, and the optional packages, by name."""
+    asked = [Requirement(line) for line in requires("hilum") or []]
+    wanted = [one for one in asked if one.marker is None or one.name in _OPTIONAL]
+    return sorted(wanted, key=lambda requirement: requirement.name.lower())
 
 
-def _name(requirement: str) -> str:
-    end = next((n for n, letter in enumerate(requirement) if not (letter.isalnum() or letter in "-_.")), None)
-    return requirement[:end]
-
-
-def _package(name: str) -> Finding:
+def _package(requirement: Requirement) -> Finding:
+    name, wanted = requirement.name, str(requirement.specifier)
+    needed_for = _NEEDED_FOR.get(name.lower(), "everything")
+    remedy = f"pip install '{name}{wanted}'"
     try:
-        return Finding(name, True, version(name), "everything")
+        found = version(name)
     except PackageNotFoundError:
-        return Finding(name, False, "not installed", "everything", f"pip install {name}")
+        optional = name in _OPTIONAL
+        return Finding(name, optional, "not installed", needed_for, remedy)
+    if requirement.specifier.contains(found, prereleases=True):
+        return Finding(name, True, found, needed_for)
+    return Finding(name, False, f"{found}, but {wanted} is needed", needed_for, remedy)
 
 
-def _codecs() -> Finding:
+def _codecs() -> list[Finding]:
     """Whether compressed DICOM can be decoded (JPEG, JPEG-LS, JPEG 2000 through gdcm)."""
-    from pydicom.pixels.decoders.base import get_decoder
-    from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless
-
-    missing = [
-        uid.name for uid in (JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless) if not get_decoder(uid).is_available
-    ]
+    try:
+        from pydicom.pixels.decoders.base import get_decoder
+        from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless
+    except ImportError:
+        return []  # the missing package has its own line
+    wanted = (JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless)
+    missing = [uid.name for uid in wanted if not get_decoder(uid).is_available]
     detail = f"no decoder for {', '.join(missing)}" if missing else "JPEG, JPEG-LS, JPEG 2000, RLE"
     remedy = "pip install python-gdcm" if missing else ""
-    return Finding("DICOM decoders", not missing, detail, "compressed DICOM", remedy)
+    return [Finding("DICOM decoders", not missing, detail, "compressed DICOM", remedy)]
 
 
 def _data(name: str, find: Callable[[], Path], needed_for: str) -> Finding:

@@ -9,14 +9,26 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 
+import hilum
 from hilum import __version__
 from hilum.core import OutputError
 from hilum.io.atomic import atomic_folder, output_error
 from hilum.io.json_file import write_json
 
 RUN_FILE = "run.json"
+
+
+@cache
+def code_hash() -> str:
+    """SHA-256 of all modules and templates of the installed package, by name and content."""
+    digest = hashlib.sha256()
+    package = Path(hilum.__file__).parent
+    for path in sorted(path for ending in ("py", "html") for path in package.rglob(f"*.{ending}")):
+        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -28,12 +40,14 @@ class Run:
         inputs: SHA-256 of every input by name.
         options: every option that changes the result.
         version: hilum's version.
+        code: SHA-256 of hilum's own modules, so that a result of changed code is not taken for the same.
     """
 
     command: str
     inputs: Mapping[str, str]
     options: Mapping[str, object] = field(default_factory=dict)
     version: str = __version__
+    code: str = field(default_factory=code_hash)
 
     @property
     def hash(self) -> str:
@@ -80,6 +94,8 @@ def _refuse_to_overwrite(out: Path, force: bool) -> None:
         raise output_error(out, error) from error
     if not occupied:
         return
+    if not out.is_dir():
+        raise OutputError(f"{out} is a file; results go into a folder.", "Choose another name.")
     if not (out / RUN_FILE).is_file():
         raise OutputError(f"{out} holds files that hilum didn't make.", "Choose another folder.")
     if not force:
