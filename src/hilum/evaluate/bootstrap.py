@@ -1,0 +1,129 @@
+"""Intervals by resampling patients (`definitions.md`, "Case, and interval").
+
+Images of one patient are not independent, so whole patients are drawn. A resample is a weight for each case: how often
+it was drawn. A mean is then a weighted mean and a pooled figure a function of weighted sums, all resamples at once.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilum.core import Figure, InputError, MeasureError
+from hilum.core.geometry import Floats
+
+RESAMPLES = 1_000
+LEVEL = 0.95
+_NUMBERS_AT_ONCE = 2**24
+"""Sums of one block of resamples: 128 MiB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Resamples:
+    """Patients drawn with replacement, as many as there are, many times over.
+
+    Attributes:
+        weights: [resamples, cases], how often each case is in each resample.
+        patient: [cases], which patient a case belongs to, counted from 0.
+    """
+
+    weights: Floats
+    patient: NDArray[np.intp]
+
+
+def resample_patients(patients: Sequence[str], rng: np.random.Generator, number: int = RESAMPLES) -> Resamples:
+    """Draws patients; every one of a drawn patient's cases comes along.
+
+    Args:
+        patients: the patient of each case, at least one.
+        rng: where the draw comes from.
+        number: how many resamples.
+
+    Raises:
+        InputError: there are no cases.
+    """
+    if not len(patients):
+        raise InputError("a bootstrap needs cases; there are none.")
+    names, patient = np.unique(np.asarray(patients), return_inverse=True)
+    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=number)
+    return Resamples(times[:, patient].astype(np.float64), patient)
+
+
+def mean_figures(values: Mapping[str, Floats], resamples: Resamples, level: float = LEVEL) -> dict[str, Figure]:
+    """The mean of each per-case figure over the cases that have it, with its percentile interval (Efron 1979).
+
+    A NaN is left out of the mean and of n. The interval is NaN when fewer than two patients have a value, since one
+    patient drawn again and again shows no spread at all; a resample without any value is left out.
+
+    Args:
+        values: by name, [cases] each, in the order of the resamples' cases.
+        resamples: from `resample_patients`.
+        level: of the interval.
+
+    Raises:
+        MeasureError: a value is infinite, or the numbers of cases differ.
+    """
+    if not values:
+        return {}
+    table = _table(values, resamples)
+    known = ~np.isnan(table)
+    filled = np.where(known, table, 0.0)
+    sums, numbers = resamples.weights @ filled, resamples.weights @ known.astype(np.float64)
+    samples = np.divide(sums, numbers, out=np.full(sums.shape, math.nan), where=numbers > 0)
+    figures = {}
+    for column, name in enumerate(values):
+        kept = known[:, column]
+        value = float(table[kept, column].mean()) if kept.any() else math.nan
+        low, high = _interval(samples[:, column], resamples.patient[kept], level)
+        figures[name] = Figure(name, value, low, high, int(kept.sum()))
+    return figures
+
+
+def pooled_figure(
+    name: str, sums: Floats, figure: Callable[[Floats], Floats], resamples: Resamples, level: float = LEVEL
+) -> Figure:
+    """A figure of sums over all cases, summed again for every resample.
+
+    Args:
+        name: of the figure.
+        sums: [cases, k], what each case adds: `Counts.array()`, the bins of a `Reliability`, levels of `ScoreCounts`.
+        figure: [..., k] sums to [...] values, such as `Ratio.DICE.of_sums`.
+        resamples: from `resample_patients`.
+        level: of the interval.
+
+    Raises:
+        MeasureError: a sum is not finite, or the numbers of cases differ.
+    """
+    if len(sums) != len(resamples.patient) or not np.isfinite(sums).all():
+        raise MeasureError(
+            f"{name}: finite sums of {len(resamples.patient)} cases were expected, got {len(sums)}",
+            "of which some may be NaN: a case without pixels adds zeros.",
+        )
+    blocks = math.ceil(len(resamples.weights) * sums.shape[1] / _NUMBERS_AT_ONCE)
+    samples = np.concatenate([figure(block @ sums) for block in np.array_split(resamples.weights, max(blocks, 1))])
+    low, high = _interval(samples, resamples.patient, level)
+    return Figure(name, float(figure(sums.sum(axis=0))), low, high, len(sums))
+
+
+def _table(values: Mapping[str, Floats], resamples: Resamples) -> Floats:
+    """[cases, figures]."""
+    for name, column in values.items():
+        if np.shape(column) != resamples.patient.shape:
+            raise MeasureError(
+                f"{name} has {np.shape(column)} values, the resamples are of {len(resamples.patient)} cases."
+            )
+        if np.isinf(column).any():
+            raise MeasureError(f"{name} is infinite in some case;", "what is undefined is NaN, and is counted.")
+    return np.stack([np.asarray(column, dtype=np.float64) for column in values.values()], axis=1)
+
+
+def _interval(samples: Floats, patient: NDArray[np.intp], level: float) -> tuple[float, float]:
+    """The percentile interval of one figure's resamples; `patient` are those of the cases that have a value."""
+    defined = samples[~np.isnan(samples)]
+    if len(np.unique(patient)) < 2 or not len(defined):
+        return math.nan, math.nan
+    tail = 50 * (1 - level)
+    low, high = np.percentile(defined, [tail, 100 - tail])
+    return float(low), float(high)

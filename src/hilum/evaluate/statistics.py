@@ -1,0 +1,244 @@
+"""Is one model better than another on the same cases, by how much, and what could not have been seen.
+
+Two models are compared on the cases where both have a value. Patients, not images, are the independent units: cases of
+one patient are averaged (Wilcoxon, Cohen's d, detectable difference) or change sign together (permutation).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilum.core import Figure, MeasureError
+from hilum.core.geometry import Floats
+from hilum.evaluate.bootstrap import mean_figures, resample_patients
+
+ALPHA = 0.05
+POWER = 0.8
+PERMUTATIONS = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class Differences:
+    """Second minus first model, case by case.
+
+    Attributes:
+        cases: [n], where both have a value.
+        patient: [n], counted from 0 without gaps.
+        dropped: cases where one model's figure, or both, is undefined.
+    """
+
+    cases: Floats
+    patient: NDArray[np.intp]
+    dropped: int
+
+    @cached_property
+    def by_patient(self) -> Floats:
+        """[patients], the mean of each patient's cases."""
+        if not len(self.cases):
+            return np.empty(0)
+        return np.asarray(self.patient_sums / np.bincount(self.patient))
+
+    @cached_property
+    def patient_sums(self) -> Floats:
+        """[patients], the sum of each patient's cases."""
+        return np.bincount(self.patient, weights=self.cases).astype(np.float64)
+
+
+def paired_differences(first: Floats, second: Floats, patients: Sequence[str]) -> Differences:
+    """Second minus first where both are defined; the other cases are dropped and counted.
+
+    Args:
+        first: [cases] of one model, NaN where undefined.
+        second: [cases] of the other, in the same order.
+        patients: [cases].
+
+    Raises:
+        MeasureError: the numbers of cases differ, or a value is infinite.
+    """
+    if not len(first) == len(second) == len(patients):
+        raise MeasureError(
+            f"pairs were expected, got {len(first)} and {len(second)} values of {len(patients)} cases;",
+            "compare the cases that both models have.",
+        )
+    if np.isinf(first).any() or np.isinf(second).any():
+        raise MeasureError("a value is infinite;", "what is undefined is NaN, and is counted.")
+    kept = ~(np.isnan(first) | np.isnan(second))
+    _, patient = np.unique(np.asarray(patients)[kept], return_inverse=True)
+    return Differences(np.asarray(second - first)[kept], patient, int((~kept).sum()))
+
+
+def wilcoxon_p(differences: Differences) -> float:
+    """Two-sided p of the signed-rank test over patients (Wilcoxon 1945; zeros ranked, then left out: Pratt 1959).
+
+    1 when no patient differs, NaN without patients.
+    """
+    from scipy.stats import wilcoxon
+
+    if not differences.by_patient.any():
+        return 1.0 if len(differences.by_patient) else math.nan
+    return float(wilcoxon(differences.by_patient, zero_method="pratt").pvalue)
+
+
+def permutation_p(differences: Differences, rng: np.random.Generator, number: int = PERMUTATIONS) -> float:
+    """Two-sided p of the mean difference when each patient's sign is a coin's (Fisher 1935, chapter III).
+
+    All 2^patients signs when there are at most `number` of them; otherwise `number` draws, and the observed one
+    counted among them, so that p is never 0 (Phipson and Smyth 2010). NaN without patients.
+    """
+    sums = differences.patient_sums
+    if not len(sums):
+        return math.nan
+    exact = 2 ** len(sums) <= number
+    if exact:
+        signs = 2 * (np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums)) & 1) - 1
+    else:
+        signs = 2 * rng.integers(0, 2, (number, len(sums)), dtype=np.int8) - 1
+    # Sums of the same numbers in another order may differ in their last digits.
+    reached = abs(sums.sum()) - 1e-12 * np.abs(sums).sum()
+    as_large = int((np.abs(signs @ sums) >= reached).sum())
+    return as_large / len(signs) if exact else (as_large + 1) / (number + 1)
+
+
+def cohens_d(differences: Differences) -> float:
+    """Mean over standard deviation of the patients' differences (d_z; Cohen 1988, section 2.3.5; Lakens 2013, eq. 6).
+
+    NaN for fewer than two patients, or when all differ by the same.
+    """
+    by_patient = differences.by_patient
+    spread = float(by_patient.std(ddof=1)) if len(by_patient) > 1 else 0.0
+    return float(by_patient.mean()) / spread if spread else math.nan
+
+
+def share_improved(differences: Differences, *, higher_is_better: bool = True) -> float:
+    """Share of cases in which the second model is strictly better; NaN without cases."""
+    if not len(differences.cases):
+        return math.nan
+    return float(np.mean(differences.cases > 0 if higher_is_better else differences.cases < 0))
+
+
+def holm(p_values: Sequence[float]) -> Floats:
+    """P values adjusted for several comparisons (Holm 1979): step-down Bonferroni, no assumption on dependence.
+
+    Args:
+        p_values: one for each comparison; NaN for one that couldn't be made, which is not counted and stays NaN.
+
+    Returns:
+        [comparisons], in the same order; compare them with α as they are.
+    """
+    given = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(given.shape, math.nan)
+    known = np.flatnonzero(~np.isnan(given))
+    order = known[np.argsort(given[known])]
+    stepped = given[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1) if len(order) else stepped
+    return adjusted
+
+
+def power_of_paired_t(difference: float, spread: float, patients: int, alpha: float = ALPHA) -> float:
+    """Chance that a two-sided paired t test sees a true mean difference (noncentral t; Cohen 1988, section 2.3.5).
+
+    Args:
+        difference: the true mean of the patients' differences.
+        spread: their standard deviation, positive, in the same unit.
+        patients: how many, at least two.
+        alpha: of the test.
+    """
+    from scipy.stats import nct, t
+
+    critical = float(t.ppf(1 - alpha / 2, patients - 1))
+    shift = abs(difference) / spread * math.sqrt(patients)
+    return float(nct.sf(critical, patients - 1, shift) + nct.cdf(-critical, patients - 1, shift))
+
+
+def minimal_detectable_difference(spread: float, patients: int, alpha: float = ALPHA, power: float = POWER) -> float:
+    """The smallest true mean difference that a paired t test of this size finds with the given power.
+
+    "No difference was seen" is to be read as "none above this". NaN for fewer than two patients.
+
+    Args:
+        spread: standard deviation of the patients' differences.
+        patients: how many.
+        alpha: of the two-sided test.
+        power: chance to find it.
+    """
+    from scipy.optimize import brentq
+
+    if patients < 2 or math.isnan(spread):
+        return math.nan
+    if spread == 0:
+        return 0.0
+    high = 1.0
+    while power_of_paired_t(high, 1, patients, alpha) < power:
+        high *= 2
+    return spread * float(brentq(lambda d: power_of_paired_t(d, 1, patients, alpha) - power, 0, high))
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """What can be said about two models and one figure.
+
+    Attributes:
+        difference: second minus first, mean over cases, interval by bootstrap over patients, n cases.
+        patients: how many have a case where both are defined.
+        dropped: cases where one is undefined.
+        wilcoxon_p: of `wilcoxon_p`.
+        permutation_p: of `permutation_p`.
+        cohens_d: of `cohens_d`.
+        share_improved: of `share_improved`.
+        detectable: of `minimal_detectable_difference` at this number of patients and their spread.
+    """
+
+    difference: Figure
+    patients: int
+    dropped: int
+    wilcoxon_p: float
+    permutation_p: float
+    cohens_d: float
+    share_improved: float
+    detectable: float
+
+
+def compare_paired(
+    name: str, differences: Differences, rng: np.random.Generator, *, higher_is_better: bool = True
+) -> PairedComparison:
+    """All of the above for one figure.
+
+    Args:
+        name: of the figure.
+        differences: from `paired_differences`.
+        rng: for bootstrap and permutation.
+        higher_is_better: False for distances and errors.
+    """
+    by_patient = differences.by_patient
+    spread = float(by_patient.std(ddof=1)) if len(by_patient) > 1 else math.nan
+    return PairedComparison(
+        difference=_mean_difference(name, differences, rng),
+        patients=len(by_patient),
+        dropped=differences.dropped,
+        wilcoxon_p=wilcoxon_p(differences),
+        permutation_p=permutation_p(differences, rng),
+        cohens_d=cohens_d(differences),
+        share_improved=share_improved(differences, higher_is_better=higher_is_better),
+        detectable=minimal_detectable_difference(spread, len(by_patient)),
+    )
+
+
+def with_holm(comparisons: Sequence[PairedComparison]) -> tuple[PairedComparison, ...]:
+    """The same comparisons of several models, both p values of each adjusted by Holm over all of them."""
+    wilcoxon = holm([one.wilcoxon_p for one in comparisons])
+    permutation = holm([one.permutation_p for one in comparisons])
+    return tuple(
+        replace(one, wilcoxon_p=float(w), permutation_p=float(p))
+        for one, w, p in zip(comparisons, wilcoxon, permutation, strict=True)
+    )
+
+
+def _mean_difference(name: str, differences: Differences, rng: np.random.Generator) -> Figure:
+    if not len(differences.cases):
+        return Figure(name, math.nan)
+    resamples = resample_patients([str(number) for number in differences.patient], rng)
+    return mean_figures({name: differences.cases}, resamples)[name]
