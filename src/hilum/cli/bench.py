@@ -13,7 +13,7 @@ def drr(
     *,
     out: Path = Path("benchmarks"),
     peers: Path | None = None,
-    size: tuple[int, ...] = (256, 512),
+    size: Annotated[tuple[int, ...], Parameter(negative="")] = (256, 512),
     repeats: int = 7,
     slow: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:

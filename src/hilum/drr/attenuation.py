@@ -9,6 +9,7 @@ Mass attenuation coefficients and densities: Hubbell and Seltzer, NIST Standard 
 liquid; bone, cortical, ICRU-44). Between the tabulated energies they are interpolated on logarithmic axes.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numba
@@ -94,6 +95,13 @@ def attenuation(ct: Volume, energy_kev: float = RADIOGRAPH_KEV, ct_kev: float = 
     Raises:
         UnitError: the volume is not in HU, or its values can't be (nothing as thin as lung or air).
     """
+    return next(attenuation_slabs(ct, len(ct.array), energy_kev, ct_kev))
+
+
+def attenuation_slabs(
+    ct: Volume, slices: int, energy_kev: float = RADIOGRAPH_KEV, ct_kev: float = CT_KEV
+) -> Iterator[Volume]:
+    """The same, so many slices of the array at a time; raises UnitError like `attenuation`, for the whole CT."""
     ct.require(Quantity.HU)
     lowest, highest = float(ct.array.min()), float(ct.array.max())
     if lowest > -200:
@@ -101,14 +109,19 @@ def attenuation(ct: Volume, energy_kev: float = RADIOGRAPH_KEV, ct_kev: float = 
             f"a chest CT holds air near −1000 HU; these values run from {lowest:g} to {highest:g}.",
             "Rescale them to HU first; 8-bit pictures of a CT can't be brought back.",
         )
-    result = np.empty(ct.array.shape, dtype=np.float32)
-    if ct.array.dtype.kind in "iu" and highest - lowest < 2**16:
-        values = np.arange(lowest, highest + 1)
-        _look_up(ct.array, int(lowest), attenuation_per_mm(values, energy_kev, ct_kev).astype(np.float32), result)
-    else:
-        for k, plane in enumerate(ct.array):
-            result[k] = attenuation_per_mm(plane, energy_kev, ct_kev)
-    return Volume(result, ct.geometry, Quantity.ATTENUATION)
+    is_whole = ct.array.dtype.kind in "iu" and highest - lowest < 2**16
+    values = np.arange(lowest, highest + 1) if is_whole else np.array([])
+    table = attenuation_per_mm(values, energy_kev, ct_kev).astype(np.float32)
+    depth, height, width = ct.geometry.shape_zyx
+    for start in range(0, depth, slices):
+        slab = ct.crop((start, 0, 0), (min(slices, depth - start), height, width))
+        result = np.empty(slab.array.shape, dtype=np.float32)
+        if is_whole:
+            _look_up(slab.array, int(lowest), table, result)
+        else:
+            for k, plane in enumerate(slab.array):
+                result[k] = attenuation_per_mm(plane, energy_kev, ct_kev)
+        yield Volume(result, slab.geometry, Quantity.ATTENUATION)
 
 
 @compiled

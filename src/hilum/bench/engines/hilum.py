@@ -1,9 +1,6 @@
 """hilum's own projector: "attenuation" from a volume in 1/mm, as peers get it; "ct" from HU, the way to the picture."""
 
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from .worker import Project, Scene, serve
 
@@ -13,9 +10,9 @@ def main(folder: Path, variant: str) -> None:
     import numba
 
     import hilum
-    from hilum.drr import attenuation, joseph
+    from hilum.drr import slabs
 
-    del attenuation, joseph  # what they bring is part of the idle process, not of the work
+    del slabs  # what they bring is part of the idle process, not of the work
     versions = {"hilum": hilum.__version__, "numba": numba.__version__}
     serve(folder, _prepare_ct if variant == "ct" else _prepare, versions)
 
@@ -31,12 +28,7 @@ def _prepare(scene: Scene) -> Project:
 
 def _prepare_ct(scene: Scene) -> Project:
     from hilum.core import Volume
-    from hilum.drr.attenuation import attenuation
-    from hilum.drr.joseph import project_joseph
+    from hilum.drr.slabs import project_ct
 
     ct, projection = Volume(scene.hu(), scene.geometry()), scene.projection()
-
-    def project() -> NDArray[Any]:
-        return project_joseph(attenuation(ct), projection)
-
-    return project
+    return lambda: project_ct(ct, projection)
