@@ -1,0 +1,125 @@
+"""What was judged, by which truth and threshold, and what came out: every figure with its interval."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from hilum.core.errors import MeasureError
+from hilum.core.figures import Figure
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Where a probability becomes a mask, and who said so.
+
+    Attributes:
+        value: pixels with at least this probability are in; NaN when the predictions are masks already.
+        chosen_on: "stated", "masks", or the split (of which data) it was chosen on.
+    """
+
+    value: float = math.nan
+    chosen_on: str = "masks"
+
+    def __post_init__(self) -> None:
+        if not math.isnan(self.value) and not 0 < self.value <= 1:
+            raise MeasureError(f"a threshold is above 0 and at most 1, got {self.value}", "With 0, every pixel is in.")
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something that a reviewer would ask about.
+
+    Attributes:
+        name: stable, for programs: "patients_shared", "truth_at_border".
+        says: one sentence.
+        evidence: keys, patients or numbers that show it.
+        is_note: True when it is worth knowing and not wrong in itself.
+    """
+
+    name: str
+    says: str
+    evidence: tuple[str, ...] = ()
+    is_note: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Figures of a part: lesions of one size, nodules with one number of readers, one class, a rival.
+
+    Attributes:
+        name: such as "< 8 mm".
+        figures: by name.
+    """
+
+    name: str
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "figures", MappingProxyType(dict(self.figures)))
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """Every figure of one case.
+
+    Attributes:
+        key: the case.
+        patient: whose it is.
+        values: by name; NaN where undefined.
+    """
+
+    key: str
+    patient: str
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Predictions judged against a truth on one split.
+
+    Attributes:
+        data: name of the data set, without its place on this machine.
+        split: "train", "validation", "test" or "all".
+        split_hash: of the stored split; "" when there is none.
+        truth: "union", "consensus", or what else the truth is called.
+        threshold: where probabilities became masks.
+        figures: by name, over all cases.
+        by_size: lesions apart by equivalent diameter.
+        by_class: apart by label; empty when there is one.
+        by_readers: nodules apart by how many readers outlined them.
+        by_visibility: nodules apart by how well they can be seen.
+        rivals: what trivial predictions reach on the same cases.
+        cases: one row each.
+        alarms: what a reviewer would ask about.
+    """
+
+    data: str
+    split: str
+    split_hash: str
+    truth: str
+    threshold: Threshold
+    figures: Mapping[str, Figure]
+    by_size: tuple[Group, ...] = ()
+    by_class: tuple[Group, ...] = ()
+    by_readers: tuple[Group, ...] = ()
+    by_visibility: tuple[Group, ...] = ()
+    rivals: tuple[Group, ...] = ()
+    cases: tuple[CaseRow, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "figures", MappingProxyType(dict(self.figures)))
+
+    @property
+    def n_cases(self) -> int:
+        """How many cases were judged."""
+        return len(self.cases)
+
+    @property
+    def n_empty_truth(self) -> int:
+        """How many of them have an empty truth; Dice has no meaning there."""
+        return sum(row.values.get("truth_pixels", math.nan) == 0 for row in self.cases)

@@ -1,0 +1,124 @@
+"""What a reviewer would ask, asked by the machine: each alarm with the evidence for it (issue: "Alarms").
+
+Every function looks at one thing and returns no alarm or one.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hilum.core.evaluation import Alarm, Group, Threshold
+from hilum.core.figures import Figure
+
+_ROUNDING = 1e-9
+
+
+def _alarm(name: str, says: str, evidence: Iterable[str], *, is_note: bool = False) -> tuple[Alarm, ...]:
+    shown = tuple(evidence)
+    return (Alarm(name, says, shown, is_note),) if shown else ()
+
+
+def patients_shared(splits: Mapping[str, Iterable[str]]) -> tuple[Alarm, ...]:
+    """A patient in two splits: what was learnt from one is reported on the other."""
+    where = defaultdict(list)
+    for split, patients in splits.items():
+        for patient in sorted(set(patients)):
+            where[patient].append(split)
+    shared = [f"{patient}: {', '.join(names)}" for patient, names in sorted(where.items()) if len(names) > 1]
+    return _alarm("patients_shared", "Patients stand in more than one split, so what is reported was learnt.", shared)
+
+
+@dataclass(frozen=True)
+class ChosenOn:
+    """On which cases a threshold was chosen.
+
+    Attributes:
+        split: by name.
+        split_hash: of the stored split.
+        patients: whose cases they were.
+    """
+
+    split: str
+    split_hash: str
+    patients: frozenset[str]
+
+
+def threshold_on_reported(threshold: Threshold, chosen: ChosenOn | None, reported: Iterable[str]) -> tuple[Alarm, ...]:
+    """The threshold was chosen on patients whose figures are reported here.
+
+    Args:
+        threshold: as used.
+        chosen: where it comes from; None when a person stated it, or predictions are masks.
+        reported: patients of the reported cases.
+    """
+    shared = sorted(chosen.patients & set(reported)) if chosen else []
+    says = f"The threshold {threshold.value:g} was chosen on patients that are reported here: the figures flatter."
+    return _alarm("threshold_on_reported", says, shared)
+
+
+def iou_above_dice(figures: Mapping[str, Figure], groups: Iterable[Group] = ()) -> tuple[Alarm, ...]:
+    """A mean IoU above the mean Dice: on the same cases no definition of both gives that (IoU = Dice / (2 − Dice))."""
+    evidence = []
+    for where, found in (("", figures), *((group.name, group.figures) for group in groups)):
+        for kind in ("mean", "pooled"):
+            dice, iou = found.get(f"dice_{kind}"), found.get(f"iou_{kind}")
+            if dice and iou and iou.value > dice.value + _ROUNDING:
+                evidence.append(f"{where} {kind}: IoU {iou.value:.4f} above Dice {dice.value:.4f}".strip())
+    return _alarm("iou_above_dice", "IoU lies above Dice; two definitions or two sets of cases are mixed.", evidence)
+
+
+def class_without_pixels(truth_pixels: Mapping[str, int]) -> tuple[Alarm, ...]:
+    """A declared class that no true mask has: its figures are undefined, and anything else said of it is made up."""
+    missing = [name for name, pixels in truth_pixels.items() if pixels == 0]
+    return _alarm("class_without_pixels", "A declared class has no pixel in the truth of this split.", missing)
+
+
+def duplicates(hashes: Mapping[str, str], what: str) -> tuple[Alarm, ...]:
+    """Cases with the same content under several names.
+
+    Args:
+        hashes: content hash by key.
+        what: "image" or "prediction".
+    """
+    by_hash = defaultdict(list)
+    for key, content in sorted(hashes.items()):
+        if content:
+            by_hash[content].append(key)
+    groups = [", ".join(keys) for keys in by_hash.values() if len(keys) > 1]
+    says = f"The same {what} stands under several keys, so it counts more than once."
+    return _alarm(f"duplicate_{what}s", says, groups)
+
+
+def truth_at_border(keys: Sequence[str]) -> tuple[Alarm, ...]:
+    """True lesions that the image's edge cuts: their size and surface are not the lesion's."""
+    return _alarm("truth_at_border", "The truth touches the image's edge: lesions may be cut, or masks shifted.", keys)
+
+
+def constant_predictions(constant: Sequence[str], cases: int, rows_with_truth: int) -> tuple[Alarm, ...]:
+    """Predictions that are one value everywhere; all of them: the model does nothing."""
+    if not constant:
+        return ()
+    if len(constant) < cases:
+        says = f"{len(constant)} of {cases} predictions have one value everywhere."
+        return _alarm("constant_predictions", says, constant, is_note=True)
+    says = f"Every prediction has one value everywhere, though {rows_with_truth} cases have a lesion: nothing is found."
+    return _alarm("constant_predictions", says, constant)
+
+
+def patients_unknown(keys: Sequence[str]) -> tuple[Alarm, ...]:
+    """Nobody said whose the cases are: each counts as a patient of its own, and intervals may be too narrow."""
+    says = "Nobody said which patient a case belongs to; each counts as one, and intervals may be too narrow."
+    return _alarm("patients_unknown", says, [f"{len(keys)} cases"] if keys else [], is_note=True)
+
+
+def few_patients(patients: int, least: int = 20) -> tuple[Alarm, ...]:
+    """A bootstrap over few patients says little about others."""
+    says = f"Only {patients} patients: an interval from so few is itself uncertain."
+    return _alarm("few_patients", says, [f"{patients} patients"] if 0 < patients < least else [], is_note=True)
+
+
+def undefined_figures(figures: Iterable[Figure], cases: int) -> tuple[Alarm, ...]:
+    """Figures that no case has, such as millimetres on pictures without spacing."""
+    missing = [figure.name for figure in figures if math.isnan(figure.value)] if cases else []
+    return _alarm("undefined_figures", "Some figures have no case that defines them.", missing, is_note=True)

@@ -1,0 +1,312 @@
+"""One case: a prediction against its truth, every figure and every lesion of it.
+
+What is needed to pool, to draw patients again and to draw curves stays with the case as counts, so that no pixel has to
+be looked at twice.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hilum.core import GeometryError
+from hilum.core.evaluation import CaseRow
+from hilum.core.geometry import Floats
+from hilum.core.mask import Labels, Selection
+from hilum.evaluate.scores import CaseScores, case_scores
+from hilum.metrics.lesions import Components, Matches, MatchRule, components, match_components
+from hilum.metrics.overlap import (
+    Counts,
+    Ratio,
+    class_counts,
+    confusion,
+    volume_error_mm3,
+    volume_error_percent,
+)
+from hilum.metrics.surface import (
+    average_surface_distance_mm,
+    hausdorff_mm,
+    robust_surface_distance_mm,
+    surface_dice,
+    surface_distances,
+)
+
+TOLERANCE_MM = 2.0
+"""Of the normalised surface Dice `nsd_2mm` (`cli.md`)."""
+
+OVERLAPS: Mapping[str, Ratio] = {
+    "dice": Ratio.DICE,
+    "iou": Ratio.IOU,
+    "precision": Ratio.PRECISION,
+    "recall": Ratio.RECALL,
+    "specificity": Ratio.SPECIFICITY,
+    "npv": Ratio.NPV,
+}
+"""Figures that are a ratio of pixel counts; precision is PPV, recall is sensitivity."""
+
+SURFACES = ("hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm", "nsd_2mm")
+
+
+@dataclass(frozen=True, eq=False)
+class TrueNodule:
+    """A nodule that readers outlined, on the case's pixels.
+
+    Attributes:
+        id: within its case.
+        silhouette: [y, x] or [z, y, x].
+        readers: how many outlined it.
+        size_mm: equivalent diameter; NaN when nobody knows.
+        visibility: 0 to 1; NaN when nobody knows.
+    """
+
+    id: str
+    silhouette: Selection
+    readers: int
+    size_mm: float = math.nan
+    visibility: float = math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A prediction and its truth, on one grid.
+
+    Attributes:
+        key: the case.
+        patient: whose it is.
+        pred: labels [y, x] or [z, y, x]; 0 is background.
+        truth: the same shape.
+        spacing_mm: step along each axis; None when the image doesn't know millimetres.
+        probability: of foreground, the same shape, 0 to 1; None when the prediction is a mask.
+        nodules: what is known of the readers' nodules.
+    """
+
+    key: str
+    patient: str
+    pred: Labels
+    truth: Labels
+    spacing_mm: Sequence[float] | None = None
+    probability: Floats | None = None
+    nodules: Sequence[TrueNodule] = ()
+
+    def __post_init__(self) -> None:
+        shapes = {array.shape for array in (self.pred, self.truth, self.probability) if array is not None}
+        if len(shapes) > 1:
+            raise GeometryError(
+                f"the prediction has shape {self.pred.shape}, the truth {self.truth.shape}.",
+                "Resample the prediction, or let --resample do it.",
+            )
+
+
+@dataclass(frozen=True)
+class JudgeRule:
+    """How a case is judged.
+
+    Attributes:
+        labels: the declared classes by number.
+        with_surfaces: whether distances between surfaces are wanted; the slowest figures.
+        match: when a lesion is found.
+    """
+
+    labels: Mapping[int, str] = field(default_factory=lambda: {1: "nodule"})
+    with_surfaces: bool = True
+    match: MatchRule = field(default_factory=MatchRule)
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """What became of one lesion, or one nodule.
+
+    Attributes:
+        size_mm: equivalent diameter; NaN without millimetres.
+        is_found: whether the prediction hit it.
+        covered: share of its pixels that were predicted.
+        place: centre as shares of the image's height and width, (row, column).
+        readers: of a nodule; 0 for a component of the truth.
+        visibility: of a nodule; NaN when nobody knows.
+    """
+
+    size_mm: float
+    is_found: bool
+    covered: float
+    place: tuple[float, float]
+    readers: int = 0
+    visibility: float = math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class CaseResult:
+    """One case, judged.
+
+    Attributes:
+        row: its figures.
+        counts: pixels, foreground against background.
+        by_class: pixels of each class.
+        lesions: connected components of the truth.
+        nodules: the readers' nodules, where they are known.
+        false_mm: sizes of the false predictions; NaN without millimetres.
+        matches: predicted with true components, for curves.
+        candidate_scores: one for each predicted component: its highest probability, or 1.
+        scores: pixels by probability; None for a mask.
+        touches_border: whether the truth reaches the image's edge.
+        is_constant: whether the prediction is one value everywhere.
+    """
+
+    row: CaseRow
+    counts: Counts
+    by_class: Mapping[int, Counts]
+    lesions: tuple[Lesion, ...]
+    nodules: tuple[Lesion, ...]
+    false_mm: tuple[float, ...]
+    matches: Matches
+    candidate_scores: Floats
+    scores: CaseScores | None
+    touches_border: bool
+    is_constant: bool
+
+    @property
+    def found(self) -> int:
+        """How many lesions were found."""
+        return int(self.matches.is_found.sum())
+
+
+def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
+    """Every figure of one case.
+
+    Raises:
+        GeometryError: prediction and truth differ in shape.
+        InputError: a label was not declared.
+    """
+    by_class = class_counts(pair.pred, pair.truth, list(rule.labels))
+    pred, truth = pair.pred > 0, pair.truth > 0
+    counts = confusion(pred, truth)
+    predicted, true = components(pred), components(truth)
+    matches = match_components(predicted, true, rule.match)
+    scores = None if pair.probability is None else case_scores(pair.probability, truth, pred, pair.spacing_mm)
+    values = {
+        **_sizes(counts),
+        **_overlaps(counts),
+        **_class_values(by_class, rule),
+        **_volumes(counts, pair),
+        **(_surfaces(pred, truth, pair.spacing_mm) if rule.with_surfaces else {}),
+        **_lesion_values(matches),
+        **({} if scores is None else scores.values),
+    }
+    return CaseResult(
+        row=CaseRow(pair.key, pair.patient, values),
+        counts=counts,
+        by_class=by_class,
+        lesions=_lesions(true, matches, pred, pair.spacing_mm),
+        nodules=tuple(_nodule(one, pred) for one in pair.nodules if one.silhouette.any()),
+        false_mm=tuple(_diameters(predicted, pair.spacing_mm)[matches.is_false].tolist()),
+        matches=matches,
+        candidate_scores=_candidate_scores(predicted, pair.probability),
+        scores=scores,
+        touches_border=_touches_border(truth),
+        is_constant=_is_constant(pair),
+    )
+
+
+def _sizes(counts: Counts) -> dict[str, float]:
+    return {
+        "truth_pixels": float(counts.tp + counts.fn),
+        "predicted_pixels": float(counts.tp + counts.fp),
+        "tp": float(counts.tp),
+        "fp": float(counts.fp),
+        "fn": float(counts.fn),
+        "tn": float(counts.tn),
+    }
+
+
+def _overlaps(counts: Counts) -> dict[str, float]:
+    """On an empty truth only what the background has is defined; whether anything was predicted there is a figure."""
+    is_empty = counts.tp + counts.fn == 0
+    found = {name: ratio(counts) for name, ratio in OVERLAPS.items()}
+    if is_empty:
+        found |= dict.fromkeys(("dice", "iou", "precision", "recall"), math.nan)
+    return {**found, "false_positive_on_empty": float(counts.fp > 0) if is_empty else math.nan}
+
+
+def _class_values(by_class: Mapping[int, Counts], rule: JudgeRule) -> dict[str, float]:
+    """Dice and IoU of each class where the truth has it; nothing when there is one class only."""
+    if len(by_class) < 2:
+        return {}
+    values = {}
+    for label, counts in by_class.items():
+        is_there = counts.tp + counts.fn > 0
+        for name in ("dice", "iou"):
+            values[f"{name}_{rule.labels[label]}"] = OVERLAPS[name](counts) if is_there else math.nan
+    return values
+
+
+def _volumes(counts: Counts, pair: Pair) -> dict[str, float]:
+    content = math.nan if pair.spacing_mm is None else math.prod(pair.spacing_mm)
+    name = "area_error_mm2" if pair.truth.ndim == 2 else "volume_error_mm3"
+    return {name: volume_error_mm3(counts, content), "volume_error_percent": volume_error_percent(counts)}
+
+
+def _surfaces(pred: Selection, truth: Selection, spacing_mm: Sequence[float] | None) -> dict[str, float]:
+    """Distances where the truth has a surface; without millimetres, and without a truth, there are none."""
+    if spacing_mm is None or not truth.any():
+        return dict.fromkeys(SURFACES, math.nan)
+    distances = surface_distances(pred, truth, spacing_mm)
+    return {
+        "hd_mm": hausdorff_mm(distances),
+        "hd95_mm": hausdorff_mm(distances, 95),
+        "assd_mm": average_surface_distance_mm(distances),
+        "robust_distance_mm": robust_surface_distance_mm(distances),
+        "nsd_2mm": surface_dice(distances, TOLERANCE_MM),
+    }
+
+
+def _lesion_values(matches: Matches) -> dict[str, float]:
+    lesions, found = len(matches.found_by), int(matches.is_found.sum())
+    return {
+        "lesions": float(lesions),
+        "lesions_found": float(found),
+        "lesion_sensitivity": found / lesions if lesions else math.nan,
+        "false_positives": float(matches.is_false.sum()),
+    }
+
+
+def _diameters(parts: Components, spacing_mm: Sequence[float] | None) -> Floats:
+    return np.full(parts.count, math.nan) if spacing_mm is None else parts.diameters_mm(spacing_mm)
+
+
+def _lesions(
+    true: Components, matches: Matches, pred: Selection, spacing_mm: Sequence[float] | None
+) -> tuple[Lesion, ...]:
+    covered = np.bincount(true.labels[pred], minlength=true.count + 1)[1:] / true.sizes
+    shape = np.array(true.labels.shape)
+    places = (true.centroids + 0.5)[:, -2:] / shape[-2:]
+    sizes = _diameters(true, spacing_mm)
+    return tuple(
+        Lesion(float(size), bool(found), float(share), (float(place[0]), float(place[1])))
+        for size, found, share, place in zip(sizes, matches.is_found, covered, places, strict=True)
+    )
+
+
+def _nodule(nodule: TrueNodule, pred: Selection) -> Lesion:
+    """A nodule is found when any pixel of its silhouette was predicted: the rule of lesions, asked of one nodule."""
+    here = np.argwhere(nodule.silhouette)
+    covered = float(pred[nodule.silhouette].mean())
+    row, column = (here.mean(axis=0) + 0.5)[-2:] / np.array(pred.shape)[-2:]
+    return Lesion(nodule.size_mm, covered > 0, covered, (float(row), float(column)), nodule.readers, nodule.visibility)
+
+
+def _candidate_scores(predicted: Components, probability: Floats | None) -> Floats:
+    if probability is None or not predicted.count:
+        return np.ones(predicted.count)
+    from scipy import ndimage
+
+    return np.asarray(ndimage.maximum(probability, predicted.labels, np.arange(1, predicted.count + 1)), dtype=float)
+
+
+def _touches_border(truth: Selection) -> bool:
+    """Whether a pixel lies on the image's edge: what is beyond it was cut off, or the mask is shifted."""
+    return any(bool(np.take(truth, (0, -1), axis=axis).any()) for axis in range(truth.ndim))
+
+
+def _is_constant(pair: Pair) -> bool:
+    array = pair.pred if pair.probability is None else pair.probability
+    return bool(array.min() == array.max())

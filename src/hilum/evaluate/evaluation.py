@@ -1,0 +1,252 @@
+"""Judged cases to an evaluation: every figure with its interval (bootstrap over patients) and its number of cases."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hilum.core.evaluation import Alarm, Evaluation, Group, Threshold
+from hilum.core.figures import Figure
+from hilum.core.geometry import Floats
+from hilum.datasets.drr_pairs import SIZE_BANDS_MM, size_band
+from hilum.evaluate import alarms
+from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure, resample_patients
+from hilum.evaluate.cases import OVERLAPS, CaseResult, JudgeRule, Lesion
+from hilum.evaluate.scores import pooled_score_figures
+from hilum.metrics.overlap import Counts, Ratio
+
+SURFACE_MEANS = ("hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm", "nsd_2mm")
+OTHER_MEANS = ("area_error_mm2", "volume_error_mm3", "volume_error_percent")
+SCORE_MEANS = ("roc_auc", "average_precision", "ece", "ace")
+"""Means over cases; `ece` without "mean" is that of all pixels together."""
+
+UNKNOWN_SIZE = "unknown size"
+VISIBILITY_BANDS = (1 / 3, 2 / 3)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What an evaluation is made of, besides the cases.
+
+    Attributes:
+        data: name of the data set.
+        split: which part of it.
+        split_hash: of the stored split.
+        truth: its name.
+        threshold: as used.
+        rule: how the cases were judged.
+        samples: bootstrap draws.
+        seed: of the draws.
+    """
+
+    data: str
+    split: str
+    split_hash: str
+    truth: str
+    threshold: Threshold
+    rule: JudgeRule
+    samples: int = 1000
+    seed: int = 0
+
+
+def evaluation(cases: Sequence[CaseResult], about: Judged, raised: Sequence[Alarm] = ()) -> Evaluation:
+    """All figures of the judged cases.
+
+    Args:
+        cases: in the order in which they are to be listed.
+        about: what they are.
+        raised: alarms that only the inputs can tell; those that the figures tell are added.
+    """
+    draw = resamples_of(cases, about.samples, about.seed)
+    figures = all_figures(cases, draw)
+    by_class = _by_class(cases, about.rule, draw)
+    found = Evaluation(
+        data=about.data,
+        split=about.split,
+        split_hash=about.split_hash,
+        truth=about.truth,
+        threshold=about.threshold,
+        figures=figures,
+        by_size=_by_size(cases, draw),
+        by_class=by_class,
+        by_readers=_by_nodule(cases, draw, _readers_name),
+        by_visibility=_by_nodule(cases, draw, _visibility_name),
+        cases=tuple(case.row for case in cases),
+    )
+    return replace(found, alarms=(*raised, *_alarms(cases, about, found)))
+
+
+def resamples_of(cases: Sequence[CaseResult], samples: int, seed: int) -> Resamples:
+    """The draws of these cases' patients.
+
+    Raises:
+        InputError: there are no cases.
+    """
+    return resample_patients([case.row.patient for case in cases], np.random.default_rng(seed), samples)
+
+
+def all_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Figure]:
+    """Figures over all cases, by name."""
+    found = [*_overlap_figures(cases, draw), *_lesion_figures(cases, draw)]
+    found += [_mean(cases, draw, name, name) for name in SURFACE_MEANS]
+    found += [_mean(cases, draw, name, name) for name in OTHER_MEANS if _any_has(cases, name)]
+    found += [_mean(cases, draw, f"{name}_mean", name) for name in SCORE_MEANS if _any_has(cases, name)]
+    scored = [case.scores for case in cases]
+    if cases and all(one is not None for one in scored):
+        found += pooled_score_figures([one for one in scored if one is not None], draw)
+    else:
+        found.append(Figure("ece", math.nan))
+    return {figure.name: figure for figure in found}
+
+
+def basic_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Figure]:
+    """The figures that a trivial rival is compared by."""
+    return {figure.name: figure for figure in (*_overlap_figures(cases, draw), *_lesion_figures(cases, draw))}
+
+
+def _any_has(cases: Sequence[CaseResult], name: str) -> bool:
+    return any(name in case.row.values for case in cases)
+
+
+def _values(cases: Sequence[CaseResult], name: str) -> Floats:
+    return np.array([case.row.values.get(name, math.nan) for case in cases], dtype=np.float64)
+
+
+def _mean(cases: Sequence[CaseResult], draw: Resamples, figure: str, name: str) -> Figure:
+    return _mean_of(figure, _values(cases, name), draw)
+
+
+def _mean_of(name: str, values: Floats, draw: Resamples) -> Figure:
+    return mean_figures({name: values}, draw)[name]
+
+
+def _overlap_figures(cases: Sequence[CaseResult], draw: Resamples) -> list[Figure]:
+    counts = _table([case.counts for case in cases])
+    found = []
+    for name, ratio in OVERLAPS.items():
+        found.append(_mean(cases, draw, f"{name}_mean", name))
+        found.append(_pooled(f"{name}_pooled", counts, ratio, draw))
+    found.append(_mean(cases, draw, "empty_false_positive_rate", "false_positive_on_empty"))
+    return found
+
+
+def _table(counts: Sequence[Counts]) -> Floats:
+    return np.array([one.array() for one in counts], dtype=np.float64).reshape(-1, 4)
+
+
+def _pooled(name: str, counts: Floats, ratio: Ratio, draw: Resamples) -> Figure:
+    return pooled_figure(name, counts, ratio.of_sums, draw)
+
+
+def _lesion_figures(cases: Sequence[CaseResult], draw: Resamples) -> list[Figure]:
+    lesions, found, false = (_values(cases, name) for name in ("lesions", "lesions_found", "false_positives"))
+    sensitivity = pooled_figure("lesion_sensitivity", np.stack([found, lesions], axis=1), _share, draw)
+    return [
+        replace(sensitivity, n=int(lesions.sum())),
+        _mean_of("false_positives_per_image", false, draw),
+    ]
+
+
+def _share(sums: Floats) -> Floats:
+    """[..., 2] part and whole to the part's share; NaN of nothing."""
+    part, whole = sums[..., 0], sums[..., 1]
+    return np.asarray(np.divide(part, whole, out=np.full(whole.shape, math.nan), where=whole > 0))
+
+
+def _by_class(cases: Sequence[CaseResult], rule: JudgeRule, draw: Resamples) -> tuple[Group, ...]:
+    if len(rule.labels) < 2:
+        return ()
+    groups = []
+    for label, name in rule.labels.items():
+        counts = _table([case.by_class[label] for case in cases])
+        figures = [
+            *(_pooled(f"{one}_pooled", counts, ratio, draw) for one, ratio in OVERLAPS.items()),
+            *(_mean(cases, draw, f"{one}_mean", f"{one}_{name}") for one in ("dice", "iou")),
+            *_image_level(counts, draw),
+        ]
+        groups.append(Group(name, {figure.name: figure for figure in figures}))
+    return tuple(groups)
+
+
+def _image_level(counts: Floats, draw: Resamples) -> list[Figure]:
+    """Whether the class was seen on the images that have it, and left out on those that don't."""
+    has = counts[:, 0] + counts[:, 2] > 0
+    said = counts[:, 0] + counts[:, 1] > 0
+    return [
+        _mean_of("image_sensitivity", np.where(has, said, math.nan), draw),
+        _mean_of("image_specificity", np.where(has, math.nan, ~said), draw),
+    ]
+
+
+def _by_size(cases: Sequence[CaseResult], draw: Resamples) -> tuple[Group, ...]:
+    """Lesions by their own size, false predictions by theirs."""
+    low, high = SIZE_BANDS_MM
+    names = [size_band(0), size_band(low), size_band(high)]
+    if any(math.isnan(lesion.size_mm) for case in cases for lesion in case.lesions):
+        names.append(UNKNOWN_SIZE)
+    groups = []
+    for name in names:
+        lesions = [[one for one in case.lesions if _band(one.size_mm) == name] for case in cases]
+        false = np.array([sum(_band(size) == name for size in case.false_mm) for case in cases], dtype=np.float64)
+        figures = [*_found_figures(lesions, draw), _mean_of("false_positives_per_image", false, draw)]
+        groups.append(Group(name, {figure.name: figure for figure in figures}))
+    return tuple(groups)
+
+
+def _band(size_mm: float) -> str:
+    return UNKNOWN_SIZE if math.isnan(size_mm) else size_band(size_mm)
+
+
+def _found_figures(lesions: Sequence[Sequence[Lesion]], draw: Resamples) -> list[Figure]:
+    """Sensitivity, and how much of each lesion was predicted, of some lesions of each case."""
+    n = sum(len(some) for some in lesions)
+    sums = [[sum(one.is_found for one in some), sum(one.covered for one in some), len(some)] for some in lesions]
+    table = np.array(sums, dtype=np.float64).reshape(-1, 3)
+    return [
+        replace(pooled_figure("lesion_sensitivity", table[:, [0, 2]], _share, draw), n=n),
+        replace(pooled_figure("lesion_covered", table[:, [1, 2]], _share, draw), n=n),
+    ]
+
+
+def _by_nodule(cases: Sequence[CaseResult], draw: Resamples, name_of: Callable[[Lesion], str]) -> tuple[Group, ...]:
+    names = sorted({name_of(one) for case in cases for one in case.nodules})
+    groups = []
+    for name in names:
+        chosen = [[one for one in case.nodules if name_of(one) == name] for case in cases]
+        groups.append(Group(name, {figure.name: figure for figure in _found_figures(chosen, draw)}))
+    return tuple(groups)
+
+
+def _readers_name(nodule: Lesion) -> str:
+    return f"{nodule.readers} reader{'s' if nodule.readers != 1 else ''}"
+
+
+def _visibility_name(nodule: Lesion) -> str:
+    low, high = VISIBILITY_BANDS
+    if math.isnan(nodule.visibility):
+        return "visibility unknown"
+    if nodule.visibility < low:
+        return "visibility below 1/3"
+    return "visibility 1/3 to 2/3" if nodule.visibility < high else "visibility from 2/3"
+
+
+def _alarms(cases: Sequence[CaseResult], about: Judged, found: Evaluation) -> tuple[Alarm, ...]:
+    with_lesion = sum(case.row.values["truth_pixels"] > 0 for case in cases)
+    at_border = [case.row.key for case in cases if case.touches_border]
+    constant = [case.row.key for case in cases if case.is_constant]
+    return (
+        *alarms.iou_above_dice(found.figures, found.by_class),
+        *alarms.class_without_pixels(class_pixels(cases, about.rule.labels)),
+        *alarms.truth_at_border(at_border),
+        *alarms.constant_predictions(constant, len(cases), with_lesion),
+        *alarms.few_patients(len({case.row.patient for case in cases})),
+        *alarms.undefined_figures(found.figures.values(), len(cases)),
+    )
+
+
+def class_pixels(cases: Sequence[CaseResult], labels: Mapping[int, str]) -> dict[str, int]:
+    """Pixels of each declared class in the truth."""
+    return {
+        name: sum(case.by_class[label].tp + case.by_class[label].fn for case in cases) for label, name in labels.items()
+    }

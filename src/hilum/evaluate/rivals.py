@@ -1,0 +1,176 @@
+"""Trivial rivals: predictions that know nothing of a nodule, and that every result has to beat (`definitions.md`).
+
+What they learn (a map, a threshold) they learn from cases that are not reported.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilum.core import MeasureError
+from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
+from hilum.core.radiograph import Pixels
+
+Shape = tuple[int, ...]
+
+MAP_SHAPE = (256, 256)
+"""Rows and columns of the average map; images of other sizes are read at the same share of their height and width."""
+
+BLOB_SIGMAS = (2.0, 3.0, 4.5, 6.5)
+"""Widths in pixels: discs of radius σ√2 (Lindeberg 1998), 4 to 13 mm across at .7 mm a pixel."""
+
+BLOBS_AN_IMAGE = 60
+"""More candidates than this on one image are no detector's output."""
+
+_MAP_LEVELS = 200
+
+
+def all_background(shape: Shape) -> Selection:
+    """Nothing, anywhere: Dice 0 on every case that has a lesion, and no false positive."""
+    return np.zeros(shape, dtype=bool)
+
+
+def copied_prior(prior: Selection) -> Selection:
+    """The prior's mask as the prediction: what anything that sees a prior has to beat."""
+    return prior.copy()
+
+
+@dataclass(frozen=True, eq=False)
+class PriorMap:
+    """How often each place is a lesion in training.
+
+    Attributes:
+        frequency: [row, column] of `MAP_SHAPE`, 0 to 1.
+        threshold: places at least this frequent are predicted.
+    """
+
+    frequency: Floats
+    threshold: float
+
+    def predict(self, shape: Shape) -> Selection:
+        """The same places on every image, [y, x]."""
+        rows, columns = _places(shape)
+        return np.asarray(self.frequency[np.ix_(rows, columns)] >= self.threshold)
+
+
+def prior_map(truths: Iterable[Selection]) -> PriorMap:
+    """The average of the training masks, cut where the mean Dice on the same training masks is highest.
+
+    Args:
+        truths: training masks [y, x], of any sizes.
+
+    Raises:
+        MeasureError: none has a pixel.
+    """
+    small = np.array([_small(truth) for truth in truths], dtype=bool)
+    small = small[small.any(axis=(1, 2))] if len(small) else small
+    if not len(small):
+        raise MeasureError("an average map needs training masks with lesions; there is none")
+    frequency = small.mean(axis=0)
+    levels = np.unique(np.quantile(frequency[frequency > 0], np.linspace(0, 1, _MAP_LEVELS)))
+    dice = [_mean_dice(frequency >= level, small) for level in levels]
+    return PriorMap(np.asarray(frequency), float(levels[int(np.argmax(dice))]))
+
+
+def _mean_dice(pred: Selection, truths: NDArray[np.bool_]) -> float:
+    common = truths[:, pred].sum(axis=1)
+    return float((2 * common / (pred.sum() + truths.sum(axis=(1, 2)))).mean())
+
+
+def _small(truth: Selection) -> Selection:
+    """A mask at the map's resolution by the nearest pixel."""
+    rows, columns = (_nearest(size, length) for size, length in zip(MAP_SHAPE, truth.shape, strict=True))
+    return truth[np.ix_(rows, columns)]
+
+
+def _places(shape: Shape) -> list[NDArray[np.intp]]:
+    return [_nearest(length, size) for length, size in zip(shape, MAP_SHAPE, strict=True)]
+
+
+def _nearest(wanted: int, given: int) -> NDArray[np.intp]:
+    """For each of `wanted` places along an axis the index of the pixel of `given` that lies there."""
+    return ((np.arange(wanted) + 0.5) * given / wanted).astype(np.intp)
+
+
+@dataclass(frozen=True, eq=False)
+class Blobs:
+    """Bright round spots of one image, the surest first.
+
+    Attributes:
+        centres: [n, 2] (row, column).
+        radii: [n] pixels.
+        scores: [n] −σ²∇² of the image at the spot, in standard deviations of the image.
+    """
+
+    centres: NDArray[np.intp]
+    radii: Floats
+    scores: Floats
+
+    def discs(self, shape: Shape, threshold: float) -> Selection:
+        """The spots with at least this score as discs, [y, x]."""
+        mask = np.zeros(shape, dtype=bool)
+        for centre, radius, score in zip(self.centres, self.radii, self.scores, strict=True):
+            if score >= threshold:
+                _paint(mask, centre, radius)
+        return mask
+
+
+def find_blobs(image: Pixels, sigmas: Sequence[float] = BLOB_SIGMAS) -> Blobs:
+    """Maxima over place and width of the scale-normalised Laplacian of Gaussian (Lindeberg 1998, section 3).
+
+    Args:
+        image: [y, x], dense is bright.
+        sigmas: widths in pixels, ascending.
+    """
+    from scipy import ndimage
+
+    grey = image.astype(np.float32)
+    grey = (grey - grey.mean()) / (float(grey.std()) or 1.0)
+    stack = np.stack([-(sigma**2) * ndimage.gaussian_laplace(grey, sigma, truncate=3) for sigma in sigmas])
+    is_peak = (stack == ndimage.maximum_filter(stack, size=(3, 5, 5))) & (stack > 0)
+    scale, row, column = np.nonzero(is_peak)
+    scores = stack[scale, row, column].astype(np.float64)
+    order = np.argsort(-scores, kind="stable")[:BLOBS_AN_IMAGE]
+    radii = np.asarray(sigmas)[scale[order]] * math.sqrt(2)
+    return Blobs(np.stack([row, column], axis=1)[order], radii, scores[order])
+
+
+def _paint(mask: Selection, centre: NDArray[np.intp], radius: float) -> None:
+    reach = math.ceil(radius)
+    low = np.maximum(centre - reach, 0)
+    high = np.minimum(centre + reach + 1, mask.shape)
+    rows, columns = np.ogrid[low[0] : high[0], low[1] : high[1]]
+    disc = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 <= radius**2
+    mask[low[0] : high[0], low[1] : high[1]] |= disc
+
+
+def blob_threshold(found: Sequence[tuple[Blobs, Selection]]) -> float:
+    """The score from which spots are taken: where the mean Dice over images with a lesion is highest.
+
+    Args:
+        found: the spots and the truth [y, x] of images that are not reported.
+
+    Raises:
+        MeasureError: none of them has a lesion and a spot.
+    """
+    usable = [(blobs, truth) for blobs, truth in found if truth.any() and len(blobs.scores)]
+    if not usable:
+        raise MeasureError("a blob detector's threshold needs training images with lesions; there is none")
+    levels = np.quantile(np.concatenate([blobs.scores for blobs, _ in usable]), np.linspace(0, 1, _MAP_LEVELS))
+    dice = np.mean([_dice_by_level(blobs, truth, levels) for blobs, truth in usable], axis=0)
+    return float(levels[int(np.argmax(dice))])
+
+
+def _dice_by_level(blobs: Blobs, truth: Selection, levels: Floats) -> Floats:
+    """[levels] Dice of one image, as spots are added one by one."""
+    mask = np.zeros(truth.shape, dtype=bool)
+    size, after = int(truth.sum()), [0.0]
+    for centre, radius in zip(blobs.centres, blobs.radii, strict=True):
+        _paint(mask, centre, radius)
+        after.append(2 * int((mask & truth).sum()) / (int(mask.sum()) + size))
+    taken = np.searchsorted(-blobs.scores, -levels, side="right")
+    return np.asarray(after)[taken]

@@ -1,0 +1,141 @@
+"""What a probability map is worth beyond its mask at one threshold: ranking, calibration, and every other threshold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+
+from hilum.core.figures import Figure
+from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
+from hilum.evaluate.bootstrap import Resamples, pooled_figure
+from hilum.metrics.calibration import (
+    REGION_MM,
+    REGION_PX,
+    Reliability,
+    calibration_error_of_sums,
+    calibration_region,
+    equal_mass_edges,
+    equal_width_edges,
+    reliability,
+)
+from hilum.metrics.overlap import Ratio
+from hilum.metrics.probability import (
+    ScoreCounts,
+    average_precision,
+    average_precision_of_sums,
+    count_on_levels,
+    roc_auc,
+    roc_auc_of_sums,
+)
+
+SCAN = np.arange(1, 100) / 100
+"""Thresholds at which every case is counted."""
+
+_LEVELS = 1000
+"""Levels on which scores are pooled: few enough for a thousand resamples; equal levels count as tied."""
+
+
+@dataclass(frozen=True, eq=False)
+class CaseScores:
+    """A case's probabilities, counted.
+
+    Attributes:
+        values: figures of this case by name; NaN where a class is absent or nothing is near.
+        counts: pixels by probability on `_LEVELS`, for pooling.
+        scan: [thresholds, 4] tp, fp, fn, tn at each of `SCAN`.
+        reliability: bins of equal width inside the calibration region.
+    """
+
+    values: Mapping[str, float]
+    counts: ScoreCounts
+    scan: Floats
+    reliability: Reliability
+
+
+def case_scores(
+    probability: Floats, truth: Selection, pred: Selection, spacing_mm: Sequence[float] | None
+) -> CaseScores:
+    """Count a case's probabilities.
+
+    Args:
+        probability: 0 to 1, [y, x] or [z, y, x].
+        truth: the same shape.
+        pred: the prediction at its threshold; calibration is looked at around truth and prediction.
+        spacing_mm: step along each axis; None counts the region in pixels.
+    """
+    fine = count_on_levels(probability, truth)
+    spacing = [1.0] * truth.ndim if spacing_mm is None else spacing_mm
+    region = calibration_region(pred, truth, spacing, REGION_PX if spacing_mm is None else REGION_MM)
+    near, there = probability[region], truth[region]
+    binned = reliability(near, there, equal_width_edges())
+    values = {"roc_auc": roc_auc(fine), "average_precision": average_precision(fine), "ece": binned.error}
+    values["ace"] = reliability(near, there, equal_mass_edges(near)).error if near.size else binned.error
+    return CaseScores(values, _coarse(fine), _scan(fine), binned)
+
+
+def _coarse(fine: ScoreCounts) -> ScoreCounts:
+    level = np.rint(fine.score * _LEVELS).astype(np.intp)
+    positives, negatives = (
+        np.bincount(level, weights=part, minlength=_LEVELS + 1).astype(np.float64)
+        for part in (fine.positives, fine.negatives)
+    )
+    return ScoreCounts(np.arange(_LEVELS + 1) / _LEVELS, positives, negatives)
+
+
+def _scan(fine: ScoreCounts) -> Floats:
+    first = np.searchsorted(fine.score, SCAN)
+    above = [np.append(part[::-1].cumsum()[::-1], 0)[first] for part in (fine.positives, fine.negatives)]
+    tp, fp = above
+    return np.stack([tp, fp, fine.positives.sum() - tp, fine.negatives.sum() - fp], axis=1)
+
+
+def pooled_scores(cases: Sequence[CaseScores]) -> tuple[ScoreCounts, Reliability]:
+    """All cases' pixels together; at least one case."""
+    return reduce(add, (case.counts for case in cases)), reduce(add, (case.reliability for case in cases))
+
+
+def pooled_score_figures(cases: Sequence[CaseScores], draw: Resamples) -> list[Figure]:
+    """ROC AUC, average precision and ECE of all pixels together, with intervals."""
+    ranks = np.stack([np.concatenate([case.counts.positives, case.counts.negatives]) for case in cases])
+    bins = [case.reliability for case in cases]
+    sums = np.stack([np.concatenate([one.count, one.probability_sum, one.positives]) for one in bins])
+    return [
+        pooled_figure("roc_auc_pooled", ranks, lambda s: roc_auc_of_sums(*np.split(s, 2, axis=-1)), draw),
+        pooled_figure(
+            "average_precision_pooled", ranks, lambda s: average_precision_of_sums(*np.split(s, 2, axis=-1)), draw
+        ),
+        pooled_figure("ece", sums, lambda s: calibration_error_of_sums(*np.split(s, 3, axis=-1)), draw),
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class ThresholdScan:
+    """What other thresholds would have given on the same cases.
+
+    Attributes:
+        thresholds: [n].
+        dice_mean: [n] over cases with a lesion.
+        dice_pooled: [n].
+    """
+
+    thresholds: Floats
+    dice_mean: Floats
+    dice_pooled: Floats
+
+    @property
+    def best(self) -> float:
+        """The threshold with the highest mean Dice; the middle one of several equally good."""
+        good = np.flatnonzero(self.dice_mean >= self.dice_mean.max() - 1e-12)
+        return float(self.thresholds[good[(len(good) - 1) // 2]])
+
+
+def threshold_scan(cases: Sequence[CaseScores]) -> ThresholdScan | None:
+    """Dice at every threshold of `SCAN`; None when no case has a lesion."""
+    tables = np.stack([case.scan for case in cases]) if cases else np.zeros((0, len(SCAN), 4))
+    with_lesion = tables[tables[:, 0, 0] + tables[:, 0, 2] > 0]
+    if not len(with_lesion):
+        return None
+    return ThresholdScan(SCAN, Ratio.DICE.of_sums(with_lesion).mean(axis=0), Ratio.DICE.of_sums(tables.sum(axis=0)))

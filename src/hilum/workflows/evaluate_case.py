@@ -1,0 +1,175 @@
+"""One case of an evaluation, from files to its result; runs in a process of its own."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from hilum.core import Failure, HilumError, InputError, Mask, UnsupportedError
+from hilum.core.mask import Labels, Selection
+from hilum.core.volume import Voxels
+from hilum.evaluate.cases import CaseResult, JudgeRule, Pair, judge_case
+from hilum.evaluate.rivals import Blobs, PriorMap, all_background, copied_prior, find_blobs
+from hilum.io import read_mask, read_radiograph
+from hilum.workflows.evaluate_data import CaseSource, true_nodules
+from hilum.workflows.evaluate_predictions import Found, Reading, find_prediction, is_on_grid, on_grid, read_numbers
+from hilum.workflows.output import sha256_of
+
+BACKGROUND, MAP, BLOBS, PRIOR = "all background", "average prior map", "blob detector (LoG)", "prior's mask copied"
+
+
+@dataclass(frozen=True, eq=False)
+class Rivals:
+    """Trivial rivals as far as this data allows them.
+
+    Attributes:
+        prior_map: the average of the training masks; None without training cases.
+        blob_threshold: score from which spots count; None without training images.
+        notes: why one is missing.
+    """
+
+    prior_map: PriorMap | None = None
+    blob_threshold: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class CaseJob:
+    """What all cases share.
+
+    Attributes:
+        folder: of the predictions.
+        reading: how predictions are to be understood.
+        threshold: NaN for masks.
+        rule: how a case is judged.
+        resample: whether predictions on other grids are brought to the truth's.
+        rivals: to be judged beside.
+    """
+
+    folder: Path
+    reading: Reading
+    threshold: float
+    rule: JudgeRule
+    resample: bool = False
+    rivals: Rivals = field(default_factory=Rivals)
+
+
+@dataclass(frozen=True, eq=False)
+class CaseOutcome:
+    """What became of a case.
+
+    Attributes:
+        result: its figures.
+        rivals: results of the rivals by name.
+        content: SHA-256 of the prediction's file.
+        was_resampled: whether it lay on another grid.
+    """
+
+    result: CaseResult
+    rivals: dict[str, CaseResult]
+    content: str
+    was_resampled: bool
+
+
+Outcome: TypeAlias = CaseOutcome | Failure
+
+
+def judge_source(case: CaseSource, job: CaseJob) -> Outcome:
+    """Judge one case; what goes wrong with its files is a failure, not an end."""
+    try:
+        return _judge(case, job)
+    except HilumError as error:
+        return Failure(case.key, error.message, error.remedy)
+
+
+def _judge(case: CaseSource, job: CaseJob) -> CaseOutcome:
+    found = find_prediction(job.folder, case.key)
+    truth = read_truth(case, job.rule)
+    pred, probability, was_resampled = predicted(found, truth, job)
+    spacing = spacing_of(case, truth)
+    nodules = true_nodules(case, truth.labels.shape) if truth.labels.ndim == 2 else ()
+    result = judge_case(Pair(case.key, case.patient, pred, truth.labels, spacing, probability, nodules), job.rule)
+    main = found.probability or found.mask
+    return CaseOutcome(result, _judge_rivals(case, truth, job), sha256_of(main) if main else "", was_resampled)
+
+
+def read_truth(case: CaseSource, rule: JudgeRule) -> Mask:
+    """The true mask with declared labels.
+
+    Raises:
+        InputError: it can't be read, or has a label that nobody declared.
+    """
+    from hilum.workflows.evaluate_predictions import as_declared
+
+    mask = read_mask(case.truth)
+    return Mask(as_declared(mask.labels, case.truth, tuple(rule.labels)), mask.geometry, mask.pixel_mm)
+
+
+def spacing_of(case: CaseSource, truth: Mask) -> tuple[float, ...] | None:
+    """Steps along the truth's axes in mm; None when nobody knows."""
+    if truth.geometry is not None:
+        return truth.geometry.spacing_zyx_mm
+    return case.pixel_mm or truth.pixel_mm
+
+
+def predicted(found: Found, truth: Mask, job: CaseJob) -> tuple[Labels, Voxels | None, bool]:
+    """Labels, probabilities (None for a mask), and whether they were resampled.
+
+    Raises:
+        HilumError: the files can't be used, or a threshold is missing.
+    """
+    has_threshold = not np.isnan(job.threshold)
+    main = found.probability if found.probability and (has_threshold or not found.mask) else found.mask
+    if main is None:
+        raise InputError("there is no prediction.", "")
+    numbers = read_numbers(main, job.reading)
+    array, moved = on_grid(numbers, truth, main, resample=job.resample), not is_on_grid(numbers, truth)
+    if not numbers.is_probability:
+        return array, None, moved
+    if not has_threshold:
+        raise InputError(
+            f"{main.name} holds probabilities, and nobody said from which one on a pixel is in.",
+            "Give --threshold-from with an evaluation on validation, or state one with --threshold.",
+        )
+    if len(job.rule.labels) > 1:
+        raise UnsupportedError(
+            f"{main.name} holds one probability, and {len(job.rule.labels)} classes are declared.", "Give label maps."
+        )
+    label = next(iter(job.rule.labels))
+    return ((array >= job.threshold) * np.uint8(label)).astype(np.uint8), array, moved
+
+
+def _judge_rivals(case: CaseSource, truth: Mask, job: CaseJob) -> dict[str, CaseResult]:
+    """Each rival by the same figures, but for distances between surfaces."""
+    rule = JudgeRule({1: "lesion"}, with_surfaces=False, match=job.rule.match)
+    is_lesion = truth.labels > 0
+    spacing = spacing_of(case, truth)
+    return {
+        name: judge_case(Pair(case.key, case.patient, mask.astype(np.uint8), is_lesion.astype(np.uint8), spacing), rule)
+        for name, mask in _rival_masks(case, truth, job.rivals).items()
+        if mask.shape == is_lesion.shape
+    }
+
+
+def _rival_masks(case: CaseSource, truth: Mask, rivals: Rivals) -> dict[str, Selection]:
+    shape = truth.labels.shape
+    masks = {BACKGROUND: all_background(shape)}
+    if rivals.prior_map is not None:
+        masks[MAP] = rivals.prior_map.predict(shape)
+    if rivals.blob_threshold is not None and case.image is not None:
+        masks[BLOBS] = blobs_of(case).discs(shape, rivals.blob_threshold)
+    if case.prior is not None:
+        masks[PRIOR] = copied_prior(read_mask(case.prior).labels > 0)
+    return masks
+
+
+def blobs_of(case: CaseSource) -> Blobs:
+    """The spots of a case's image.
+
+    Raises:
+        InputError: it has no image, or none that can be read.
+    """
+    if case.image is None:
+        raise InputError(f"{case.key} has no image.", "")
+    return find_blobs(read_radiograph(case.image).array)

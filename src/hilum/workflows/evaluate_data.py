@@ -1,0 +1,264 @@
+"""What predictions are judged against: a data set's split, or a plain folder of true masks."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hilum.core import InputError, Nodule, UnreadableError
+from hilum.core.mask import Labels
+from hilum.core.radiograph import PixelMm
+from hilum.datasets.drr_pairs import PairNodule
+from hilum.evaluate.cases import TrueNodule
+from hilum.io import read_json, read_mask
+from hilum.io.read import files_in
+from hilum.io.volumes import WRITABLE
+from hilum.workflows.output import sha256_of
+
+DATASET = "dataset.json"
+SCHEMA = "hilum.dataset/1"
+ALL = "all"
+SPLITS = ("train", "validation", "test")
+MASK_SUFFIXES = (*WRITABLE, ".png", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class CaseSource:
+    """One case's files.
+
+    Attributes:
+        key: names its prediction.
+        patient: whose it is.
+        truth: the true mask.
+        image: the picture; None when there is none.
+        nodules: `nodules.json` with the readers' nodules; None when there is none.
+        pixel_mm: row and column step of a 2D image, where it is known.
+        prior: an earlier mask of the same patient; None when there is none.
+        content: SHA-256 of the image, "" when unknown.
+    """
+
+    key: str
+    patient: str
+    truth: Path
+    image: Path | None = None
+    nodules: Path | None = None
+    pixel_mm: PixelMm | None = None
+    prior: Path | None = None
+    content: str = ""
+
+
+@dataclass(frozen=True)
+class TruthSource:
+    """The cases that are reported, and what is known around them.
+
+    Attributes:
+        data: name, without its place on this machine.
+        split: which part.
+        split_hash: of the stored split; "" when there is none.
+        truth: its name.
+        cases: those that are reported.
+        training: those that a trivial rival may learn from; none of them is reported.
+        patients_of: patients by split.
+        labels: classes that the data set declares; empty when it doesn't say.
+        knows_patients: whether somebody said whose the cases are.
+        is_lidc: whether the truth is LIDC's readers'.
+        hash: SHA-256 of what the truth is read from.
+    """
+
+    data: str
+    split: str
+    split_hash: str
+    truth: str
+    cases: tuple[CaseSource, ...]
+    training: tuple[CaseSource, ...] = ()
+    patients_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    labels: Mapping[int, str] = field(default_factory=dict)
+    knows_patients: bool = True
+    is_lidc: bool = False
+    hash: str = ""
+
+
+@dataclass(frozen=True)
+class TruthWanted:
+    """Which truth is asked for.
+
+    Attributes:
+        data: a data set's folder (or its `dataset.json`), or a folder of masks.
+        split: "train", "validation", "test" or "all".
+        truth: name of the masks; None takes "union", or the only ones.
+        patients: CSV with the columns key and patient, for a folder of masks.
+        pixel_mm: row and column step, for a folder of 2D masks.
+    """
+
+    data: Path
+    split: str = ALL
+    truth: str | None = None
+    patients: Path | None = None
+    pixel_mm: PixelMm | None = None
+
+
+def truth_source(wanted: TruthWanted) -> TruthSource:
+    """Find the truth.
+
+    Raises:
+        InputError: there is none, no such split or truth, or an option that doesn't fit.
+        UnreadableError: `dataset.json` is not what it says.
+    """
+    index = wanted.data if wanted.data.name == DATASET else wanted.data / DATASET
+    if index.is_file():
+        if wanted.patients or wanted.pixel_mm:
+            raise InputError("a data set knows its patients and pixel sizes;", "leave --patients and --pixel-mm out.")
+        return _of_dataset(index, wanted)
+    if not wanted.data.is_dir():
+        raise InputError(f"{wanted.data} is neither a data set nor a folder of true masks.", "Name its folder.")
+    return _of_folder(wanted)
+
+
+def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
+    content = read_json(index)
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise UnreadableError(f"{index} is no data set of the schema {SCHEMA}.", "Prepare it with hilum prepare.")
+    try:
+        return _cases_of(content, index, wanted)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnreadableError(f"{index} lacks {error}.", "Prepare the data set again.") from error
+
+
+def _cases_of(content: Mapping[str, Any], index: Path, wanted: TruthWanted) -> TruthSource:
+    splits = {name: list(content["splits"].get(name) or []) for name in SPLITS}
+    if wanted.split != ALL and not splits.get(wanted.split):
+        there = ", ".join([name for name, patients in splits.items() if patients] + [ALL])
+        raise InputError(f"the data set has no split {wanted.split!r}; it has {there}.", "Choose one with --split.")
+    truth = _truth_name(content["cases"], wanted.truth)
+    every = [_case(record, index.parent, truth) for record in content["cases"]]
+    reported = [one for one in every if wanted.split == ALL or one.patient in set(splits[wanted.split])]
+    learnable = set(splits["train"]) - {one.patient for one in reported}
+    if not reported:
+        raise InputError(f"the split {wanted.split!r} has no case.", "Choose another with --split.")
+    return TruthSource(
+        data=f"{content['kind']} {content['splits'].get('hash', '')[:8]}".strip(),
+        split=wanted.split,
+        split_hash=content["splits"].get("hash", ""),
+        truth=truth,
+        cases=tuple(reported),
+        training=tuple(one for one in every if one.patient in learnable),
+        patients_of=splits,
+        labels={int(label): str(name) for label, name in (content.get("labels") or {}).items()},
+        is_lidc=all(one.patient.startswith("LIDC-IDRI-") for one in reported),
+        hash=sha256_of(index),
+    )
+
+
+def _truth_name(records: Sequence[Mapping[str, Any]], wanted: str | None) -> str:
+    names = list(dict.fromkeys(name for record in records for name in record["masks"]))
+    if wanted is None and ("union" in names or len(names) == 1):
+        return "union" if "union" in names else names[0]
+    if wanted is None or wanted not in names:
+        asked = f"no truth {wanted!r}" if wanted else "several truths"
+        raise InputError(f"the data set has {asked}; it has {', '.join(names)}.", "Choose one with --truth.")
+    return wanted
+
+
+def _case(record: Mapping[str, Any], folder: Path, truth: str) -> CaseSource:
+    def path(name: str | None) -> Path | None:
+        return folder / name if name else None
+
+    steps = record.get("pixel_mm")
+    return CaseSource(
+        key=str(record["key"]),
+        patient=str(record["patient"]),
+        truth=folder / record["masks"][truth],
+        image=path(record.get("image")),
+        nodules=path(record.get("nodules")),
+        pixel_mm=(float(steps[0]), float(steps[1])) if steps else None,
+        prior=path(record["masks"].get("prior")),
+        content=str(record.get("sha256", "")),
+    )
+
+
+def _of_folder(wanted: TruthWanted) -> TruthSource:
+    """A folder of masks named by key: one split, "all"."""
+    if wanted.split != ALL:
+        raise InputError(f"{wanted.data} is a plain folder: it has no split {wanted.split!r}.", "Take --split all.")
+    named = {key_of(path): path for path in sorted(wanted.data.iterdir()) if key_of(path)}
+    if not named:
+        raise InputError(f"{wanted.data} holds no masks ({', '.join(MASK_SUFFIXES)}).", "Name the folder with truth.")
+    patients = _patients(wanted.patients, named)
+    return TruthSource(
+        data=wanted.data.resolve().name,
+        split=ALL,
+        split_hash="",
+        truth=wanted.truth or "mask",
+        cases=tuple(
+            CaseSource(key, patients.get(key, key), path, pixel_mm=wanted.pixel_mm) for key, path in named.items()
+        ),
+        knows_patients=wanted.patients is not None,
+        hash=folder_hash(wanted.data),
+    )
+
+
+def key_of(path: Path) -> str:
+    """The case that a mask's name stands for; "" when it is no mask's name."""
+    name = path.name
+    suffix = next((one for one in MASK_SUFFIXES if name.lower().endswith(one)), None)
+    return "" if suffix is None or name.startswith(".") or not path.is_file() else name[: -len(suffix)]
+
+
+def _patients(path: Path | None, named: Mapping[str, Path]) -> dict[str, str]:
+    if path is None:
+        return {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        found = {row["key"]: row["patient"] for row in rows}
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}.", "Give a CSV with key,patient.") from error
+    except (KeyError, UnicodeDecodeError) as error:
+        raise UnreadableError(f"{path} is no CSV with the columns key and patient.", "Write it anew.") from error
+    if missing := sorted(named.keys() - found.keys()):
+        raise InputError(f"{path} doesn't name the patient of {', '.join(missing[:3])}.", "Add the missing rows.")
+    return found
+
+
+def folder_hash(folder: Path) -> str:
+    """One hash over names and contents of all files of a folder."""
+    import hashlib
+
+    lines = [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}" for path in files_in(folder)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def true_nodules(case: CaseSource, shape: tuple[int, ...]) -> tuple[TrueNodule, ...]:
+    """The readers' nodules of a 2D case, as silhouettes of their consensus; those on another grid are left out.
+
+    Raises:
+        InputError: a file that `nodules.json` names can't be read.
+    """
+    if case.nodules is None:
+        return ()
+    content = read_json(case.nodules)
+    level = float(content["study"].get("consensus", 0.5))
+    found = []
+    for entry in content["nodules"]:
+        if not entry.get("votes") or not entry.get("reader_count"):
+            continue
+        votes, readers = (_counts(case.nodules.parent / entry[name]) for name in ("votes", "readers"))
+        nodule = PairNodule(Nodule(str(entry["id"]), reader_count=int(entry["reader_count"])), votes, readers)
+        if votes.shape == shape:
+            size, seen = (entry.get(name) for name in ("equivalent_diameter_mm", "visibility"))
+            found.append(
+                TrueNodule(
+                    nodule.nodule.id,
+                    nodule.silhouette(level),
+                    nodule.reader_count,
+                    math.nan if size is None else float(size),
+                    math.nan if seen is None else float(seen),
+                )
+            )
+    return tuple(found)
+
+
+def _counts(path: Path) -> Labels:
+    return read_mask(path).labels
