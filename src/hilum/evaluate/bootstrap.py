@@ -45,7 +45,7 @@ def resample_patients(patients: Sequence[str], rng: np.random.Generator, number:
         InputError: there are no cases.
     """
     if not len(patients):
-        raise InputError("a bootstrap needs cases; there are none.")
+        raise InputError("a bootstrap draws from cases, and there are no cases.")
     names, patient = np.unique(np.asarray(patients), return_inverse=True)
     times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=number)
     return Resamples(times[:, patient].astype(np.float64), patient)

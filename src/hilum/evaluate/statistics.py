@@ -151,7 +151,8 @@ def power_of_paired_t(difference: float, spread: float, patients: int, alpha: fl
 
     critical = float(t.ppf(1 - alpha / 2, patients - 1))
     shift = abs(difference) / spread * math.sqrt(patients)
-    return float(nct.sf(critical, patients - 1, shift) + nct.cdf(-critical, patients - 1, shift))
+    # The second term is the chance to find it on the wrong side, as the mirror image's: nct.cdf is NaN far out.
+    return float(nct.sf(critical, patients - 1, shift) + nct.sf(critical, patients - 1, -shift))
 
 
 def minimal_detectable_difference(spread: float, patients: int, alpha: float = ALPHA, power: float = POWER) -> float:
