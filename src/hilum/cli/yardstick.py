@@ -1,5 +1,6 @@
 """`hilum yardstick`."""
 
+import math
 import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -64,5 +65,5 @@ def _print_text(found: "Yardstick") -> None:
         if title != (title := f"{row.view}, reader against {row.against}"):
             print(f"\n{title}")
         one = row.figure
-        # "nan" is what a table of figures shows where there is no interval.
-        print(f"  {row.group:<18} {one.value:.3f} ({one.low:.3f}–{one.high:.3f})  n {one.n}, {row.patients} patients")
+        between = "" if math.isnan(one.low) else f" ({one.low:.3f}–{one.high:.3f})"
+        print(f"  {row.group:<18} {one.value:.3f}{between}  n {one.n}, {row.patients} patients")

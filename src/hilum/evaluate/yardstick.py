@@ -5,8 +5,8 @@ the rule `INSIDE` on the CT's voxels. `docs/explanation/yardstick.md` has the fi
 others'.
 
 What is compared is the whole nodule in 3D, its silhouette from the front (a consensus is taken in 3D, then projected,
-as in the `consensus` truth of DRR pairs), or each axial slice. A case is a nodule, or a slice; its figure is the mean over
-its readers, so that a nodule with four readers weighs no more than one with three. Cases without truth (an empty
+as in the `consensus` truth of DRR pairs), or each axial slice. A case is a nodule, or a slice; its figure is the mean
+over its readers, so that a nodule with four readers weighs no more than one with three. Cases without truth (an empty
 consensus) have no Dice and are left out. Held-out patients are refused.
 """
 
@@ -26,6 +26,7 @@ from hilum.core.mask import Selection
 from hilum.datasets.drr_pairs import disc_diameter_mm
 from hilum.datasets.lidc import LidcNodule, lidc_nodules
 from hilum.datasets.splits import is_held_out
+from hilum.evaluate.bootstrap import mean_figures, resample_patients
 from hilum.io.lidc import Read
 from hilum.measure import equivalent_diameter_mm
 from hilum.metrics.overlap import Ratio
@@ -280,28 +281,15 @@ def _band(low: float, high: float) -> str:
 def _row(
     view: View, against: Against, name: str, nodules: Sequence[ReaderAgreement], draw: tuple[int, int]
 ) -> YardstickRow | None:
+    if not nodules:
+        return None
     values = [nodule.dice[view][against] for nodule in nodules]
-    patients = (
-        np.repeat([nodule.patient for nodule in nodules], [len(one) for one in values]) if nodules else np.zeros(0)
-    )
-    cases = np.concatenate(values) if values else np.zeros(0)
+    patients = np.repeat([nodule.patient for nodule in nodules], [len(one) for one in values])
+    cases = np.concatenate(values)
     known = np.isfinite(cases)
     cases, patients = cases[known], patients[known]
     if not len(cases):
         return None
-    low, high = _interval_by_patient(cases, patients, *draw)
-    figure = Figure("dice", float(cases.mean()), low, high, len(cases))
+    resamples = resample_patients(patients.tolist(), np.random.default_rng(draw[1]), draw[0])
+    figure = mean_figures({"dice": cases}, resamples)["dice"]
     return YardstickRow(view, against, name, figure, len(np.unique(patients)))
-
-
-def _interval_by_patient(
-    cases: Floats, patients: NDArray[np.generic], bootstraps: int, seed: int
-) -> tuple[float, float]:
-    """The 95 % interval of the mean over cases when patients are drawn with replacement; NaN without draws."""
-    _, owner = np.unique(patients, return_inverse=True)
-    sums, counts = np.bincount(owner, weights=cases), np.bincount(owner)
-    drawn = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=bootstraps)
-    if not bootstraps or len(sums) < 2:
-        return math.nan, math.nan
-    low, high = np.percentile((drawn @ sums) / (drawn @ counts), (2.5, 97.5))
-    return float(low), float(high)
