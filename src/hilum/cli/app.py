@@ -16,6 +16,7 @@ from hilum.cli.convert import convert
 from hilum.cli.demo import demo
 from hilum.cli.doctor import doctor
 from hilum.cli.drr import drr
+from hilum.cli.evaluate import evaluate
 from hilum.cli.froc import froc
 from hilum.cli.info import info
 from hilum.cli.prepare import prepare
@@ -37,6 +38,7 @@ hilum info scans/patient7     what is in a folder, and what is odd about it
 hilum convert scan ct.nii.gz  a DICOM series as NIfTI
 hilum drr ct.nii.gz xray      the X-ray of a CT, with its nodules' shadows
 hilum prepare drr-pairs a b   a folder of CTs to a data set of X-rays
+hilum evaluate masks out …    predictions of any tool against a data set
 hilum froc … out              detections judged by LUNA16's rule
 hilum yardstick               how well radiologists agree, by size
 hilum doctor                  what is installed, what is missing, what to do
@@ -49,7 +51,7 @@ hilum doctor                  what is installed, what is missing, what to do
 app.register_install_completion_command()
 app["--install-completion"].group = "Parameters"
 app.meta.group_parameters = "Parameters"
-for command in (demo, info, convert, drr, prepare, froc, yardstick, doctor, bench):
+for command in (demo, info, convert, drr, prepare, evaluate, froc, yardstick, doctor, bench):
     app.command(command)
 
 

@@ -71,10 +71,7 @@ class CaseRow:
 
     key: str
     patient: str
-    values: Mapping[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
+    values: Mapping[str, float] = field(default_factory=dict)  # a plain dict: rows travel between processes
 
 
 @dataclass(frozen=True, eq=False)

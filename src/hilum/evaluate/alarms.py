@@ -122,3 +122,8 @@ def undefined_figures(figures: Iterable[Figure], cases: int) -> tuple[Alarm, ...
     """Figures that no case has, such as millimetres on pictures without spacing."""
     missing = [figure.name for figure in figures if math.isnan(figure.value)] if cases else []
     return _alarm("undefined_figures", "Some figures have no case that defines them.", missing, is_note=True)
+
+
+def unasked_predictions(names: Sequence[str]) -> tuple[Alarm, ...]:
+    """Predictions that no case of the truth asks for: keys may be misspelt."""
+    return _alarm("unasked_predictions", "Predictions are there that no case asks for.", names, is_note=True)

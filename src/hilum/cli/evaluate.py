@@ -1,0 +1,123 @@
+"""`hilum evaluate`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hilum.workflows.evaluate_files import EvaluateRun
+
+SOME_FAILED = 3
+
+
+def evaluate(
+    predictions: Path,
+    out: Path,
+    /,
+    *,
+    data: Path,
+    split: Literal["train", "validation", "test", "all"] = "all",
+    truth: str | None = None,
+    threshold: float | None = None,
+    threshold_from: Path | None = None,
+    kind: Annotated[Literal["auto", "masks", "probabilities"], Parameter(name="--as")] = "auto",
+    classes: Annotated[str | None, Parameter(name="--classes")] = None,
+    patients: Path | None = None,
+    pixel_mm: float | None = None,
+    resample: Annotated[bool, Parameter(negative="")] = False,
+    bootstraps: int = 1000,
+    seed: int = 0,
+    workers: int = 1,
+    force: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Judge predictions of any tool: every figure with its interval, beside trivial rivals, with alarms.
+
+    PREDICTIONS is a folder with one file a case, named by the case's key: KEY.png, KEY.nii.gz and so on, or the folder
+    that hilum predict leaves (KEY/mask.png, KEY/probability.png). Masks have 0 and 1 (or 0 and 255), label maps the
+    declared classes; probabilities are 16-bit pictures (65535 = 1) or numbers with fractions from 0 to 1.
+
+    OUT then holds evaluation.json, cases.csv (nan where undefined), report.html with its pictures as PNG, failures.json
+    and run.json. Cases that can't be judged are listed there, and the exit code is 3.
+
+    ```
+    hilum evaluate predictions out --data pairs --split validation
+    hilum evaluate probabilities out --data pairs --split test --threshold-from validation_out
+    hilum evaluate theirs out --data true_masks --patients whose.csv --pixel-mm 0.7
+    ```
+
+    Parameters
+    ----------
+    predictions
+        Folder of masks or probability maps.
+    out
+        Folder for the results.
+    data
+        A data set (hilum prepare), or a plain folder of true masks named by key.
+    split
+        Which part of the data set; a plain folder has only "all".
+    truth
+        Name of the true masks: union or consensus for DRR pairs.
+    threshold
+        Pixels with at least this probability are in. It is never chosen on the split that is reported.
+    threshold_from
+        Output of an evaluation on validation, whose best threshold is taken.
+    kind
+        What the numbers are, when files leave it open.
+    classes
+        Declared classes of label maps, such as "1=lung,2=covid,3=other"; one class without it, or the truth's labels.
+    patients
+        CSV with the columns key and patient, for a plain folder; intervals draw patients.
+    pixel_mm
+        Side of a pixel, for a plain folder of pictures; without it there are no millimetres.
+    resample
+        Bring predictions on another grid to the truth's; refused without it.
+    bootstraps
+        Draws of patients for the 95 % intervals.
+    seed
+        Seed of the draws.
+    workers
+        Processes at a time.
+    force
+        Replace what an earlier run of hilum left in OUT.
+    """
+    from hilum.cli.progress import bar
+    from hilum.workflows.evaluate import EvaluateOptions, run_evaluate
+    from hilum.workflows.evaluate_data import TruthWanted
+    from hilum.workflows.evaluate_predictions import As
+
+    wanted = TruthWanted(data, split, truth, patients, None if pixel_mm is None else (pixel_mm, pixel_mm))
+    options = EvaluateOptions(
+        threshold, threshold_from, As(kind), _classes(classes), resample, bootstraps, seed, workers
+    )
+    return _say(run_evaluate(predictions, wanted, out, options, force=force, track=bar))
+
+
+def _classes(words: str | None) -> "Mapping[int, str] | None":
+    from hilum.core import InputError
+
+    if words is None:
+        return None
+    pairs = [part.partition("=") for part in words.split(",")]
+    if not all(number.strip().isdecimal() and name.strip() for number, _, name in pairs):
+        raise InputError(f"classes are numbers and names, 1=lung,2=covid, got {words!r}.")
+    return {int(number): name.strip() for number, _, name in pairs}
+
+
+def _say(run: "EvaluateRun") -> int:
+    from hilum.report.evaluation import with_interval
+
+    found = run.evaluation
+    state = "Already there" if run.was_done else "Done"
+    print(f"{found.n_cases} cases, {found.n_empty_truth} without a lesion")
+    for name in ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image"):
+        print(f"{name:26} {with_interval(found.figures[name])}")
+    for alarm in found.alarms:
+        print(f"hilum: {'note' if alarm.is_note else 'alarm'}: {alarm.says} ({len(alarm.evidence)})", file=sys.stderr)
+    for failure in run.failures:
+        print(f"hilum: {failure.input}: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
+    print(f"{state}: {run.folder / 'report.html'}")
+    return SOME_FAILED if run.failures else 0

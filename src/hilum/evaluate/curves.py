@@ -1,0 +1,67 @@
+"""What a report draws of judged cases: curves, and which cases stand for the rest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hilum.core.evaluation import CaseRow
+from hilum.evaluate.cases import CaseResult
+from hilum.evaluate.scores import ThresholdScan, pooled_scores, threshold_scan
+from hilum.metrics.calibration import Reliability
+from hilum.metrics.froc import Detections, FrocCurve, froc_curve
+from hilum.metrics.probability import PrecisionRecall, Roc, precision_recall_curve, roc_curve
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Everything that a probability map gives beyond its mask.
+
+    Attributes:
+        roc: of all pixels together.
+        precision_recall: of all pixels together.
+        reliability: of the pixels around truth and prediction.
+        scan: Dice at other thresholds; None without a lesion.
+        froc: predicted components, scored by their highest probability; None without a lesion.
+    """
+
+    roc: Roc
+    precision_recall: PrecisionRecall
+    reliability: Reliability
+    scan: ThresholdScan | None
+    froc: FrocCurve | None
+
+
+def curves(cases: Sequence[CaseResult]) -> Curves | None:
+    """The curves; None where a prediction is a mask, which has one point only."""
+    scores = [case.scores for case in cases if case.scores is not None]
+    if not scores or len(scores) < len(cases):
+        return None
+    counts, binned = pooled_scores(scores)
+    found = Detections.of([(case.matches, case.candidate_scores) for case in cases])
+    return Curves(
+        roc=roc_curve(counts),
+        precision_recall=precision_recall_curve(counts),
+        reliability=binned,
+        scan=threshold_scan(scores),
+        froc=froc_curve(found) if found.lesions.sum() else None,
+    )
+
+
+def examples(rows: Sequence[CaseRow], each: int = 2) -> dict[str, tuple[CaseRow, ...]]:
+    """Best, median and worst cases by Dice; of equally bad ones those with the largest lesions come first.
+
+    Cases without a lesion have no Dice: of these, the ones with the largest false prediction are shown.
+    """
+    scored = [row for row in rows if row.values["truth_pixels"] > 0]
+    scored.sort(key=lambda row: (row.values["dice"], -row.values["truth_pixels"]))
+    middle = max(0, (len(scored) - each) // 2)
+    empty = [row for row in rows if row.values["truth_pixels"] == 0 and row.values["predicted_pixels"] > 0]
+    empty.sort(key=lambda row: -row.values["predicted_pixels"])
+    chosen = {"best": scored[::-1][:each], "median": scored[middle : middle + each], "worst": scored[:each]}
+    shown: set[str] = set()
+    found = {}
+    for name, some in (*chosen.items(), ("false alarm on an empty truth", empty[:each])):
+        fresh = tuple(row for row in some if row.key not in shown)
+        shown |= {row.key for row in fresh}
+        if fresh:
+            found[name] = fresh
+    return found

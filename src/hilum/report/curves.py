@@ -1,0 +1,173 @@
+"""Curves and distributions of an evaluation as pictures. Everything comes in computed."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hilum.core.geometry import Floats
+from hilum.core.radiograph import Pixels
+from hilum.metrics.calibration import Reliability
+from hilum.metrics.froc import FrocCurve
+from hilum.metrics.probability import PrecisionRecall, Roc
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, BAND, RED, GREY, GREEN = "#1f6feb", "#9ec5fe", "#d1242f", "#8b949e", "#1a7f37"
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A lesion on the picture of places: centre as shares of height and width, and whether it was found."""
+
+    row: float
+    column: float
+    size_mm: float
+    is_found: bool
+
+
+def ranking_picture(roc: Roc, curve: PrecisionRecall, areas: tuple[float, float], prevalence: float) -> bytes:
+    """PNG: ROC, and precision against recall with the precision of a coin.
+
+    Args:
+        roc: of all pixels.
+        curve: of all pixels.
+        areas: under the ROC curve, and average precision.
+        prevalence: share of pixels that are lesion.
+    """
+    figure = _figure(11, 4.6)
+    left, right = figure.subplots(1, 2)
+    left.plot(roc.false_positive_rate, roc.sensitivity, color=BLUE, linewidth=2, label=f"AUC {areas[0]:.4f}")
+    left.plot((0, 1), (0, 1), color=GREY, linestyle=":", label="chance")
+    _label(left, "false positive rate of pixels", "sensitivity of pixels", "ROC")
+    right.plot(curve.recall, curve.precision, color=BLUE, linewidth=2, label=f"average precision {areas[1]:.3f}")
+    right.axhline(prevalence, color=GREY, linestyle=":", label=f"chance {prevalence:.4f}")
+    _label(right, "recall of pixels", "precision of pixels", "Precision and recall")
+    for place in (left, right):
+        place.set_xlim(0, 1)
+        place.set_ylim(0, 1.02)
+        place.legend(frameon=False)
+    return _encoded(figure)
+
+
+def threshold_picture(
+    thresholds: Floats, dice: Mapping[str, Floats], used: float, froc: FrocCurve | None, binned: Reliability
+) -> bytes:
+    """PNG: Dice at every threshold, lesions found against false alarms, and the reliability diagram."""
+    figure = _figure(13, 4.3)
+    left, middle, right = figure.subplots(1, 3)
+    for (name, values), colour in zip(dice.items(), (BLUE, GREEN), strict=False):
+        left.plot(thresholds, values, color=colour, linewidth=2, label=name)
+    if np.isfinite(used):
+        left.axvline(used, color=RED, linestyle="--", label=f"used: {used:g}")
+    _label(left, "threshold", "Dice", "Dice at other thresholds")
+    left.legend(frameon=False)
+    if froc is not None:
+        middle.step(froc.false_positives, froc.sensitivity, where="post", color=BLUE, linewidth=2)
+        middle.plot(froc.false_positives[-1:], froc.sensitivity[-1:], "o", color=BLUE, clip_on=False)
+        middle.set_ylim(0, 1.02)
+        middle.set_xlim(left=0)
+    _label(middle, "false positives an image", "lesions found", "FROC of the predicted components")
+    _reliability(right, binned)
+    return _encoded(figure)
+
+
+def _reliability(place: "Axes", binned: Reliability) -> None:
+    place.plot((0, 1), (0, 1), color=GREY, linestyle=":", label="perfect")
+    known = binned.count > 0
+    sizes = 12 + 180 * binned.count[known] / max(float(binned.count.max()), 1)
+    place.plot(binned.mean_probability[known], binned.observed[known], color=BLUE, linewidth=1)
+    place.scatter(binned.mean_probability[known], binned.observed[known], s=sizes, color=BLUE, label="area: pixels")
+    place.set_xlim(0, 1)
+    place.set_ylim(0, 1.02)
+    _label(place, "predicted probability", "share that is lesion", "Reliability near lesions")
+    place.legend(frameon=False, loc="upper left")
+
+
+def distribution_picture(dice: Floats, hd95_mm: Floats) -> bytes:
+    """PNG: how Dice and the 95 % Hausdorff distance spread over the cases; without distances, Dice alone."""
+    known = [hd95_mm[np.isfinite(hd95_mm)]] if np.isfinite(hd95_mm).any() else []
+    figure = _figure(11 if known else 7, 3.8)
+    places = np.atleast_1d(figure.subplots(1, 1 + len(known)))
+    kept = dice[np.isfinite(dice)]
+    _histogram(places[0], kept, np.linspace(0, 1, 21), "Dice of a case with a lesion")
+    for values in known:
+        top = max(float(values.max()), 1.0)
+        _histogram(places[1], values, np.linspace(0, top, 21), "95 % Hausdorff distance, mm (where it exists)")
+    return _encoded(figure)
+
+
+def _histogram(place: "Axes", values: Floats, edges: Floats, words: str) -> None:
+    place.hist(values, bins=edges.tolist(), color=BAND, edgecolor=BLUE)
+    if len(values):
+        place.axvline(float(values.mean()), color=RED, linestyle="-", label=f"mean {values.mean():.3g}")
+        place.axvline(float(np.median(values)), color=GREEN, linestyle="--", label=f"median {np.median(values):.3g}")
+        place.legend(frameon=False)
+    _label(place, words, "cases", "")
+
+
+def groups_picture(groups: Mapping[str, Sequence[tuple[str, float, float, float, int]]]) -> bytes:
+    """PNG: sensitivity of parts with its interval.
+
+    Args:
+        groups: title of each panel, and in it name, value, low, high and number of each part.
+    """
+    figure = _figure(4.2 * max(len(groups), 1), 3.8)
+    places = np.atleast_1d(figure.subplots(1, max(len(groups), 1)))
+    for place, (title, parts) in zip(places, groups.items(), strict=True):
+        for x, (_, value, low, high, n) in enumerate(parts):
+            place.bar(x, value, color=BAND, edgecolor=BLUE)
+            if np.isfinite(low):
+                place.plot((x, x), (low, high), color=BLUE, linewidth=2)
+            place.annotate(f"{value:.2f}\nn {n}", (x, 0.99), ha="center", va="top", fontsize=9)
+        place.set_xticks(range(len(parts)), [part[0].replace("visibility ", "") for part in parts])
+        place.set_ylim(0, 1)
+        _label(place, "", "found", title)
+    return _encoded(figure)
+
+
+def places_picture(spots: Sequence[Spot], background: Pixels | None) -> bytes:
+    """PNG: where lesions lie that were found and missed, over one of the images; size of a spot: of the lesion."""
+    shape = (1, 1) if background is None else background.shape
+    height = 6.0
+    figure = _figure(height * shape[1] / shape[0] + 0.4, height)
+    place = figure.subplots()
+    if background is not None:
+        place.imshow(background, cmap="gray", extent=(0, 1, 1, 0), aspect="auto", alpha=0.55)
+    for is_found, colour, marker, name in ((True, GREEN, "o", "found"), (False, RED, "X", "missed")):
+        some = [spot for spot in spots if spot.is_found is is_found]
+        sizes = [30 + 6 * (spot.size_mm if np.isfinite(spot.size_mm) else 5) for spot in some]
+        style: dict[str, Any] = {"color": colour, "marker": marker, "edgecolor": "white", "linewidth": 0.6}
+        place.scatter(
+            [spot.column for spot in some], [spot.row for spot in some], s=sizes, label=f"{name}: {len(some)}", **style
+        )
+    place.set_xlim(0, 1)
+    place.set_ylim(1, 0)
+    place.set_xticks([])
+    place.set_yticks([])
+    place.legend(loc="lower center", ncols=2, framealpha=0.9)
+    return _encoded(figure)
+
+
+def _label(place: "Axes", x: str, y: str, title: str) -> None:
+    place.set_xlabel(x)
+    place.set_ylabel(y)
+    place.set_title(title, fontsize=11)
+    place.grid(color="#e3e6ea", linewidth=0.8)
+    place.set_axisbelow(True)
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _encoded(figure: "Figure") -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    return buffer.getvalue()

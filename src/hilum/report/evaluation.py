@@ -1,0 +1,243 @@
+"""An evaluation as a page: summary, training, evaluation, recommendations, technical details."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hilum.core import Failure
+from hilum.core.evaluation import Alarm, Evaluation, Group
+from hilum.core.figures import Figure
+from hilum.report.page import Page, Picture, Section, Table
+
+BANDS = ((0.8, "excellent"), (0.6, "good"), (0.4, "fair"), (-math.inf, "poor"))
+"""The sources' words for a Dice. A label beside the figure: .35 can be more than two readers agree on."""
+
+_HEADLINE = (
+    "dice_mean",
+    "dice_pooled",
+    "iou_mean",
+    "iou_pooled",
+    "precision_pooled",
+    "recall_pooled",
+    "lesion_sensitivity",
+    "false_positives_per_image",
+    "empty_false_positive_rate",
+)
+_FAILURES_SHOWN = 10
+_RIVAL_FIGURES = ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image")
+
+WORDS: Mapping[str, str] = {
+    "dice_mean": "Dice, mean of cases with a lesion",
+    "dice_pooled": "Dice, all pixels together",
+    "iou_mean": "IoU, mean of cases with a lesion",
+    "iou_pooled": "IoU, all pixels together",
+    "precision_mean": "precision (PPV), mean",
+    "precision_pooled": "precision (PPV), pooled",
+    "recall_mean": "recall (sensitivity), mean",
+    "recall_pooled": "recall (sensitivity), pooled",
+    "specificity_mean": "specificity, mean",
+    "specificity_pooled": "specificity, pooled",
+    "npv_mean": "NPV, mean",
+    "npv_pooled": "NPV, pooled",
+    "lesion_sensitivity": "lesions found",
+    "false_positives_per_image": "false positives an image",
+    "empty_false_positive_rate": "images without lesion that get a false alarm",
+    "hd_mm": "Hausdorff distance, mm",
+    "hd95_mm": "95 % Hausdorff distance, mm",
+    "assd_mm": "average surface distance, mm",
+    "robust_distance_mm": "robust surface distance, mm",
+    "nsd_2mm": "surface Dice at 2 mm",
+    "area_error_mm2": "area error, mm²",
+    "volume_error_mm3": "volume error, mm³",
+    "volume_error_percent": "size error, %",
+    "roc_auc_mean": "ROC AUC of pixels, mean of cases",
+    "roc_auc_pooled": "ROC AUC of pixels, pooled",
+    "average_precision_mean": "average precision of pixels, mean of cases",
+    "average_precision_pooled": "average precision of pixels, pooled",
+    "ece": "calibration error near lesions (ECE), pooled",
+    "ece_mean": "ECE, mean of cases",
+    "ace_mean": "ACE, mean of cases",
+    "image_sensitivity": "images with it where it was seen",
+    "image_specificity": "images without it that stayed clear",
+    "lesion_covered": "share of a lesion's pixels",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationReport:
+    """What the page says beyond the evaluation itself.
+
+    Attributes:
+        title: what was judged.
+        yardstick: how well readers agree on the same patients; None where nobody knows.
+        yardstick_words: which agreement that is.
+        training: name and value of what is known of the training; empty when nothing is.
+        recommendations: sentences.
+        curves: pictures of the whole split.
+        examples: pictures of single cases.
+        failures: cases that could not be judged.
+        notes: what else a reader should know.
+        provenance: name and value of what made it.
+    """
+
+    title: str
+    yardstick: Figure | None = None
+    yardstick_words: str = ""
+    training: Sequence[tuple[str, str]] = ()
+    recommendations: Sequence[str] = ()
+    curves: Sequence[Picture] = ()
+    examples: Sequence[Picture] = ()
+    failures: Sequence[Failure] = ()
+    notes: Sequence[str] = ()
+    provenance: Sequence[tuple[str, str]] = field(default_factory=tuple)
+
+
+def band(value: float) -> str:
+    """The sources' word for a Dice: excellent from .8, good from .6, fair from .4, else poor."""
+    return "–" if math.isnan(value) else next(word for least, word in BANDS if value >= least)
+
+
+def evaluation_page(found: Evaluation, report: EvaluationReport) -> Page:
+    """The page."""
+    sections = [
+        _summary(found, report),
+        *_alarm_sections(found.alarms),
+        _training(report),
+        _evaluation(found),
+        Section("Curves and distributions", pictures=report.curves),
+        *([Section("Best, median and worst cases", pictures=report.examples)] if report.examples else []),
+        Section("Recommendations", paragraphs=report.recommendations),
+        _details(report),
+    ]
+    return Page(report.title, _lead(found), sections, report.provenance)
+
+
+def _lead(found: Evaluation) -> str:
+    patients = len({row.patient for row in found.cases})
+    return (
+        f"{found.n_cases} cases of {patients} patients, {found.data}, split “{found.split}”, truth “{found.truth}”; "
+        f"{found.n_empty_truth} of them without a lesion. {_threshold_words(found)}"
+    )
+
+
+def _threshold_words(found: Evaluation) -> str:
+    if math.isnan(found.threshold.value):
+        return "Predictions are masks, so there is no threshold."
+    return f"Threshold {found.threshold.value:g}, chosen on: {found.threshold.chosen_on}."
+
+
+def _summary(found: Evaluation, report: EvaluationReport) -> Section:
+    dice = found.figures["dice_mean"]
+    said = [
+        f"Mean Dice {with_interval(dice)} over {dice.n} cases with a lesion; the sources' band: {band(dice.value)}."
+    ]
+    if report.yardstick is not None:
+        said.append(f"The human yardstick: {with_interval(report.yardstick)}. {report.yardstick_words}")
+    rows = [
+        [WORDS[name], with_interval(figure), _count(figure), band(figure.value) if name.startswith("dice") else ""]
+        for name in _HEADLINE
+        if (figure := found.figures.get(name)) is not None
+    ]
+    headline = Table(("", "value (95 % interval)", "n", "band"), rows, "Intervals: bootstrap over patients.")
+    return Section("Summary", said, tables=[headline, _rival_table(found)])
+
+
+def _rival_table(found: Evaluation) -> Table:
+    everyone = [Group("this", found.figures), *found.rivals]
+    rows = [
+        [group.name, *(with_interval(group.figures[name]) for name in _RIVAL_FIGURES if name in group.figures)]
+        for group in everyone
+    ]
+    caption = "Trivial rivals on the same cases. What they learn (a map, a threshold) comes from the training split."
+    return Table(("", *(WORDS[name] for name in _RIVAL_FIGURES)), rows, caption)
+
+
+def _alarm_sections(alarms: Sequence[Alarm]) -> list[Section]:
+    raised = [alarm for alarm in alarms if not alarm.is_note]
+    noted = [alarm for alarm in alarms if alarm.is_note]
+    if not alarms:
+        return [Section("Alarms", ("None: nothing that a reviewer would stop at was found.",))]
+    said = f"{len(raised) or 'No'} alarm{'s' if len(raised) != 1 else ''}: what a reviewer would ask about."
+    listed = [f"Alarm, {one.name}: {one.says} Evidence: {_evidence(one)}." for one in raised]
+    listed += [f"Worth knowing, {one.name}: {one.says} Evidence: {_evidence(one)}." for one in noted]
+    return [Section("Alarms", (said, *listed))]
+
+
+def _evidence(alarm: Alarm, most: int = 4) -> str:
+    more = f" and {len(alarm.evidence) - most} more" if len(alarm.evidence) > most else ""
+    return "; ".join(alarm.evidence[:most]) + more
+
+
+def _training(report: EvaluationReport) -> Section:
+    if not report.training:
+        return Section(
+            "Training", ("Nothing is known about how these predictions were made; their folder doesn't say.",)
+        )
+    return Section("Training", tables=[Table(("", "value"), [list(row) for row in report.training])])
+
+
+def _evaluation(found: Evaluation) -> Section:
+    every = Table(
+        ("", "value (95 % interval)", "n"),
+        [[WORDS.get(name, name), with_interval(figure), _count(figure)] for name, figure in found.figures.items()],
+        "All figures. n: cases (lesions for “lesions found”) that have the figure; the others are undefined, not 0. "
+        "A missed lesion has no surface distance, so distances are of cases with a prediction only.",
+    )
+    tables = [every]
+    for groups, caption in (
+        (
+            found.by_size,
+            "By size: equivalent diameter of a connected component of the truth; false positives by theirs.",
+        ),
+        (
+            found.by_readers,
+            "By how many readers outlined the nodule (all of its readers' nodules, whatever the truth).",
+        ),
+        (found.by_visibility, "By visibility, 0 to 1: size, contrast to noise and overlap."),
+        (found.by_class, "By class. A class that an image doesn't have is undefined there."),
+    ):
+        if groups:
+            tables.append(group_table(groups, caption))
+    return Section("Evaluation", tables=tables)
+
+
+def group_table(groups: Sequence[Group], caption: str) -> Table:
+    """Parts as rows, figures as columns."""
+    names = list(groups[0].figures)
+    first = groups[0].figures[names[0]].name
+    rows = [
+        [group.name, _count(group.figures[first]), *(with_interval(group.figures[name]) for name in names)]
+        for group in groups
+    ]
+    return Table(("", "n", *(WORDS.get(name, name) for name in names)), rows, caption)
+
+
+def _details(report: EvaluationReport) -> Section:
+    said = [
+        "Dice and IoU are means over cases with a lesion; cases without one are counted apart by their false alarms. "
+        "“Pooled” sums pixels over the split. A lesion is a connected component (corners touch); it is found when a "
+        "predicted pixel lies on it, and a predicted component is false when none of its pixels does.",
+        *report.notes,
+    ]
+    if report.failures:
+        said.append(
+            f"{len(report.failures)} cases could not be judged and are in no figure (all are in failures.json):"
+        )
+        said += [f"{one.input}: {one.error} {one.remedy}".rstrip() for one in report.failures[:_FAILURES_SHOWN]]
+    return Section("Technical details", said)
+
+
+def with_interval(figure: Figure) -> str:
+    """0.123 (0.100–0.150); an en dash where there is no value."""
+    if math.isnan(figure.value):
+        return "–"
+    digits = 3 if abs(figure.value) < 10 else 1
+    value = f"{figure.value:.{digits}f}"
+    if math.isnan(figure.low):
+        return value
+    joint = "–" if figure.low >= 0 else " to "
+    return f"{value} ({figure.low:.{digits}f}{joint}{figure.high:.{digits}f})".replace("-", "−")
+
+
+def _count(figure: Figure) -> str:
+    return str(figure.n)

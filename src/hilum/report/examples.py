@@ -1,0 +1,84 @@
+"""One case of an evaluation as a picture: the image, and its lesion enlarged, with truth and prediction outlined."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hilum.core.mask import Selection
+from hilum.core.radiograph import Pixels
+from hilum.report.pictures import dark_figure, encoded, halo
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TRUTH_COLOUR, PREDICTION_COLOUR = "#4cc9f0", "#f9c74f"
+_LEAST_HALF = 40
+"""Half the side of the enlarged part, in pixels, at least."""
+_HIGH = 4.6
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """What is to be shown.
+
+    Attributes:
+        title: case and figure.
+        image: [y, x], dense is bright; None where there is none.
+        truth: [y, x].
+        pred: [y, x].
+    """
+
+    title: str
+    image: Pixels | None
+    truth: Selection
+    pred: Selection
+
+
+def example_picture(shown: Example) -> bytes:
+    """PNG: truth in blue, prediction in yellow."""
+    rows, columns = shown.truth.shape
+    ratio = min(max(columns / rows, 0.5), 2.0)
+    figure = dark_figure(width=_HIGH * (1 + ratio) + 0.4, height=_HIGH + 0.5)
+    whole, part = figure.subplots(1, 2, width_ratios=(ratio, 1))
+    grey = np.zeros(shown.truth.shape, dtype=np.uint8) if shown.image is None else shown.image
+    low, high = (float(value) for value in np.quantile(grey, (0.005, 0.995)))
+    for place in (whole, part):
+        place.imshow(grey, cmap="gray", vmin=low, vmax=max(high, low + 1), interpolation="nearest")
+        _outline(place, shown.truth, TRUTH_COLOUR)
+        _outline(place, shown.pred, PREDICTION_COLOUR)
+        place.set_xticks([])
+        place.set_yticks([])
+        place.set_facecolor("black")
+    row, column, half = _frame(shown)
+    part.set_xlim(column - half, column + half)
+    part.set_ylim(row + half, row - half)
+    whole.plot(
+        np.array([-1, 1, 1, -1, -1]) * half + column, np.array([-1, -1, 1, 1, -1]) * half + row, color="white", lw=0.6
+    )
+    figure.suptitle(shown.title, color="white", fontsize=11)
+    return encoded(figure)
+
+
+def _outline(place: "Axes", mask: Selection, colour: str) -> None:
+    if mask.any() and not mask.all():
+        lines = place.contour(mask, [0.5], colors=colour, linewidths=1.3)
+        lines.set_path_effects(halo(2.2))
+
+
+def _frame(shown: Example) -> tuple[float, float, float]:
+    """Centre and half side of the enlarged part: around the truth, else the prediction, else the middle."""
+    look = shown.truth if shown.truth.any() else shown.pred
+    found = np.argwhere(look)
+    if not len(found):
+        return shown.truth.shape[0] / 2, shown.truth.shape[1] / 2, max(shown.truth.shape) / 2
+    low, high = found.min(axis=0), found.max(axis=0)
+    if (high - low).max() > max(shown.truth.shape) / 3:  # several lesions far apart: the first one found
+        from scipy import ndimage
+
+        labels, _ = ndimage.label(look)
+        largest = np.bincount(labels.ravel())[1:].argmax() + 1
+        found = np.argwhere(labels == largest)
+        low, high = found.min(axis=0), found.max(axis=0)
+    row, column = (low + high) / 2
+    return float(row), float(column), max(_LEAST_HALF, 0.9 * float((high - low).max()))

@@ -1,0 +1,301 @@
+"""Predictions against a truth: every figure with its interval, rivals, alarms, and a report (`hilum evaluate`)."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from hilum.core import Failure, HilumError, InputError
+from hilum.core.evaluation import Alarm, Evaluation, Group, Threshold
+from hilum.evaluate import alarms
+from hilum.evaluate.cases import CaseResult, JudgeRule
+from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, resamples_of
+from hilum.evaluate.rivals import blob_threshold, prior_map
+from hilum.evaluate.yardstick import View, YardstickRow, headline
+from hilum.io import read_mask
+from hilum.workflows.evaluate_case import CaseJob, CaseOutcome, Outcome, Rivals, blobs_of, judge_source, read_truth
+from hilum.workflows.evaluate_data import (
+    TruthSource,
+    TruthWanted,
+    folder_hash,
+    truth_source,
+)
+from hilum.workflows.evaluate_files import EvaluateRun, Material, left, write_evaluation
+from hilum.workflows.evaluate_predictions import As, Reading, find_prediction, read_numbers, require_folder, stray_files
+from hilum.workflows.evaluate_threshold import Chosen, chosen_threshold
+from hilum.workflows.output import Run, is_done, output_folder
+from hilum.workflows.pool import in_processes
+from hilum.workflows.track import Track, silently
+
+BLOB_CASES = 60
+"""Training images that the blob detector's threshold is chosen on: every n-th of those with a lesion."""
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """How predictions are judged.
+
+    Attributes:
+        threshold: pixels with at least this probability are in; None when it is not stated.
+        threshold_from: folder of an evaluation, mostly on validation, whose best threshold is taken.
+        kind: what the predictions' numbers are.
+        classes: declared labels; empty takes the data set's, or those of the truth.
+        resample: bring predictions on other grids to the truth's.
+        bootstraps: draws of patients.
+        seed: of the draws.
+        workers: processes at a time; the result doesn't depend on it.
+    """
+
+    threshold: float | None = None
+    threshold_from: Path | None = None
+    kind: As = As.AUTO
+    classes: Mapping[int, str] | None = None
+    resample: bool = False
+    bootstraps: int = 1000
+    seed: int = 0
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and self.threshold_from is not None:
+            raise InputError("a threshold is stated or taken from an evaluation, not both.", "Leave one out.")
+        if not 1 <= self.bootstraps <= 100_000 or self.seed < 0 or self.workers < 1:
+            raise InputError(
+                f"bootstraps are 1 to 100000, a seed is from 0, workers from 1; got {self.bootstraps}, {self.seed} and "
+                f"{self.workers}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """Everything settled before the first case is judged."""
+
+    folder: Path
+    source: TruthSource
+    chosen: Chosen
+    rule: JudgeRule
+    options: EvaluateOptions
+
+    @property
+    def reading(self) -> Reading:
+        has_threshold = not math.isnan(self.chosen.threshold.value)
+        return Reading(self.options.kind, tuple(self.rule.labels), has_threshold)
+
+
+def run_evaluate(
+    predictions: Path,
+    wanted: TruthWanted,
+    out: Path,
+    options: EvaluateOptions | None = None,
+    *,
+    force: bool = False,
+    track: Track = silently,
+) -> EvaluateRun:
+    """Judge a folder of predictions; leaves `evaluation.json`, `cases.csv`, `report.html` and pictures in `out`.
+
+    Args:
+        predictions: of hilum (`predictions.json`) or of any other tool.
+        wanted: the truth.
+        out: folder for the results.
+        options: see there.
+        force: replace what an earlier run of hilum left there.
+        track: shows how far it is.
+
+    Raises:
+        InputError: there is no such folder, truth or threshold, or no case can be judged.
+        OutputError: `out` holds something else, or can't be written.
+    """
+    options = options or EvaluateOptions()
+    require_folder(predictions)
+    source = truth_source(wanted)
+    plan = _Plan(
+        predictions,
+        source,
+        chosen_threshold(options.threshold, options.threshold_from),
+        _rule(source, options),
+        options,
+    )
+    run = _run(plan)
+    if is_done(out, run) and not force:
+        return left(out)
+    plan = replace(plan, chosen=_settled(plan))
+    with output_folder(out, run, force=force) as folder:
+        outcomes, rivals = _outcomes(plan, track)
+        found, made_of = _evaluation(plan, outcomes, rivals)
+        write_evaluation(folder, found, made_of, track)
+    return EvaluateRun(out, found, made_of.failures, was_done=False)
+
+
+def _run(plan: _Plan) -> Run:
+    options = plan.options
+    inputs = {"predictions": folder_hash(plan.folder), "truth": plan.source.hash}
+    return Run(
+        "evaluate",
+        inputs,
+        {
+            "data": plan.source.data,
+            "split": plan.source.split,
+            "truth": plan.source.truth,
+            "threshold": plan.chosen.threshold.value,
+            "chosen_on": plan.chosen.threshold.chosen_on,
+            "as": options.kind,
+            "classes": dict(plan.rule.labels),
+            "resample": options.resample,
+            "bootstraps": options.bootstraps,
+            "seed": options.seed,
+            "patients": [case.patient for case in plan.source.cases] if not plan.source.split_hash else [],
+            "pixel_mm": plan.source.cases[0].pixel_mm if not plan.source.split_hash else None,
+        },
+    )
+
+
+def _rule(source: TruthSource, options: EvaluateOptions) -> JudgeRule:
+    """The declared classes; those of the truth itself when nobody declared any."""
+    declared = dict(options.classes or source.labels)
+    if not declared:
+        present = {int(label) for case in source.cases for label in np.unique(read_mask(case.truth).labels)} - {0}
+        is_one = len(present) <= 1
+        declared = {1 if present in ({255}, set()) else min(present): "lesion"} if is_one else {}
+        declared = declared or {label: f"class {label}" for label in sorted(present)}
+    if 0 in declared:
+        raise InputError("0 is background and no class.", "Declare classes from 1.")
+    return JudgeRule(declared)
+
+
+def _settled(plan: _Plan) -> Chosen:
+    """The threshold that is really used: none for masks, and never a silent one for probabilities.
+
+    Raises:
+        InputError: predictions are probabilities, and there is no threshold.
+    """
+    for case in plan.source.cases:
+        try:
+            found = find_prediction(plan.folder, case.key)
+            main = found.probability if found.probability and not found.mask else found.mask
+            numbers = read_numbers(main, plan.reading) if main else None
+        except HilumError:
+            continue
+        stated = plan.chosen.threshold
+        if numbers is not None and numbers.is_probability and math.isnan(stated.value):
+            raise InputError(
+                "the predictions are probabilities, and a threshold is not chosen on the split that is reported.",
+                "Give --threshold-from with an evaluation on validation, or state one: --threshold 0.5.",
+            )
+        uses = found.probability is not None or (numbers is not None and numbers.is_probability)
+        return plan.chosen if uses else Chosen(Threshold())
+    return plan.chosen
+
+
+def _outcomes(plan: _Plan, track: Track) -> tuple[list[Outcome], Rivals]:
+    rivals = _learn_rivals(plan.source, plan.rule, plan.options.workers)
+    job = CaseJob(plan.folder, plan.reading, plan.chosen.threshold.value, plan.rule, plan.options.resample, rivals)
+    results = in_processes(partial(judge_source, job=job), plan.source.cases, plan.options.workers)
+    return [next(results) for _ in track(plan.source.cases, "judging")], rivals
+
+
+def _learn_rivals(source: TruthSource, rule: JudgeRule, workers: int) -> Rivals:
+    """The average map and the blobs' threshold, from training cases only."""
+    if not source.training:
+        return Rivals(notes=("no training cases here, so the average map and the blob detector are missing",))
+    try:
+        truths = [read_truth(case, rule).labels > 0 for case in source.training]
+        if truths[0].ndim != 2:
+            return Rivals(notes=("the average map and the blob detector are for pictures",))
+        found = prior_map(truths)
+        seen = [n for n, case in enumerate(source.training) if case.image and truths[n].any()]
+        chosen = seen[:: max(1, math.ceil(len(seen) / BLOB_CASES))]
+        blobs = list(in_processes(blobs_of, [source.training[n] for n in chosen], workers))
+        level = blob_threshold([(blob, truths[n]) for blob, n in zip(blobs, chosen, strict=True)]) if blobs else None
+    except HilumError as error:
+        return Rivals(notes=(f"the average map and the blob detector are missing: {error.message}",))
+    return Rivals(found, level, () if blobs else ("no training images here, so the blob detector is missing",))
+
+
+def _evaluation(plan: _Plan, outcomes: Sequence[Outcome], rivals: Rivals) -> tuple[Evaluation, Material]:
+    """All figures; and which cases the report shows.
+
+    Raises:
+        InputError: not one case could be judged.
+    """
+    source, options = plan.source, plan.options
+    failures = tuple(one for one in outcomes if isinstance(one, Failure))
+    judged = [one for one in outcomes if isinstance(one, CaseOutcome)]
+    if not judged:
+        raise InputError(
+            f"none of {len(outcomes)} cases could be judged; the first: {failures[0].error}", failures[0].remedy
+        )
+    results = [one.result for one in judged]
+    threshold = plan.chosen.threshold
+    about = Judged(
+        source.data,
+        source.split,
+        source.split_hash,
+        source.truth,
+        threshold,
+        plan.rule,
+        options.bootstraps,
+        options.seed,
+    )
+    found = evaluation(results, about, _raised(plan, judged))
+    found = replace(found, rivals=_rival_groups(judged, options))
+    yardstick, notes = _yardstick(source, found)
+    moved = tuple(one.result.row.key for one in judged if one.was_resampled)
+    if moved:
+        notes += (f"{len(moved)} predictions lay on another grid and were resampled",)
+    made_of = Material(
+        source=source,
+        predictions=plan.folder,
+        reading=plan.reading,
+        rule=plan.rule,
+        results=results,
+        failures=failures,
+        yardstick=yardstick,
+        notes=(*rivals.notes, *notes),
+        resampled=moved,
+        bootstrap=(options.bootstraps, options.seed),
+    )
+    return found, made_of
+
+
+def _raised(plan: _Plan, judged: Sequence[CaseOutcome]) -> tuple[Alarm, ...]:
+    """Alarms about the inputs."""
+    source = plan.source
+    reported = {case.patient for case in source.cases}
+    splits = source.patients_of
+    keys = [case.key for case in source.cases]
+    predictions = {one.result.row.key: one.content for one in judged if not one.result.is_constant}
+    stray = stray_files(plan.folder, dict.fromkeys(keys)) if source.split == "all" else []
+    return (
+        *alarms.patients_shared(splits),
+        *alarms.threshold_on_reported(plan.chosen.threshold, plan.chosen.source, reported),
+        *alarms.duplicates({case.key: case.content for case in source.cases}, "image"),
+        *alarms.duplicates(predictions, "prediction"),
+        *alarms.unasked_predictions(stray),
+        *(() if source.knows_patients else alarms.patients_unknown(keys)),
+    )
+
+
+def _rival_groups(judged: Sequence[CaseOutcome], options: EvaluateOptions) -> tuple[Group, ...]:
+    names = list(dict.fromkeys(name for one in judged for name in one.rivals))
+    groups = []
+    for name in names:
+        results: list[CaseResult] = [one.rivals[name] for one in judged if name in one.rivals]
+        draw = resamples_of(results, options.bootstraps, options.seed)
+        groups.append(Group(name, basic_figures(results, draw)))
+    return tuple(groups)
+
+
+def _yardstick(source: TruthSource, found: Evaluation) -> tuple[YardstickRow | None, tuple[str, ...]]:
+    """How well LIDC's readers agree on the same patients, where the truth is theirs."""
+    if not source.is_lidc:
+        return None, ()
+    from hilum.workflows.yardstick import patients_yardstick
+
+    is_flat = "area_error_mm2" in found.cases[0].values
+    try:
+        rows = patients_yardstick({case.patient for case in source.cases}).rows
+        return headline(rows, View.SILHOUETTE if is_flat else View.VOLUME), ()
+    except HilumError as error:
+        return None, (f"no human yardstick: {error.message}",)

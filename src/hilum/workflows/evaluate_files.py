@@ -1,0 +1,214 @@
+"""What an evaluation leaves: `evaluation.json`, `cases.csv`, `failures.json`, pictures, `report.html`."""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hilum import __version__
+from hilum.core import Failure
+from hilum.core.evaluation import Evaluation, Group
+from hilum.core.figures import Figure
+from hilum.evaluate.cases import CaseResult, JudgeRule
+from hilum.evaluate.curves import Curves, curves
+from hilum.evaluate.recommend import recommendations
+from hilum.evaluate.yardstick import YardstickRow
+from hilum.io import read_json, write_json
+from hilum.io.text_file import write_bytes, write_text
+from hilum.report.evaluation import EvaluationReport, evaluation_page
+from hilum.report.page import render
+from hilum.workflows.evaluate_data import TruthSource
+from hilum.workflows.evaluate_pictures import curve_pictures, example_pictures
+from hilum.workflows.evaluate_predictions import INDEX, Reading
+from hilum.workflows.evaluate_read import CASES, EVALUATION, SCHEMA, read_evaluation
+from hilum.workflows.track import Track
+
+FAILED, REPORT = "failures.json", "report.html"
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluateRun:
+    """What a run left.
+
+    Attributes:
+        folder: where.
+        evaluation: what came out.
+        failures: cases that could not be judged.
+        was_done: whether an earlier run had left all of it.
+    """
+
+    folder: Path
+    evaluation: Evaluation
+    failures: tuple[Failure, ...]
+    was_done: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What files are made of, besides the evaluation.
+
+    Attributes:
+        source: the truth.
+        predictions: their folder.
+        reading: how they were understood.
+        rule: how cases were judged.
+        results: of the judged cases.
+        failures: cases that could not be judged.
+        yardstick: how well readers agree; None where nobody knows.
+        notes: what else a reader should know.
+        resampled: keys of predictions that lay on another grid.
+        bootstrap: draws and their seed.
+    """
+
+    source: TruthSource
+    predictions: Path
+    reading: Reading
+    rule: JudgeRule
+    results: Sequence[CaseResult]
+    failures: tuple[Failure, ...]
+    yardstick: YardstickRow | None
+    notes: tuple[str, ...]
+    resampled: tuple[str, ...]
+    bootstrap: tuple[int, int]
+
+
+def left(out: Path) -> EvaluateRun:
+    """What an earlier run left in a folder."""
+    failures = tuple(Failure(**one) for one in read_json(out / FAILED))
+    return EvaluateRun(out, read_evaluation(out), failures, was_done=True)
+
+
+def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: Track) -> None:
+    """All files."""
+    drawn = curves(made_of.results)
+    write_json(folder / EVALUATION, record(found, made_of, drawn))
+    write_text(folder / CASES, table(found))
+    write_json(folder / FAILED, made_of.failures)
+    whole = curve_pictures(found, made_of.results, drawn, made_of.source)
+    single = example_pictures(found, made_of.source, made_of.predictions, made_of.reading, made_of.rule, track)
+    for name, picture in (whole | single).items():
+        write_bytes(folder / f"{name}.png", picture.png)
+    best = None if drawn is None or drawn.scan is None else (drawn.scan.best, float(drawn.scan.dice_mean.max()))
+    yardstick = made_of.yardstick
+    report = EvaluationReport(
+        title=f"{made_of.predictions.resolve().name}: how good are these predictions?",
+        yardstick=None if yardstick is None else yardstick.figure,
+        yardstick_words=_yardstick_words(yardstick),
+        training=_training(made_of.predictions),
+        recommendations=recommendations(found, best),
+        curves=tuple(whole.values()),
+        examples=tuple(single.values()),
+        failures=made_of.failures,
+        notes=made_of.notes,
+        provenance=_provenance(found, made_of),
+    )
+    write_text(folder / REPORT, render(evaluation_page(found, report)))
+
+
+def _yardstick_words(row: YardstickRow | None) -> str:
+    if row is None:
+        return ""
+    return (
+        f"Mean Dice of one LIDC reader against the {row.against}, {row.view}, nodules {row.group}: {row.figure.n} "
+        f"nodules of {row.patients} of these patients. A reader is asked about a nodule that was found already; a "
+        "model has to find it."
+    )
+
+
+def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[str, object]:
+    """`evaluation.json` (schema hilum.evaluation/1)."""
+    scan = None if drawn is None else drawn.scan
+    samples, seed = made_of.bootstrap
+    return {
+        "schema": SCHEMA,
+        "data": found.data,
+        "split": found.split,
+        "split_hash": found.split_hash,
+        "truth": found.truth,
+        "threshold": found.threshold,
+        "labels": dict(made_of.rule.labels),
+        "n_cases": found.n_cases,
+        "n_empty_truth": found.n_empty_truth,
+        "n_failed": len(made_of.failures),
+        "n_patients": len({row.patient for row in found.cases}),
+        "figures": _figures(found.figures),
+        "by_size": _groups(found.by_size),
+        "by_class": _groups(found.by_class),
+        "by_readers": _groups(found.by_readers),
+        "by_visibility": _groups(found.by_visibility),
+        "rivals": _groups(found.rivals),
+        "yardstick": None if made_of.yardstick is None else _yardstick(made_of.yardstick),
+        "threshold_scan": None
+        if scan is None
+        else {
+            "thresholds": scan.thresholds,
+            "dice_mean": scan.dice_mean,
+            "dice_pooled": scan.dice_pooled,
+            "best": scan.best,
+        },
+        "alarms": found.alarms,
+        "match": str(made_of.rule.match),
+        "bootstrap": {"unit": "patient", "samples": samples, "seed": seed, "confidence": 0.95},
+        "resampled": made_of.resampled,
+        "notes": made_of.notes,
+        "hilum": __version__,
+    }
+
+
+def _figures(figures: Mapping[str, Figure]) -> dict[str, dict[str, float]]:
+    return {name: {"value": one.value, "low": one.low, "high": one.high, "n": one.n} for name, one in figures.items()}
+
+
+def _groups(groups: Iterable[Group]) -> list[dict[str, object]]:
+    return [{"name": group.name, "figures": _figures(group.figures)} for group in groups]
+
+
+def _yardstick(row: YardstickRow) -> dict[str, object]:
+    figure = _figures({"dice": row.figure})["dice"]
+    return {"compared": row.view, "against": row.against, "group": row.group, "patients": row.patients, "dice": figure}
+
+
+def table(found: Evaluation) -> str:
+    """`cases.csv`: one row a case, every figure, "nan" where undefined."""
+    names = list(dict.fromkeys(name for row in found.cases for name in row.values))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["key", "patient", *names])
+    for row in found.cases:
+        writer.writerow([row.key, row.patient, *(_cell(row.values.get(name, math.nan)) for name in names)])
+    return text.getvalue()
+
+
+def _cell(value: float) -> str:
+    if math.isnan(value):
+        return "nan"
+    return str(int(value)) if float(value).is_integer() and abs(value) > 1 else repr(float(value))
+
+
+def _training(predictions: Path) -> tuple[tuple[str, str], ...]:
+    """What the predictions' own index says of the model that made them."""
+    if not (predictions / INDEX).is_file():
+        return ()
+    content = read_json(predictions / INDEX)
+    made_by: Any = content.get("provenance") if isinstance(content, dict) else None
+    if not isinstance(made_by, dict):
+        return ()
+    return tuple((str(name), str(value)) for name, value in made_by.items())
+
+
+def _provenance(found: Evaluation, made_of: Material) -> tuple[tuple[str, str], ...]:
+    samples, seed = made_of.bootstrap
+    return (
+        ("made by", f"hilum {__version__}, hilum evaluate"),
+        ("predictions", made_of.predictions.resolve().name),
+        ("data", found.data),
+        ("split", f"{found.split}{f', hash {found.split_hash}' if found.split_hash else ''}"),
+        ("truth", found.truth),
+        ("threshold", f"{found.threshold.value:g}, {found.threshold.chosen_on}"),
+        ("a lesion is found by", str(made_of.rule.match)),
+        ("intervals", f"95 %, bootstrap over patients, {samples} draws, seed {seed}"),
+        ("SHA-256 of the data set's index", made_of.source.hash),
+    )

@@ -1,0 +1,173 @@
+"""The pictures of an evaluation, by file name."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hilum.core import HilumError
+from hilum.core.evaluation import CaseRow, Evaluation, Group
+from hilum.core.mask import Selection
+from hilum.core.radiograph import Pixels
+from hilum.evaluate.cases import CaseResult, JudgeRule
+from hilum.evaluate.curves import Curves, examples
+from hilum.io import read_radiograph, read_volume
+from hilum.report.curves import (
+    Spot,
+    distribution_picture,
+    groups_picture,
+    places_picture,
+    ranking_picture,
+    threshold_picture,
+)
+from hilum.report.examples import Example, example_picture
+from hilum.report.page import Picture
+from hilum.workflows.evaluate_case import CaseJob, predicted, read_truth
+from hilum.workflows.evaluate_data import CaseSource, TruthSource
+from hilum.workflows.evaluate_predictions import Reading, find_prediction
+from hilum.workflows.track import Track
+
+_FOUND = "lesion_sensitivity"
+
+
+def curve_pictures(
+    found: Evaluation, results: Sequence[CaseResult], drawn: Curves | None, source: TruthSource
+) -> dict[str, Picture]:
+    """Pictures of the whole split, by name."""
+    pictures = {"distributions": _distributions(found)}
+    if drawn is not None:
+        pictures |= _probability_pictures(found, results, drawn)
+    groups = {
+        title: _bars(some)
+        for title, some in (
+            ("by size", found.by_size),
+            ("by reader count", found.by_readers),
+            ("by visibility", found.by_visibility),
+        )
+        if any(group.figures[_FOUND].n for group in some)
+    }
+    if groups:
+        caption = (
+            "Lesions found, with 95 % intervals; n is the number of lesions (of nodules by readers and visibility)."
+        )
+        pictures["found"] = Picture(groups_picture(groups), caption)
+    if any(case.lesions for case in results):
+        pictures["places"] = _places(results, source)
+    return pictures
+
+
+def _distributions(found: Evaluation) -> Picture:
+    dice, hd95 = (
+        np.array([row.values.get(name, np.nan) for row in found.cases], dtype=np.float64)
+        for name in ("dice", "hd95_mm")
+    )
+    caption = (
+        "How figures spread over the cases. A mean hides that most lesions are hit or missed; distances exist only "
+        "where something was predicted."
+    )
+    return Picture(distribution_picture(dice, hd95), caption)
+
+
+def _probability_pictures(found: Evaluation, results: Sequence[CaseResult], drawn: Curves) -> dict[str, Picture]:
+    areas = found.figures["roc_auc_pooled"].value, found.figures["average_precision_pooled"].value
+    lesion = sum(case.counts.tp + case.counts.fn for case in results)
+    pixels = sum(case.counts.tp + case.counts.fn + case.counts.fp + case.counts.tn for case in results)
+    pictures = {
+        "ranking": Picture(
+            ranking_picture(drawn.roc, drawn.precision_recall, areas, lesion / pixels),
+            "All pixels of the split together. Lesions are a thousandth of the pixels, so a high ROC AUC says little; "
+            "precision against recall says more.",
+        )
+    }
+    scan = drawn.scan
+    if scan is not None:
+        dice = {"mean of cases": scan.dice_mean, "pooled": scan.dice_pooled}
+        png = threshold_picture(scan.thresholds, dice, found.threshold.value, drawn.froc, drawn.reliability)
+        pictures["thresholds"] = Picture(
+            png,
+            "Left: what other thresholds would have given on this split (to be chosen on validation). Middle: "
+            "components at the threshold, ordered by their highest probability. Right: 15 bins of equal width, pixels "
+            "within 10 mm (14 pixels without millimetres) of truth or prediction.",
+        )
+    return pictures
+
+
+def _bars(groups: Sequence[Group]) -> list[tuple[str, float, float, float, int]]:
+    figures = ((group.name, group.figures[_FOUND]) for group in groups)
+    return [(name, one.value, one.low, one.high, one.n) for name, one in figures if one.n]
+
+
+def _places(results: Sequence[CaseResult], source: TruthSource) -> Picture:
+    spots = [
+        Spot(lesion.place[0], lesion.place[1], lesion.size_mm, lesion.is_found)
+        for case in results
+        for lesion in case.lesions
+    ]
+    caption = (
+        "Where lesions lie that were found and missed, as shares of the image's height and width"
+        f"{', over the first image' if source.cases[0].image else ''}; larger marks are larger lesions."
+    )
+    return Picture(places_picture(spots, _background(source)), caption)
+
+
+def _background(source: TruthSource) -> Pixels | None:
+    """The first image, when it is a picture."""
+    image = source.cases[0].image
+    if image is None:
+        return None
+    try:
+        return read_radiograph(image).array
+    except HilumError:
+        return None
+
+
+def example_pictures(
+    found: Evaluation, source: TruthSource, predictions: Path, reading: Reading, rule: JudgeRule, track: Track
+) -> dict[str, Picture]:
+    """Best, median and worst cases, by name."""
+    job = CaseJob(predictions, reading, found.threshold.value, rule, resample=True)
+    by_key: Mapping[str, CaseSource] = {case.key: case for case in source.cases}
+    chosen = [(kind, number, row) for kind, rows in examples(found.cases).items() for number, row in enumerate(rows, 1)]
+    pictures = {}
+    for kind, number, row in track(chosen, "drawing"):
+        shown = _example(by_key[row.key], row, kind, job)
+        name = f"case-{kind.split()[0]}-{number}"
+        pictures[name] = Picture(
+            example_picture(shown), f"{shown.title}. Blue: truth; yellow: prediction; right: the part in the frame."
+        )
+    return pictures
+
+
+def _example(case: CaseSource, row: CaseRow, kind: str, job: CaseJob) -> Example:
+    truth = read_truth(case, job.rule)
+    pred, _, _ = predicted(find_prediction(job.folder, case.key), truth, job)
+    title = f"{kind}: {_short(row.key)}, " + (
+        f"Dice {row.values['dice']:.3f}" if row.values["truth_pixels"] else "no lesion in the truth"
+    )
+    image = _image(case, truth.labels.shape)
+    true, said = truth.labels > 0, pred > 0
+    if true.ndim == 2:
+        return Example(title, image, true, said)
+    k = _telling_slice(true, said)
+    return Example(f"{title}, slice {k}", None if image is None else image[k], true[k], said[k])
+
+
+def _short(key: str, most: int = 40) -> str:
+    return key if len(key) <= most else f"{key[: most - 1]}…"
+
+
+def _telling_slice(truth: Selection, pred: Selection) -> int:
+    """The slice with most of the truth; of the prediction where there is no truth."""
+    areas = (truth if truth.any() else pred).sum(axis=(1, 2))
+    return int(areas.argmax())
+
+
+def _image(case: CaseSource, shape: tuple[int, ...]) -> Pixels | None:
+    """The case's image, where it has one on the truth's pixels."""
+    if case.image is None:
+        return None
+    try:
+        image: Pixels = read_radiograph(case.image).array if len(shape) == 2 else read_volume(case.image).array
+    except HilumError:
+        return None
+    return image if image.shape == shape else None

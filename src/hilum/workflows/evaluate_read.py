@@ -1,0 +1,74 @@
+"""An evaluation's files, read again: for thresholds and comparisons."""
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+from hilum.core import InputError, UnreadableError
+from hilum.core.evaluation import CaseRow, Evaluation, Threshold
+from hilum.core.figures import Figure
+from hilum.io import read_json
+
+EVALUATION, CASES = "evaluation.json", "cases.csv"
+SCHEMA = "hilum.evaluation/1"
+
+
+def read_rows(folder: Path) -> tuple[CaseRow, ...]:
+    """`cases.csv`.
+
+    Raises:
+        InputError: it isn't there.
+        UnreadableError: it is not what `hilum evaluate` writes.
+    """
+    path = folder / CASES
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        return tuple(
+            CaseRow(row.pop("key"), row.pop("patient"), {name: float(value) for name, value in row.items()})
+            for row in rows
+        )
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}.", "Evaluate again.") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise UnreadableError(f"{path} is not a table of cases.", "Evaluate again.") from error
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """An evaluation as far as comparisons need it: what it is, its figures, its cases.
+
+    Raises:
+        InputError: there is none in the folder.
+        UnreadableError: its files are not what `hilum evaluate` writes.
+    """
+    if not (folder / EVALUATION).is_file():
+        raise InputError(f"{folder} holds no {EVALUATION}.", "Run hilum evaluate first, and name its output folder.")
+    content = read_json(folder / EVALUATION)
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise UnreadableError(f"{folder / EVALUATION} is no {SCHEMA}.", "Evaluate again.")
+    try:
+        return _evaluation(content, read_rows(folder))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableError(f"{folder / EVALUATION} lacks {error}.", "Evaluate again.") from error
+
+
+def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluation:
+    threshold = content["threshold"]
+    figures = {
+        name: Figure(name, _number(one["value"]), _number(one["low"]), _number(one["high"]), int(one["n"]))
+        for name, one in content["figures"].items()
+    }
+    return Evaluation(
+        data=content["data"],
+        split=content["split"],
+        split_hash=content["split_hash"],
+        truth=content["truth"],
+        threshold=Threshold(_number(threshold["value"]), threshold["chosen_on"]),
+        figures=figures,
+        cases=rows,
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)

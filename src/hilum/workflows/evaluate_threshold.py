@@ -1,0 +1,54 @@
+"""Where a threshold comes from: stated by a person, or the best one of an earlier evaluation."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hilum.core import InputError, UnreadableError
+from hilum.core.evaluation import Threshold
+from hilum.evaluate.alarms import ChosenOn
+from hilum.io import read_json
+from hilum.workflows.evaluate_read import EVALUATION, read_rows
+
+STATED = "stated by the user"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A threshold, and the cases it was chosen on.
+
+    Attributes:
+        threshold: the number, and who says so.
+        source: None when it was stated, or when predictions are masks.
+    """
+
+    threshold: Threshold
+    source: ChosenOn | None = None
+
+
+def chosen_threshold(stated: float | None, evaluated: Path | None) -> Chosen:
+    """The threshold that was asked for; NaN when none was.
+
+    Raises:
+        InputError: it is out of range, or the evaluation has none.
+    """
+    if stated is not None:
+        if not 0 < stated <= 1:
+            raise InputError(f"a threshold is above 0 and at most 1, got {stated:g}.", "With 0, every pixel is in.")
+        return Chosen(Threshold(stated, STATED))
+    return Chosen(Threshold()) if evaluated is None else _of_evaluation(evaluated)
+
+
+def _of_evaluation(path: Path) -> Chosen:
+    folder = path.parent if path.name == EVALUATION else path
+    content = read_json(folder / EVALUATION)
+    try:
+        scan, split = content["threshold_scan"], str(content["split"])
+        if not scan:
+            raise InputError(
+                f"{folder} judged masks, so it knows no best threshold.", "Evaluate the probabilities on validation."
+            )
+        rows = read_rows(folder)
+        chosen_on = ChosenOn(split, str(content["split_hash"]), frozenset(row.patient for row in rows))
+        return Chosen(Threshold(float(scan["best"]), f"{split} of {content['data']}"), chosen_on)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableError(f"{folder / EVALUATION} is no evaluation of hilum.", "Evaluate again.") from error
