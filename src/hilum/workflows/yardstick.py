@@ -4,11 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from hilum.core import Failures, InputError
-from hilum.datasets.splits import Role, role
+from hilum.datasets.splits import Role, is_held_out, role
 from hilum.evaluate.yardstick import (
     HEADLINE_READERS,
     LEVEL,
-    Agreements,
     YardstickRow,
     reader_agreements,
     yardstick,
@@ -83,8 +82,9 @@ def split_yardstick(split: str, bootstraps: int = 1000, seed: int = 0, track: Tr
     """
     if split not in SPLITS:
         raise InputError(f"a split is {', '.join(SPLITS)}, got {split!r}")
+    draw = _draw(bootstraps, seed)
     reads = [read for read in lidc_reads() if role(str(read.patient)) in SPLITS[split]]
-    return _of_reads(split, reads, (bootstraps, seed), track)
+    return _of_reads(split, reads, draw, track)
 
 
 def patients_yardstick(patients: Collection[str], bootstraps: int = 1000, seed: int = 0) -> Yardstick:
@@ -94,18 +94,23 @@ def patients_yardstick(patients: Collection[str], bootstraps: int = 1000, seed: 
         InputError: one of them is held out or not LIDC's, or an option is out of range.
         MissingError: the readers' outlines are not installed.
     """
-    wanted = set(patients)
+    draw, wanted = _draw(bootstraps, seed), set(patients)
+    if refused := sorted(patient for patient in wanted if is_held_out(patient)):
+        raise InputError(f"{', '.join(refused[:5])}: held out.", "Leave them out: hilum.datasets.splits.is_held_out.")
     reads = [read for read in lidc_reads() if read.patient in wanted]
     if unknown := wanted - {read.patient for read in reads}:
         raise InputError(f"LIDC's database has no {', '.join(sorted(unknown)[:5])}.", "Patients are LIDC-IDRI-0001 ….")
-    return _of_reads(f"{len(wanted)} patients", reads, (bootstraps, seed), silently)
+    return _of_reads(f"{len(wanted)} patients", reads, draw, silently)
+
+
+def _draw(bootstraps: int, seed: int) -> tuple[int, int]:
+    if not 0 <= bootstraps <= 100_000 or seed < 0:
+        raise InputError(f"bootstraps are 0 to 100000 and a seed is from 0, got {bootstraps} and {seed}")
+    return bootstraps, seed
 
 
 def _of_reads(split: str, reads: list[Read], draw: tuple[int, int], track: Track) -> Yardstick:
-    bootstraps, seed = draw
-    if not 0 <= bootstraps <= 100_000 or seed < 0:
-        raise InputError(f"bootstraps are 0 to 100000 and a seed is from 0, got {bootstraps} and {seed}")
-    found: Agreements = reader_agreements(track(reads, "comparing readers"))
-    rows = yardstick(found.nodules, bootstraps, seed)
+    found = reader_agreements(track(reads, "comparing readers"))
+    rows = yardstick(found.nodules, *draw)
     patients = len({read.patient for read in reads})
     return Yardstick(split, rows, patients, len(found.nodules), found.alone, found.failures)
