@@ -19,7 +19,7 @@ from hilum.metrics.surface import (
     surface_dice,
     surface_distances,
 )
-from hilum.metrics.surface_points import nearest_by_transform, nearest_mm, surface_points
+from hilum.metrics.surface_points import nearest_by_transform, nearest_by_tree, nearest_mm, surface_points
 from tests.metrics.masks import ball, degenerate_pairs, mask_pairs, random_pairs, spacings
 
 PLANE_MM, SPACE_MM = (0.7, 1.3), (2.5, 0.7, 0.8)
@@ -142,26 +142,40 @@ def test_a_disk_in_its_ring_is_where_simpleitk_means_something_else():
 # --- brute force ---
 
 
+def plain_nearest_mm(start, end, spacing):
+    """The slow twin: every point against every other."""
+    return cdist(start * spacing, end * spacing).min(axis=1)
+
+
 @given(st.data(), st.sampled_from(SurfaceRule))
 def test_distances_are_those_of_all_pairs_of_points(data, rule):
     pred, truth = data.draw(mask_pairs())
     spacing = np.array(data.draw(spacings(pred.ndim)))
-    (ours, _), (other, _) = (surface_points(mask, spacing, rule) for mask in (pred, truth))
-    if len(ours) and len(other):
-        plain = cdist(ours * spacing, other * spacing).min(axis=1)
+    (start, _), (end, _) = (surface_points(mask, spacing, rule) for mask in (pred, truth))
+    if len(start) and len(end):
+        plain = plain_nearest_mm(start, end, spacing)
         assert_allclose(surface_distances(pred, truth, spacing, rule).pred_mm, plain, atol=1e-9)
+        for nearest in (nearest_by_tree, nearest_by_transform):
+            found = np.linalg.norm((start - nearest(start, end, spacing)) * spacing, axis=1)
+            assert_allclose(found, plain, atol=1e-9)
 
 
 @pytest.mark.parametrize("spacing", [(1, 1, 1), SPACE_MM])
-def test_far_from_a_surface_the_transform_finds_what_the_tree_does(spacing):
+@pytest.mark.parametrize("centre", [(21, 21, 21), (21, 22, 28)])
+def test_far_and_near_points_of_large_surfaces_alike(centre, spacing):
+    """A ball inside a ball, in its middle (all points far: the tree leaves them to the transform) and at its edge."""
     spacing = np.array(spacing, dtype=float)
-    inner, _ = surface_points(ball((70, 70, 70), (35, 35, 35), 12), spacing, SurfaceRule.ELEMENTS)
-    outer, _ = surface_points(ball((70, 70, 70), (35, 34, 35), 34), spacing, SurfaceRule.ELEMENTS)
-    plain = cdist(inner * spacing, outer * spacing).min(axis=1)
-    # Far, and many: nearest_mm goes by the transform here.
+    inner, _ = surface_points(ball((43, 43, 43), centre, 10), spacing, SurfaceRule.ELEMENTS)
+    outer, _ = surface_points(ball((43, 43, 43), (21, 21, 21), 20), spacing, SurfaceRule.ELEMENTS)
+    plain = plain_nearest_mm(inner, outer, spacing)
     assert_allclose(nearest_mm(inner, outer, spacing), plain, atol=1e-9)
-    by_transform = np.linalg.norm((inner - nearest_by_transform(inner, outer, spacing)) * spacing, axis=1)
-    assert_allclose(by_transform, plain, atol=1e-9)
+    by_tree = np.linalg.norm((inner - nearest_by_tree(inner, outer, spacing)) * spacing, axis=1)
+    assert_allclose(by_tree, plain, atol=1e-9)
+
+
+def test_two_specks_far_apart_are_found_without_the_box_between_them():
+    spacing, end = np.ones(3), np.array([[0, 0, 0], [0, 0, 7]])
+    assert_allclose(nearest_mm(np.array([[0, 0, 4000]]), end, spacing), [3993])
 
 
 # --- geometry ---

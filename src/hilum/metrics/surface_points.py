@@ -17,6 +17,8 @@ _NEAR_STEPS = 8
 """Up to here the tree is asked; within 8 steps of a point, a surface has some 200 points."""
 _POINTS_A_VOXEL = 50
 """Points of a tree that can be looked at in the time that a distance transform needs for one voxel (measured)."""
+_VOXELS_A_POINT = 10
+"""Voxels that a distance transform does in the time in which a tree finds one near point (measured)."""
 
 
 class SurfaceRule(StrEnum):
@@ -117,19 +119,30 @@ def _segment_normals(square: Selection) -> Floats:
 def nearest_mm(start: Indices, end: Indices, spacing: Floats) -> Floats:
     """From each point of one surface to the nearest of another, [n] mm; infinite when there is no other.
 
-    A search tree on the surface's points answers for the near ones: a distance transform would visit every voxel of the
-    box to look at a few per cent of them. Far from a surface that lies about equally far everywhere (a ball in a ball),
-    the tree has to look at all of it, and the transform takes over.
+    Small or crumbly surfaces fill their box, and a distance transform of it is quickest; a large one is a few per cent
+    of its box, and a search tree needs not visit the rest.
 
     Args:
         start: [n, axes] in steps of the grid.
         end: [m, axes].
         spacing: [axes] in mm.
     """
-    from scipy.spatial import cKDTree
-
     if not (len(start) and len(end)):
         return np.full(len(start), math.inf)
+    fills_box = _box_size(start, end) <= _VOXELS_A_POINT * len(start)
+    found = (nearest_by_transform if fills_box else nearest_by_tree)(start, end, spacing)
+    # From whole steps, not from rounded millimetres: equal shapes give equal numbers wherever they lie.
+    return np.asarray(np.sqrt((((start - found) * spacing) ** 2).sum(axis=1)))
+
+
+def nearest_by_tree(start: Indices, end: Indices, spacing: Floats) -> Indices:
+    """The nearest of `end` for each of `start`, [n, axes], by a search tree on `end`.
+
+    The tree answers for points near the other surface. Far from one that lies about equally far everywhere (a ball in a
+    ball) it would have to look at all of it, and the transform takes over where that could be slower.
+    """
+    from scipy.spatial import cKDTree
+
     tree = cKDTree(end * spacing, balanced_tree=False)
     near_mm = _NEAR_STEPS * float(spacing.prod()) ** (1 / len(spacing))
     _, nearest = tree.query(start * spacing, distance_upper_bound=near_mm)
@@ -139,8 +152,7 @@ def nearest_mm(start: Indices, end: Indices, spacing: Floats) -> Floats:
         found[far] = nearest_by_transform(start[far], end, spacing)
     elif len(far):
         found[far] = end[tree.query(start[far] * spacing)[1]]
-    # From whole steps, not from the tree's millimetres: equal shapes give equal numbers wherever they lie.
-    return np.asarray(np.sqrt((((start - found) * spacing) ** 2).sum(axis=1)))
+    return found
 
 
 def nearest_by_transform(start: Indices, end: Indices, spacing: Floats) -> Indices:

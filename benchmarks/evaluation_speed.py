@@ -1,0 +1,146 @@
+"""How long judging takes: 109 predictions on X-rays of 512², every 2D figure, 1,000 bootstraps. The limit is 60 s.
+
+    python benchmarks/evaluation_speed.py [--images 109] [--resamples 1000]
+
+Masks and probabilities are made up: up to four discs as truth, and a prediction that finds some of them.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure, resample_patients
+from hilum.evaluate.statistics import compare_paired, paired_differences
+from hilum.metrics.calibration import (
+    adaptive_calibration_error,
+    brier,
+    calibration_error_of_sums,
+    calibration_region,
+    equal_width_edges,
+    reliability,
+)
+from hilum.metrics.overlap import Counts, Ratio, confusion, volume_error_mm3, volume_error_percent
+from hilum.metrics.probability import (
+    ScoreCounts,
+    average_precision,
+    average_precision_of_sums,
+    count_on_levels,
+    roc_auc,
+    roc_auc_of_sums,
+)
+from hilum.metrics.surface import (
+    average_surface_distance_mm,
+    hausdorff_mm,
+    robust_surface_distance_mm,
+    surface_dice,
+    surface_distances,
+)
+
+SIZE, PIXEL_MM = (512, 512), (0.7, 0.7)
+INTERVAL_LEVELS = 1000
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One image's figures, and what it adds to the pooled ones."""
+
+    figures: dict[str, float]
+    counts: Counts
+    scores: ScoreCounts
+    bins: Floats
+
+
+@contextmanager
+def stage(name: str, seconds: dict[str, float]) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[name] = seconds.get(name, 0) + time.perf_counter() - start
+
+
+def example(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Probability and truth of one image."""
+    rows, columns = np.ogrid[: SIZE[0], : SIZE[1]]
+    truth, probability = np.zeros(SIZE, dtype=bool), 0.05 * rng.random(SIZE, dtype=np.float32)
+    for _ in range(rng.integers(0, 5)):
+        (row, column), radius = rng.uniform(30, 480, 2), rng.uniform(4, 18)
+        away = np.hypot(rows - row, columns - column)
+        truth |= away <= radius
+        height = rng.choice([0.2, 0.9])
+        probability = np.maximum(probability, height / (1 + np.exp(away - radius + rng.normal()))).astype(np.float32)
+    return probability, truth
+
+
+def judge(probability: NDArray[np.float32], truth: NDArray[np.bool_], seconds: dict[str, float]) -> Judged:
+    pred = probability >= 0.5
+    with stage("overlap", seconds):
+        counts = confusion(pred, truth)
+        figures = {ratio.name: ratio(counts) for ratio in Ratio}
+        figures |= {"area_error_mm2": volume_error_mm3(counts, 0.49), "area_error_%": volume_error_percent(counts)}
+    with stage("surfaces", seconds):
+        distances = surface_distances(pred, truth, PIXEL_MM)
+        figures |= {
+            "hausdorff_mm": hausdorff_mm(distances),
+            "hd95_mm": hausdorff_mm(distances, 95),
+            "assd_mm": average_surface_distance_mm(distances),
+            "robust_mm": robust_surface_distance_mm(distances),
+            "nsd_2mm": surface_dice(distances, 2),
+        }
+    with stage("ranking", seconds):
+        scores = count_on_levels(probability, truth)
+        figures |= {"auc": roc_auc(scores), "ap": average_precision(scores)}
+        # Intervals of the pooled curves on coarser levels; the pooled value itself comes from the fine ones.
+        coarse = count_on_levels(probability, truth, INTERVAL_LEVELS)
+    with stage("calibration", seconds):
+        region = calibration_region(pred, truth, PIXEL_MM)
+        near = probability[region], truth[region]
+        diagram = reliability(*near, equal_width_edges())
+        figures |= {"ece": diagram.error, "ace": adaptive_calibration_error(*near), "brier": brier(*near)}
+    bins = np.concatenate([diagram.count, diagram.probability_sum, diagram.positives])
+    return Judged(figures, counts, coarse, bins)
+
+
+def pooled(cases: list[Judged], resamples: Resamples) -> None:
+    sums = np.array([one.counts.array() for one in cases])
+    for ratio in Ratio:
+        pooled_figure(ratio.name, sums, ratio.of_sums, resamples)
+    scores = np.array([np.concatenate([one.scores.positives, one.scores.negatives]) for one in cases])
+    for of_sums in (roc_auc_of_sums, average_precision_of_sums):
+        pooled_figure("pooled", scores, lambda both, of=of_sums: of(*np.split(both, 2, axis=-1)), resamples)
+    bins = np.array([one.bins for one in cases])
+    pooled_figure("ece", bins, lambda all_: calibration_error_of_sums(*np.split(all_, 3, axis=-1)), resamples)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=109)
+    parser.add_argument("--resamples", type=int, default=1000)
+    options = parser.parse_args()
+    rng, seconds = np.random.default_rng(0), dict[str, float]()
+    images = [example(rng) for _ in range(options.images)]
+    cases = [judge(*image, seconds) for image in images]
+    columns = {name: np.array([one.figures[name] for one in cases]) for name in cases[0].figures}
+    patients = [f"patient {n // 2}" for n in range(options.images)]
+    with stage("bootstrap of means", seconds):
+        resamples = resample_patients(patients, rng, options.resamples)
+        figures = mean_figures(columns, resamples)
+    with stage("bootstrap of pooled figures", seconds):
+        pooled(cases, resamples)
+    with stage("paired comparison of all figures", seconds):
+        for name, column in columns.items():
+            compare_paired(name, paired_differences(column, column + rng.normal(0.01, 0.1, len(column)), patients), rng)
+    print(f"{options.images} images of {SIZE}, {len(columns)} figures each, {options.resamples} resamples\n")
+    print("| stage | seconds |\n|---|---|")
+    for name, took in (*seconds.items(), ("all", sum(seconds.values()))):
+        print(f"| {name} | {took:.2f} |")
+    one = figures["DICE"]
+    print(f"\nDice {one.value:.3f} ({one.low:.3f} to {one.high:.3f}), n = {one.n}")
+
+
+if __name__ == "__main__":
+    main()
