@@ -1,0 +1,224 @@
+"""docs/explanation/claims.md says what benchmarks/claims.py computes, and that computes what it says."""
+
+import json
+import math
+import re
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hilum.datasets.splits import is_held_out
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "explanation" / "claims.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"<!-- claims\.py (\w+) -->\n.*?<!-- end -->", re.DOTALL)
+NAME = re.compile(r"\[([a-z]+-[a-z0-9-]+)\]")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _benchmarks_on_the_path():
+    sys.path.append(str(ROOT / "benchmarks"))
+    yield
+    sys.path.remove(str(ROOT / "benchmarks"))
+
+
+@pytest.fixture(scope="module")
+def claims():
+    return import_module("claims")
+
+
+@pytest.fixture(scope="module")
+def arithmetic():
+    return import_module("claims_arithmetic")
+
+
+@pytest.fixture(scope="module")
+def costs():
+    return import_module("claims_costs")
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return import_module("claims_pairs")
+
+
+@pytest.fixture(scope="module")
+def sizes():
+    return import_module("claims_sizes")
+
+
+# --- the page ---
+
+
+def quoted() -> dict[str, str]:
+    """Name to value, from the page's own tables."""
+    rows = [line.split(" | ") for match in BLOCK.finditer(PAGE) for line in match[0].splitlines() if "| `" in line]
+    return {row[0].strip("| `"): row[2] for row in rows}
+
+
+def test_the_page_has_every_section_once(claims):
+    assert sorted(match[1] for match in BLOCK.finditer(PAGE)) == sorted(claims.SECTIONS)
+
+
+def test_every_figure_in_the_ledger_is_that_of_the_tables():
+    values, text = quoted(), " ".join(BLOCK.sub("", PAGE).split())
+    found = list(NAME.finditer(text))
+    assert len(found) > 130
+    for match in found:
+        before = text[: match.start()].removesuffix(" ").removesuffix(" mm")
+        value = values[match[1]]
+        assert before.endswith(value), f"{before[-30:]} [{match[1]}] is {value}"
+        assert before.removesuffix(value)[-1] not in "0123456789.,−", f"{before[-30:]} [{match[1]}] is {value}"
+
+
+@pytest.mark.parametrize("section", ["overlap", "losses", "totals", "shapes", "costs", "sizes"])
+def test_the_tables_are_what_the_command_prints(claims, section):
+    assert claims.block(section, claims.facts(section, Path())) in PAGE
+
+
+@pytest.mark.parametrize(
+    ("section", "folders"),
+    [("pairs", ["lidc-drr"]), ("luna", ["luna16"]), ("lungs", ["jsrt", "cxr-infection"])],
+)
+def test_the_tables_from_data_are_what_the_command_prints(
+    claims, section: str, folders: list[str], real_data: Callable[[str], Path]
+):
+    data, *_ = [real_data(folder).parent for folder in folders]
+    assert claims.block(section, claims.facts(section, data)) in PAGE
+
+
+def test_the_ledger_has_a_verdict_in_every_row():
+    words = ("reproduced", "refuted", "contradict", "can't be tested", "to be measured", "follows with", "consistent")
+    ledger = PAGE[PAGE.index("## A ·") : PAGE.index("## The figures")]
+    rows = [line.split(" | ") for line in ledger.splitlines() if line.startswith("| ") and "---" not in line]
+    assert len(rows) > 90
+    assert not [row for row in rows if row[1] != "verdict" and not any(word in row[1] for word in words)]
+
+
+def test_the_command_prints_and_writes(claims, capsys, tmp_path):
+    assert claims.main(["totals", "--json", str(tmp_path / "claims.json")]) == 0
+    assert "| `totals-a-low` |" in capsys.readouterr().out
+    (first, *_) = json.loads((tmp_path / "claims.json").read_text())["totals"]
+    assert first["value"] == 3 * 10 * 5 * 20 * 2
+
+
+def test_a_missing_folder_and_a_wrong_section_are_said(claims, capsys, tmp_path):
+    assert claims.main(["pairs", "--data", str(tmp_path / "nowhere")]) == 2
+    assert "HILUM_DATA" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        claims.main(["dice"])
+
+
+# --- what it computes ---
+
+
+def test_mean_iou_stays_within_its_bounds(arithmetic):
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        dices = rng.random(rng.integers(1, 9)) ** rng.uniform(0.2, 5)
+        low, high = arithmetic.mean_iou_bounds(dices.mean())
+        mean = np.mean([arithmetic.iou_of_dice(one) for one in dices])
+        assert low - 1e-12 <= mean <= high + 1e-12
+
+
+def test_cubes_apart_share_what_their_overlap_says(arithmetic):
+    for shift in ((0, 0, 0), (1, 0, 0), (1, 1, 1), (2, 1, 0), (5, 0, 0)):
+        common = math.prod(5 - one for one in shift)
+        assert arithmetic.dice(arithmetic.cube(), arithmetic.cube(shift)) == pytest.approx(common / 125)
+
+
+def test_tversky_with_halves_is_dice(arithmetic):
+    assert arithmetic.tversky(60, 30, 10, 0.5, 0.5) == pytest.approx(2 * 60 / (2 * 60 + 30 + 10))
+
+
+def test_monai_weighs_false_positives_with_alpha_too(arithmetic):
+    torch = pytest.importorskip("torch")
+    tversky_loss = pytest.importorskip("monai.losses.tversky").TverskyLoss
+    loss = tversky_loss(alpha=0.7, beta=0.3, smooth_nr=0, smooth_dr=0)
+    sixty, hundred = torch.arange(100) < 60, torch.ones(100)
+    for pred, truth, fp, fn in ((hundred, sixty, 40, 0), (sixty, hundred, 0, 40)):
+        theirs = loss(pred.float()[None, None], truth.float()[None, None]).item()
+        assert theirs == pytest.approx(1 - arithmetic.tversky(60, fp, fn, 0.7, 0.3), abs=1e-6)
+
+
+def test_the_positive_weight_leaves_its_cap_where_said(arithmetic):
+    assert arithmetic.positive_weight(1 / 11) == pytest.approx(1000)
+    assert arithmetic.positive_weight(0.09) == 1000
+    assert arithmetic.positive_weight(0.1) == pytest.approx(900)
+
+
+def test_the_unets_layers_are_those_of_torch(costs):
+    torch = pytest.importorskip("torch")
+    widths = (2, 3, 5)
+    parts, channels = [], 1
+    for width in widths:
+        parts += _double(torch, channels, width)
+        channels = width
+    for width in widths[-2::-1]:
+        parts += [torch.nn.ConvTranspose2d(channels, width, 2, 2), *_double(torch, 2 * width, width)]
+        channels = width
+    parts.append(torch.nn.Conv2d(channels, 1, 1))
+    assert costs.parameters(costs.unet(widths)) == sum(p.numel() for part in parts for p in part.parameters())
+
+
+def _double(torch, channels, width):
+    convolutions = [torch.nn.Conv2d(first, width, 3) for first in (channels, width)]
+    return [*convolutions, *(torch.nn.BatchNorm2d(width) for _ in range(2))]
+
+
+def test_costs_grow_with_the_area(costs):
+    for layers in (costs.unet(), costs.enet()):
+        assert costs.macs(layers, 512) == pytest.approx(4 * costs.macs(layers, 256))
+
+
+def test_bilinear_upsampling_is_torchs(pairs):
+    torch = pytest.importorskip("torch")
+    small = np.random.default_rng(1).random((4, 4))
+    ours = pairs.bilinear_matrix(32, 4) @ small @ pairs.bilinear_matrix(32, 4).T
+    theirs = torch.nn.functional.interpolate(
+        torch.from_numpy(small)[None, None], scale_factor=8, mode="bilinear", align_corners=False
+    )
+    np.testing.assert_allclose(ours, theirs[0, 0].numpy(), atol=1e-12)
+
+
+def test_downsampling_by_torchs_default_takes_the_pixels_that_are_counted(pairs):
+    torch = pytest.importorskip("torch")
+    image = torch.arange(512 * 512, dtype=torch.float64).reshape(1, 1, 512, 512)
+    small = torch.nn.functional.interpolate(image, size=(16, 16))
+    step = pairs.SIDE // pairs.COARSE
+    assert torch.equal(small[0, 0], image[0, 0, ::step, ::step])
+
+
+def test_the_best_threshold_is_the_best_of_all(pairs):
+    rng = np.random.default_rng(2)
+    values, truth = rng.integers(0, 6, (9, 9)) / 5, rng.random((9, 9)) < 0.3
+    every = [2 * (truth & (values >= t)).sum() / (truth.sum() + (values >= t).sum()) for t in np.unique(values) if t]
+    assert pairs.best_dice(values, truth) == pytest.approx(max(every))
+
+
+def test_a_mask_of_whole_blocks_comes_through_best_where_it_is_large(pairs):
+    small, large = (np.zeros((512, 512), dtype=bool) for _ in range(2))
+    small[250:254, 250:254] = True
+    large[128:384, 128:384] = True
+    assert pairs.through_bottleneck(large) > 0.95
+    assert pairs.through_bottleneck(small) < 0.1
+
+
+def test_no_held_out_patient_is_among_the_pairs(pairs, real_data):
+    masks = pairs.pair_masks(real_data("lidc-drr"))
+    assert masks
+    assert not any(is_held_out(one.patient) for one in masks)
+
+
+def test_a_ball_is_like_its_ball(sizes, arithmetic):
+    from hilum.core import Geometry, Mask
+
+    grid = Geometry.regular((21, 21, 21), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    assert sizes.ball_dice(Mask.of(arithmetic.ball(15), grid)) > 0.99
+    slab = np.zeros((21, 21, 21), dtype=bool)
+    slab[10] = True
+    assert sizes.ball_dice(Mask.of(slab, grid)) < 0.5
