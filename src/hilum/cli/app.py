@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from hilum import __version__
 from hilum.cli.bench import bench
+from hilum.cli.compare import compare
 from hilum.cli.convert import convert
 from hilum.cli.demo import demo
 from hilum.cli.doctor import doctor
@@ -39,6 +40,7 @@ hilum convert scan ct.nii.gz  a DICOM series as NIfTI
 hilum drr ct.nii.gz xray      the X-ray of a CT, with its nodules' shadows
 hilum prepare drr-pairs a b   a folder of CTs to a data set of X-rays
 hilum evaluate masks out …    predictions of any tool against a data set
+hilum compare out A=… B=…     two or more evaluations, case by case
 hilum froc … out              detections judged by LUNA16's rule
 hilum yardstick               how well radiologists agree, by size
 hilum doctor                  what is installed, what is missing, what to do
@@ -51,7 +53,7 @@ hilum doctor                  what is installed, what is missing, what to do
 app.register_install_completion_command()
 app["--install-completion"].group = "Parameters"
 app.meta.group_parameters = "Parameters"
-for command in (demo, info, convert, drr, prepare, evaluate, froc, yardstick, doctor, bench):
+for command in (demo, info, convert, drr, prepare, evaluate, compare, froc, yardstick, doctor, bench):
     app.command(command)
 
 

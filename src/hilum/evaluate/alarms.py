@@ -95,15 +95,15 @@ def truth_at_border(keys: Sequence[str]) -> tuple[Alarm, ...]:
     return _alarm("truth_at_border", "The truth touches the image's edge: lesions may be cut, or masks shifted.", keys)
 
 
-def constant_predictions(constant: Sequence[str], cases: int, rows_with_truth: int) -> tuple[Alarm, ...]:
-    """Predictions that are one value everywhere; all of them: the model does nothing."""
-    if not constant:
-        return ()
-    if len(constant) < cases:
-        says = f"{len(constant)} of {cases} predictions have one value everywhere."
-        return _alarm("constant_predictions", says, constant, is_note=True)
-    says = f"Every prediction has one value everywhere, though {rows_with_truth} cases have a lesion: nothing is found."
-    return _alarm("constant_predictions", says, constant)
+def constant_predictions(constant: Sequence[str], with_lesion: int) -> tuple[Alarm, ...]:
+    """Predictions that are one value everywhere though the case has a lesion; all of them: the model does nothing.
+
+    Args:
+        constant: keys of such cases.
+        with_lesion: how many cases have a lesion.
+    """
+    says = f"{len(constant)} of {with_lesion} predictions on cases with a lesion have one value everywhere."
+    return _alarm("constant_predictions", says, constant, is_note=len(constant) < with_lesion)
 
 
 def patients_unknown(keys: Sequence[str]) -> tuple[Alarm, ...]:

@@ -234,15 +234,20 @@ def _visibility_name(nodule: Lesion) -> str:
 def _alarms(cases: Sequence[CaseResult], about: Judged, found: Evaluation) -> tuple[Alarm, ...]:
     with_lesion = sum(case.row.values["truth_pixels"] > 0 for case in cases)
     at_border = [case.row.key for case in cases if case.touches_border]
-    constant = [case.row.key for case in cases if case.is_constant]
+    constant = [case.row.key for case in cases if case.is_constant and case.row.values["truth_pixels"] > 0]
     return (
         *alarms.iou_above_dice(found.figures, found.by_class),
         *alarms.class_without_pixels(class_pixels(cases, about.rule.labels)),
         *alarms.truth_at_border(at_border),
-        *alarms.constant_predictions(constant, len(cases), with_lesion),
+        *alarms.constant_predictions(constant, with_lesion),
         *alarms.few_patients(len({case.row.patient for case in cases})),
-        *alarms.undefined_figures(found.figures.values(), len(cases)),
+        *alarms.undefined_figures(_expected(found), len(cases)),
     )
+
+
+def _expected(found: Evaluation) -> list[Figure]:
+    """Figures that these predictions could have: masks have no calibration."""
+    return [one for one in found.figures.values() if one.name != "ece" or not math.isnan(found.threshold.value)]
 
 
 def class_pixels(cases: Sequence[CaseResult], labels: Mapping[int, str]) -> dict[str, int]:

@@ -1,0 +1,57 @@
+"""`hilum compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def compare(
+    out: Path,
+    /,
+    *evaluations: str,
+    seed: int = 0,
+    force: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Compare models on the same cases: differences with intervals, tests, effect sizes, and the power of "no".
+
+    Each evaluation is a name and the folder that hilum evaluate left: A=PATH. OUT then holds comparison.json (for each
+    figure and pair of models the difference, its interval, Wilcoxon's and the permutation test's p after Holm, Cohen's
+    d, the share of cases improved, the smallest difference that could have been seen), report.html and run.json.
+
+    ```
+    hilum compare out baseline=evaluated/baseline new=evaluated/new
+    ```
+
+    Parameters
+    ----------
+    out
+        Folder for the results.
+    evaluations
+        Two or more, NAME=FOLDER. Differences are later minus earlier.
+    seed
+        Seed of bootstrap and permutation.
+    force
+        Replace what an earlier run of hilum left in OUT.
+    """
+    from hilum.workflows.compare import run_compare
+
+    run = run_compare(_named(evaluations), out, seed=seed, force=force)
+    for verdict in run.verdicts:
+        print(verdict)
+    print(f"{'Already there' if run.was_done else 'Done'}: {run.folder / 'report.html'}")
+    return 0
+
+
+def _named(evaluations: tuple[str, ...]) -> dict[str, Path]:
+    from hilum.core import InputError
+
+    found: dict[str, Path] = {}
+    for word in evaluations:
+        name, equals, path = word.partition("=")
+        if not (name and equals and path):
+            raise InputError(f"an evaluation is given as NAME=FOLDER, got {word!r}.", "Such as new=evaluated/new.")
+        if name in found:
+            raise InputError(f"two evaluations are called {name!r}.", "Give each a name of its own.")
+        found[name] = Path(path)
+    return found
