@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 
 from hilum.core import GeometryError
 from hilum.metrics.surface import (
+    SurfaceDistances,
     SurfaceRule,
     average_surface_distance_mm,
     hausdorff_mm,
@@ -217,16 +218,14 @@ def test_area_and_length_of_a_box():
     assert length.sum() == pytest.approx(2 * (4 * 0.5 + 5 * 2.0) + 4 * math.hypot(0.5, 2) / 2)
 
 
-def test_a_percentile_is_of_area_not_of_points():
-    """Of two bars, the long one is 1 step off, the short one 5: how many points lie on each is not what decides."""
-    truth, pred = np.zeros((2, 40, 40), dtype=bool)
-    truth[5:25, 5], pred[5:25, 6] = True, True
-    near = hausdorff_mm(surface_distances(pred, truth, (1, 1)), 95)
-    pred[30:33, 30], truth[30:33, 30] = True, False
-    far = surface_distances(pred, truth, (1, 1))
-    assert near == pytest.approx(1)
-    assert hausdorff_mm(far, 50) == pytest.approx(1)
-    assert hausdorff_mm(far, 95) > 10
+def test_figures_weigh_area_not_points():
+    """A tenth of the prediction's area is 10 mm off; that it is one point of two doesn't matter."""
+    distances = SurfaceDistances(np.array([0.0, 10.0]), np.array([9.0, 1.0]), np.zeros(1), np.array([10.0]))
+    assert [hausdorff_mm(distances, percent) for percent in (50, 90, 91, 100)] == [0, 0, 10, 10]
+    assert [robust_surface_distance_mm(distances, percent) for percent in (91, 95, 96)] == [0, 0, 10]
+    assert average_surface_distance_mm(distances) == pytest.approx(0.5)
+    assert distances.directed_average_mm == pytest.approx((1, 0))
+    assert surface_dice(distances, 1) == pytest.approx(0.95)
 
 
 # --- laws ---

@@ -131,7 +131,7 @@ def roc_auc_of_sums(positives: Floats, negatives: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecall:
-    """Precision and recall at each threshold that has a positive at or above it or a negative.
+    """Precision and recall at each threshold that is some pixel's score.
 
     Attributes:
         threshold: [n], descending; positive is a score at or above it.
