@@ -123,6 +123,8 @@ def test_greedy_and_optimal_differ_where_the_best_pair_blocks_two():
     worth = np.array([[0.9, 0.3], [0.8, 0.0]])
     assert assign(meets, worth, Assignment.GREEDY).found_by.tolist() == [0, -1]
     assert assign(meets, worth, Assignment.OPTIMAL).found_by.tolist() == [1, 0]
+    poor = np.array([[0.9, 0.1], [0.1, 0.0]])
+    assert assign(meets, poor, Assignment.OPTIMAL).found_by.tolist() == [1, 0]  # two poor pairs before one good one
 
 
 @given(tables)

@@ -10,7 +10,7 @@ from PIL import Image
 from hilum.cli.app import main
 from hilum.datasets.splits import is_held_out
 from hilum.io.lidc import lidc_scans
-from hilum.metrics.froc import Reading
+from hilum.metrics.froc import Reading, resampled_curves, sensitivity_at
 from hilum.report.froc import FrocPicture, froc_picture
 from hilum.workflows.froc import RULES, FrocFiles, FrocOptions, froc_figures, read_froc_files
 
@@ -83,6 +83,16 @@ def test_without_bootstraps_intervals_are_null(folder, capsys):
     assert "nan" not in capsys.readouterr().out
     assert froc(folder, "--bootstraps", "0", "--rule", "nearest") == 0  # read back
     assert "nan" not in capsys.readouterr().out
+
+
+def test_the_interval_of_the_cpm_is_that_of_each_draws_seven(folder):
+    given = read_froc_files(FrocFiles(folder / "marks.csv", folder / "nodules.csv", seriesuids=folder / "series.csv"))
+    result = froc_figures(given, FrocOptions(bootstraps=200, seed=7))
+    drawn = [sensitivity_at(curve).mean() for curve in resampled_curves(result.judged.found, 200, seed=7)]
+    ordered = sorted(value for value in drawn if not np.isnan(value))
+    bounds = [ordered[int(share * len(ordered))] for share in (0.025, 0.975)]
+    assert [result.cpm.low, result.cpm.high] == pytest.approx(bounds)
+    assert result.cpm.low < result.cpm.value < result.cpm.high
 
 
 def test_each_rule_reads_the_curve_its_way(folder):
