@@ -81,22 +81,26 @@ def _codes(padded: Selection) -> NDArray[np.uint8]:
 def element_areas(spacing: Floats) -> Floats:
     """The area (length in 2D) that belongs to each code, [16] or [256]."""
     across = spacing.prod() / spacing
-    table = [float(np.linalg.norm(normals * across, axis=1).sum()) for normals in _normals(len(spacing))]
-    return np.array(table)
+    return np.asarray(np.linalg.norm(_normals(len(spacing)) * across, axis=2).sum(axis=1))
 
 
 @cache
-def _normals(ndim: int) -> tuple[Floats, ...]:
-    """For each code, the pieces of surface: vectors [n, axes] normal to them, as long as they are large on a unit grid.
+def _normals(ndim: int) -> Floats:
+    """The pieces of surface of each code, [codes, pieces, axes]: normals as long as a piece is large on a unit grid.
 
     Marching cubes (Lorensen and Cline 1987) through the middle of the edges. Where the pixels on a face could be joined
-    either way, those of the smaller party stay apart; a code and its complement so have the same surface.
+    either way, those of the smaller party stay apart; a code and its complement so have the same surface. A code with
+    few pieces is filled up with normals of length 0.
     """
-    codes = 2 ** np.arange(2**ndim).reshape((2,) * ndim, order="F")
-    pieces = _triangle_normals if ndim == 3 else _segment_normals
-    full = 2 ** len(codes.ravel()) - 1
-    smaller = [code if code.bit_count() <= codes.size // 2 else full - code for code in range(full + 1)]
-    return tuple(pieces((codes & code) > 0) if code else np.zeros((0, ndim)) for code in smaller)
+    bits = 2 ** np.arange(2**ndim).reshape((2,) * ndim, order="F")
+    full = 2**bits.size - 1
+    pieces_of = _triangle_normals if ndim == 3 else _segment_normals
+    normals = np.zeros((full + 1, 4 if ndim == 3 else 2, ndim))
+    for code in range(1, full):
+        smaller = code if code.bit_count() <= bits.size // 2 else full - code
+        pieces = pieces_of((bits & smaller) > 0)
+        normals[code, : len(pieces)] = pieces
+    return normals
 
 
 def _triangle_normals(cube: Selection) -> Floats:
