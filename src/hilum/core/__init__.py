@@ -14,7 +14,7 @@ from hilum.core.errors import (
     UnreadableError,
     UnsupportedError,
 )
-from hilum.core.failures import Failure, Failures
+from hilum.core.failures import Failure, Failures, FirstFailure
 from hilum.core.figures import Figure
 from hilum.core.geometry import Geometry
 from hilum.core.mask import Mask
@@ -30,6 +30,7 @@ __all__ = [
     "Failure",
     "Failures",
     "Figure",
+    "FirstFailure",
     "Geometry",
     "GeometryError",
     "HilumError",

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hilum.core import Failures, HilumError, InputError, UnreadableError, UnsupportedError
+from hilum.core import Failures, FirstFailure, HilumError, InputError, UnsupportedError
 from hilum.io.description import Description
 from hilum.io.kinds import RASTERS, VOLUMES, Kind, recognise
 from hilum.io.read import files_in
@@ -27,24 +27,16 @@ def describe(path: Path, failures: Failures | None = None) -> list[Description]:
     kind = recognise(path)
     if kind is not Kind.FOLDER:
         return _describe_file(path, kind)
-    failures = _Raising() if failures is None else failures
+    failures = FirstFailure() if failures is None else failures
     files = files_in(path, failures)
     if not files and not len(failures):
         raise InputError(f"{path} is an empty folder.", "Name the folder that holds the images.")
     kinds = dict(_recognised(files, failures))
-    found = _dicom_in(path, kinds, failures)
+    found = _dicom_in(path, failures) if Kind.DICOM in kinds.values() else []
     for file, file_kind in kinds.items():
         if file_kind in VOLUMES | RASTERS:
             found += _guarded(file, file_kind, failures)
     return found + _others(path, kinds)
-
-
-class _Raising(Failures):
-    """Records nothing: the first failure is raised."""
-
-    def add(self, key: str, error: HilumError) -> None:
-        del key
-        raise error
 
 
 def _recognised(files: Iterable[Path], failures: Failures) -> Iterator[tuple[Path, Kind]]:
@@ -63,18 +55,10 @@ def _guarded(file: Path, kind: Kind, failures: Failures) -> list[Description]:
         return []
 
 
-def _dicom_in(folder: Path, kinds: dict[Path, Kind], failures: Failures) -> list[Description]:
-    if Kind.DICOM not in kinds.values():
-        return []
+def _dicom_in(folder: Path, failures: Failures) -> list[Description]:
     from hilum.io.dicom import describe_dicom
 
-    found = []
-    for description in describe_dicom(folder):
-        if description.kind == "unreadable":
-            failures.add(description.path, UnreadableError(*(str(description.facts[k]) for k in ("error", "remedy"))))
-        else:
-            found.append(description)
-    return found
+    return describe_dicom(folder, failures)
 
 
 def _describe_file(path: Path, kind: Kind) -> list[Description]:

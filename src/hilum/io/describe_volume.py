@@ -87,7 +87,11 @@ def describe_volume(path: Path) -> Description:
     )
     what = _labels(values, geometry) if is_mask else _range(values)
     summary = f"{stored.format}, {grid_line(geometry)}, {what}, axes {geometry.axis_codes}"
-    odd = (*stored.odd, *geometry_notes(geometry), *(() if is_mask else _value_notes(values)))
+    odd = (
+        *stored.odd,
+        *geometry_notes(geometry, is_ct=kind == "CT volume"),
+        *(() if is_mask else _value_notes(values)),
+    )
     return Description(str(path), kind, summary, odd, _facts(stored, values, kind))
 
 

@@ -59,7 +59,7 @@ def read_json(path: Path) -> Any:
 
 
 def plain(content: object) -> Any:
-    """The same in None, bool, int, float, str, list and dict only.
+    """The same in None, bool, int, float, str, list and dict only; without dataclass fields marked `{"json": False}`.
 
     Raises:
         OutputError: something in it has no JSON form.
@@ -81,7 +81,8 @@ def plain(content: object) -> Any:
 
 def _plain_many(content: object) -> Any:
     if dataclasses.is_dataclass(content) and not isinstance(content, type):
-        return {field.name: plain(getattr(content, field.name)) for field in dataclasses.fields(content)}
+        fields = (field.name for field in dataclasses.fields(content) if field.metadata.get("json", True))
+        return {name: plain(getattr(content, name)) for name in fields}
     if isinstance(content, Mapping):
         return {_key(key): plain(value) for key, value in content.items()}
     if isinstance(content, set | frozenset):

@@ -9,11 +9,12 @@ import numpy as np
 
 from hilum.core import AmbiguousError, Failures, Geometry, InputError, Mask, Radiograph, UnsupportedError, Volume
 from hilum.io.kinds import RASTERS, VOLUMES, Kind, recognise
+from hilum.io.words import listed
 
 if TYPE_CHECKING:
     from hilum.io.stored import StoredVolume
 
-_FORMATS = "DICOM, NIfTI, MHD/MHA and NRRD"
+_FORMATS = "DICOM, NIfTI, MHD/MHA or NRRD"
 
 
 def read_volume(path: Path, *, series: str | None = None, repair: bool = False) -> Volume:
@@ -114,7 +115,7 @@ def _only_volume_in(folder: Path) -> tuple[Path, Kind]:
         return folder, Kind.FOLDER
     if len(volumes) > 1:
         raise AmbiguousError(
-            f"{folder} holds {len(volumes)} volumes ({_some([path.name for path, _ in volumes])}).",
+            f"{folder} holds {len(volumes)} volumes ({listed((path.name for path, _ in volumes), 3)}).",
             "Name the one file.",
         )
     return volumes[0]
@@ -205,7 +206,3 @@ def _not(wanted: str, path: Path, kind: Kind, remedy: str) -> InputError:
     if path.suffix.lower() in (".raw", ".zraw", ".img") and kind is Kind.BINARY:
         remedy = "Give the header that describes these voxels (.mhd, .nhdr, .hdr)."
     return UnsupportedError(f"{path} is {kind.phrase}{called}; {wanted} was expected.", remedy)
-
-
-def _some(names: Sequence[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "")

@@ -1,6 +1,6 @@
 """Numbers and grids in a person's words, the same for every format."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -20,12 +20,12 @@ def grid_line(geometry: Geometry) -> str:
     return f"{times(voxels, 0)} voxels of {each} mm ({times(sizes, 1)} mm)"
 
 
-def geometry_notes(geometry: Geometry) -> tuple[str, ...]:
+def geometry_notes(geometry: Geometry, *, is_ct: bool) -> tuple[str, ...]:
     """What is odd about a grid, one line each."""
     notes = []
     if 1 in geometry.shape_zyx:
         notes.append("it is flat: one slice is no CT volume")
-    notes += resolution_notes(geometry)
+    notes += resolution_notes(geometry, is_ct=is_ct)
     if np.linalg.det(geometry.directions) < 0:
         notes.append(f"left-handed: index axes run {geometry.axis_codes}, a mirror image when shown without its affine")
     if max(geometry.size_zyx_mm) < _SMALL_MM and 1 not in geometry.shape_zyx:
@@ -33,12 +33,12 @@ def geometry_notes(geometry: Geometry) -> tuple[str, ...]:
     return (*notes, *_direction_notes(geometry))
 
 
-def resolution_notes(geometry: Geometry) -> tuple[str, ...]:
-    """What is odd about the size of a grid's voxels, one line each."""
+def resolution_notes(geometry: Geometry, *, is_ct: bool) -> tuple[str, ...]:
+    """What is odd about the size of a grid's voxels, one line each; only a CT is judged by what nodules need."""
     steps, notes = geometry.spacing_zyx_mm, []
     slice_mm = steps[geometry.axial_axis]
-    if slice_mm > _THICK_MM:
-        notes.append(f"thick slices ({slice_mm:.3g} mm): small nodules are missed or measured badly above 3 mm")
+    if is_ct and slice_mm > _THICK_MM:
+        notes.append(f"thick slices ({number(slice_mm, 1)} mm): small nodules are missed or measured badly above 3 mm")
     if max(steps) > _ANISOTROPIC * min(steps):
         notes.append(f"its voxels are {max(steps) / min(steps):.1f} times as long as they are wide")
     return tuple(notes)
@@ -76,3 +76,14 @@ def number(value: float, digits: int = 3) -> str:
 def times(values: Sequence[float], digits: int = 3) -> str:
     """Sizes for people, "512 × 512 × 133"."""
     return " × ".join(number(value, digits) for value in values)
+
+
+def count(number_of: int, thing: str) -> str:
+    """How many of a thing, "1 slice", "2 slices"."""
+    return f"{number_of} {thing}{'' if number_of == 1 else 's'}"
+
+
+def listed(names: Iterable[str], most: int = 4) -> str:
+    """Names for people: the first few, "unnamed" for empty ones, and "…" where more follow."""
+    known = [name or "unnamed" for name in names]
+    return ", ".join(known[:most]) + (", …" if len(known) > most else "")

@@ -4,7 +4,15 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from hilum.core import HilumError, SpacingPlane
+from hilum.core import (
+    Failures,
+    FirstFailure,
+    Geometry,
+    HilumError,
+    SpacingPlane,
+    UnreadableError,
+    UnsupportedError,
+)
 from hilum.io.description import Description
 from hilum.io.dicom.files import Header, has_preamble, read_header, uid_name
 from hilum.io.dicom.grid import Placement, grid_of, place
@@ -13,33 +21,47 @@ from hilum.io.dicom.radiograph import has_window, pixel_spacing, require_radiogr
 from hilum.io.dicom.segmentation import require_volume_seg
 from hilum.io.dicom.series import Series, date_of, group, scan
 from hilum.io.dicom.structures import structures
-from hilum.io.words import grid_facts, grid_line, resolution_notes, times
+from hilum.io.words import count, grid_facts, grid_line, listed, number, resolution_notes, times
 
 _ALWAYS_LOSSY = tuple(f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 81))
 _PERHAPS_LOSSY = tuple(f"1.2.840.10008.1.2.4.{end}" for end in (91, 93, 203))
 
 
-def describe_dicom(path: Path) -> list[Description]:
+def describe_dicom(path: Path, failures: Failures | None = None) -> list[Description]:
     """Everything DICOM in a file or, recursively, in a folder: a line and the oddities of each thing.
 
-    Slices are described as series, everything else file by file. What is DICOM but damaged is described as
-    "unreadable". Other files of a folder are passed over.
+    Slices are described as series, everything else file by file. A file that is sound and holds no image that hilum
+    takes (a header without pixels, colour, slices without a place) is described all the same. Other files of a folder
+    are passed over.
+
+    Args:
+        path: a file or folder.
+        failures: where damaged files of a folder are recorded; without it the first one is raised.
 
     Raises:
-        UnreadableError: there is nothing at the path, or a single file is damaged or isn't DICOM.
+        UnreadableError: there is nothing at the path, a single file is damaged or isn't DICOM, or one of a folder is
+            damaged and `failures` is None.
     """
+    failures = FirstFailure() if failures is None or path.is_file() else failures
     instances, broken = scan(path)
+    for file, error in broken:
+        failures.add(str(file), error)
     series = group(instances)
     patients = sorted({one.patient for one in series if one.modality == "CT"})
-    mixed = (f"one of {len(patients)} patients in {path.name}: {', '.join(patients[:4])}",) if len(patients) > 1 else ()
-    found = [_describe_series(one, path, mixed) for one in series]
-    found += [_describe_instance(one) for one in instances if not one.slices]
-    return found + [_failed(file, error) for file, error in broken]
+    mixed = (f"one of {len(patients)} patients in {path}: {listed(patients)}",) if len(patients) > 1 else ()
+    found = [_describe_series(one, mixed) for one in series]
+    for instance in instances:
+        if not instance.slices:
+            found += _described_or_recorded(instance, failures)
+    return found
 
 
-def _failed(path: Path, error: HilumError) -> Description:
-    told = {"error": error.message, "remedy": error.remedy}
-    return Description(str(path), "unreadable", error.message, (error.message,), told)
+def _described_or_recorded(instance: Instance, failures: Failures) -> Iterable[Description]:
+    try:
+        return [_describe_instance(instance)]
+    except UnreadableError as error:
+        failures.add(str(instance.path), error)
+        return []
 
 
 def _facts(instance: Instance) -> dict[str, object]:
@@ -60,9 +82,11 @@ def _opening(facts: dict[str, object]) -> str:
     return f"patient {facts['patient'] or 'unnamed'}, {facts['date'] or 'undated'}"
 
 
-def _describe_series(series: Series, root: Path, mixed: tuple[str, ...]) -> Description:
+def _describe_series(series: Series, mixed: tuple[str, ...]) -> Description:
     first = series.instances[0]
-    facts = {**_facts(first), "series": series.key, "kernel": series.kernel or None, "files": len(series.instances)}
+    facts = {**_facts(first), "kernel": series.kernel or None, "files": len(series.instances)}
+    if series.key != series.uid:
+        facts["series"] = series.key
     placement = place(series.slices)
     odd = [*(mixed if series.modality == "CT" else ()), *series.odd, *placement.problems(), *_series_oddities(series)]
     odd += _tilt(series, placement)
@@ -74,29 +98,44 @@ def _describe_series(series: Series, root: Path, mixed: tuple[str, ...]) -> Desc
         odd.append(error.message)
     kind = f"{series.modality or 'image'} {'scout view' if series.is_localizer else 'series'}"
     kernel = f", kernel {series.kernel}" if series.kernel else ""
-    where = root if len(series.files) > 1 else series.files[0]
-    return Description(str(where), kind, f"{_opening(facts)}: {size}{kernel}", tuple(dict.fromkeys(odd)), facts | more)
+    return Description(
+        str(series.place), kind, f"{_opening(facts)}: {size}{kernel}", tuple(dict.fromkeys(odd)), facts | more
+    )
 
 
 def _tilt(series: Series, placement: Placement) -> Iterable[str]:
     if placement.tilt_degrees:
-        degrees = f"{placement.tilt_degrees:.1f}°"
-        yield f"tilted gantry: the slices are stacked {degrees} off their normal; the grid is sheared"
+        degrees = number(placement.tilt_degrees, 1)
+        yield f"tilted gantry: the slices are stacked {degrees}° off their normal; the grid is sheared"
     elif len(series.slices) > 1:
         told = series.instances[0].facts["GantryDetectorTilt"]
         if told.strip("-+0."):
-            yield f"the header names a gantry tilt of {told}°, and the positions show none; the positions are believed"
+            tilt = f"the header names a gantry tilt of {_number_of(told)}°"
+            yield f"{tilt}, and the positions show none; the positions are believed"
+
+
+def _number_of(text: str) -> str:
+    """A header's number as people write it; what is none stays as it is."""
+    try:
+        return number(float(text))
+    except ValueError:
+        return text
 
 
 def _counts(series: Series) -> str:
     return f"{times((series.columns, series.rows, len(series.slices)), 0)} voxels"
 
 
+def _resolution(series: Series, grid: Geometry) -> tuple[str, ...]:
+    """A scout view is as thick as the patient: its voxels say nothing."""
+    return () if series.is_localizer else resolution_notes(grid, is_ct=series.modality == "CT")
+
+
 def _extent(series: Series, placement: Placement) -> tuple[str, dict[str, object], tuple[str, ...]]:
     """Size in voxels and mm for people and for programs, and what is odd; an uneven series has a size, but no grid."""
     if placement.is_even:
         grid = grid_of(series)
-        return grid_line(grid), grid_facts(grid) | {"is_even": True}, resolution_notes(grid)
+        return grid_line(grid), grid_facts(grid) | {"is_even": True}, _resolution(series, grid)
     shape = [len(series.slices), series.rows, series.columns]
     if placement.step_mm is None:
         return _counts(series), {"shape_zyx": shape, "is_even": False}, ()
@@ -123,7 +162,7 @@ def _series_oddities(series: Series) -> Iterable[str]:
         yield "MONOCHROME1: to be shown inverted; the values are not"
     if first.facts["PixelPaddingValue"] and series.modality == "CT":
         padding = first.facts["PixelPaddingValue"]
-        yield f"padded: pixels outside of the scan are stored as {padding}, and rescaled like any other"
+        yield f"padded: pixels outside of the scan are stored as {_number_of(padding)}, and rescaled like any other"
     if series.frame_uid is None:
         yield "no frame of reference: masks and other series can't be matched to it for certain"
     if len(slices) == 1 and first.sop_class not in ENHANCED_CT:
@@ -144,14 +183,17 @@ def _file_oddities(instance: Instance) -> Iterable[str]:
 
 
 def _describe_instance(instance: Instance) -> Description:
+    """One file that is no slice; raises UnreadableError when it is damaged."""
     odd = [*instance.odd, *_file_oddities(instance)]
     facts = _facts(instance)
+    header = read_header(instance.path)
     try:
         if instance.flaw:
             raise instance.flaw
-        kind, text, more, notes = _KINDS.get(instance.kind, _other)(read_header(instance.path))
-    except HilumError as error:
-        kind, text, more, notes = f"{instance.modality or 'unnamed'} image", error.message, {}, [error.message]
+        kind, text, more, notes = _KINDS.get(instance.kind, _other)(header)
+    except UnsupportedError as error:
+        _, text, more, _ = _other(header)
+        kind, notes = f"{instance.modality} image".strip(), [error.message]
     summary = text if instance.kind is Kind.DIRECTORY else f"{_opening(facts)}: {text}"
     return Description(str(instance.path), kind, summary, tuple(dict.fromkeys(odd + notes)), facts | more)
 
@@ -176,7 +218,7 @@ def _radiograph(header: Header) -> _Told:
     if header.items("VOILUTSequence"):
         odd.append("a VOI lookup table is applied")
     elif header.text("WindowWidth") and not has_window(header):
-        odd.append(f"its window is impossible (width {header.text('WindowWidth')}) and not applied")
+        odd.append(f"its window is impossible (width {_number_of(header.text('WindowWidth'))}) and not applied")
     view = view_of(header)
     facts: dict[str, object] = {
         "shape_yx": [rows, columns],
@@ -188,22 +230,22 @@ def _radiograph(header: Header) -> _Told:
 
 
 def _segmentation(header: Header) -> _Told:
-    labels = [item.text("SegmentLabel") or "unnamed" for item in header.items("SegmentSequence")]
+    labels = [item.text("SegmentLabel") for item in header.items("SegmentSequence")]
     odd = []
     try:
         require_volume_seg(header)
-    except HilumError as error:
+    except UnsupportedError as error:
         odd.append(error.message)
     kind = header.text("SegmentationType") or "of no stated type"
-    shown = f"{', '.join(labels[:6])}{' …' if len(labels) > 6 else ''}"
-    text = f"{kind} segmentation, {len(labels)} segment{'s' * (len(labels) != 1)}: {shown}"
+    text = f"{kind} segmentation, {count(len(labels), 'segment')}: {listed(labels, 6)}"
     return "mask", text, {"segments": labels, "segmentation_type": kind}, odd
 
 
 def _structures(header: Header) -> _Told:
     found = [(name, len(contours)) for name, _, contours in structures(header)]
-    odd = [f"{name!r} has no closed contour" for name, count in found if not count]
-    text = f"{len(found)} structures: {', '.join(f'{name} ({count} contours)' for name, count in found[:6])}"
+    odd = [f"{name!r} has no closed contour" for name, drawn in found if not drawn]
+    shown = listed((f"{name} ({count(drawn, 'contour')})" for name, drawn in found), 6)
+    text = f"{count(len(found), 'structure')}: {shown}"
     return "RT structure set", text, {"structures": dict(found)}, odd
 
 
@@ -214,13 +256,13 @@ def _report(header: Header) -> _Told:
 
 def _directory(header: Header) -> _Told:
     records = Counter(item.text("DirectoryRecordType") for item in header.items("DirectoryRecordSequence"))
-    held = ", ".join(f"{count} × {name}" for name, count in records.items()) or "empty"
+    held = ", ".join(f"{many} × {name}" for name, many in records.items()) or "empty"
     return "DICOM directory", f"a list of files ({held})", {"records": dict(records)}, []
 
 
 def _other(header: Header) -> _Told:
     name = uid_name(header.sop_class) if header.sop_class else "DICOM data without a class"
-    rows, columns = header.whole("Rows", 0), header.whole("Columns", 0)
+    rows, columns = (0, 0) if header.has_pixels is False else (header.whole("Rows", 0), header.whole("Columns", 0))
     facts: dict[str, object] = {"sop_class": name}
     if not (rows and columns):
         return "other DICOM", name, facts, []

@@ -68,8 +68,11 @@ def pixel_source(header: Header) -> PixelSource:
     """Read and check what a header says about its pixels.
 
     Raises:
+        UnsupportedError: the file is a header without pixels.
         UnreadableError: the numbers contradict each other, or claim more than the file can hold.
     """
+    if header.has_pixels is False:
+        raise UnsupportedError(f"{header.path} holds no pixels, only a header.", "Get the image itself.")
     allocated = header.whole("BitsAllocated", 16)
     stored = header.whole("BitsStored", allocated)
     source = PixelSource(
@@ -103,9 +106,10 @@ def _require_sound(source: PixelSource) -> None:
     with guarded(source.path):
         held = source.path.stat().st_size
     claimed = source.frame_bytes * source.frames
-    if source.syntax in _NATIVE and claimed > held:
+    after = held - source.offset
+    if source.syntax in _NATIVE and claimed > after:
         raise UnreadableError(
-            f"{source.path} is truncated: its header announces {claimed} bytes of pixels, the whole file has {held}.",
+            f"{source.path} is truncated: its header announces {claimed} bytes of pixels, {after} follow.",
             "Get a complete copy.",
         )
     if claimed > max(_SMALLEST_CLAIM_BYTES, held * _LARGEST_COMPRESSION):

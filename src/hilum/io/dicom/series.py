@@ -1,5 +1,6 @@
 """Which series a file or a folder holds, and which of them is meant."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from hilum.core import AmbiguousError, UnreadableError, UnsupportedError
 from hilum.io.dicom.files import files_under, is_dicom
 from hilum.io.dicom.instances import Instance, Kind, Slice, read_instance
+from hilum.io.words import listed
 
 _SAME_DIRECTION = 1e-3
 _SAME_PLACE_MM = 1e-3
@@ -54,6 +56,12 @@ class Series:
     def files(self) -> tuple[Path, ...]:
         """The files, sorted by name."""
         return tuple(sorted(instance.path for instance in self.instances))
+
+    @property
+    def place(self) -> Path:
+        """The one file, or the innermost folder that holds all files."""
+        files = self.files
+        return files[0] if len(files) == 1 else Path(os.path.commonpath([file.parent for file in files]))
 
     @property
     def rows(self) -> int:
@@ -266,7 +274,7 @@ def choose_ct(path: Path, name: str | None) -> Series:
     patients = sorted({one.patient for one in named})
     if len(patients) > 1:
         raise AmbiguousError(
-            f"{path} holds CTs of {_count(len(patients))} patients ({', '.join(patients)}).", _choices(named, path)
+            f"{path} holds CTs of {_count(len(patients))} patients ({listed(patients)}).", _choices(named, path)
         )
     raise AmbiguousError(f"{path} holds {_count(len(named))} CT series ({_differences(named)}).", _choices(named, path))
 
