@@ -115,9 +115,8 @@ def main() -> None:
     print(f"{len(given.marks.scan)} marks, {len(given.series)} scans, {options.bootstraps} bootstraps")
     print(f"read {read - started:.2f} s, figures {judged - read:.2f} s, picture {drawn - judged:.2f} s")
     verdict = "under" if judged - started < LIMIT_S else "OVER"
-    print(
-        f"files to figures {judged - started:.2f} s ({cpu:.2f} s of one core): {verdict} {LIMIT_S:g} s. CPM of the made-up marks {result.cpm}"
-    )
+    print(f"files to figures {judged - started:.2f} s ({cpu:.2f} s of one core): {verdict} {LIMIT_S:g} s")
+    print(f"CPM of the made-up marks: {result.cpm}")
 
 
 if __name__ == "__main__":
