@@ -1,8 +1,8 @@
 """CT to line integrals in one go: attenuation is made and projected a few slices at a time, never for the whole volume.
 
 Projection is linear, and what `project_joseph` reads beyond a slab's edge falls to 0 just as its neighbour's rises, so
-the slabs' pictures add up to the picture of the whole. Memory grows by one slab instead of twice the CT, and a slab is
-still in the processor's cache when it is projected.
+the slabs' pictures add up to the picture of the whole. Memory grows by one slab instead of twice the CT; the price is
+some time, since each slab is a round of its own over all cores.
 """
 
 from dataclasses import replace
@@ -16,14 +16,14 @@ from hilum.drr.attenuation import CT_KEV, RADIOGRAPH_KEV, attenuation_slabs
 from hilum.drr.joseph import project_joseph
 from hilum.drr.projection import Projection
 
-_SLICES = 16
-"""Thick enough that the slices at its edges, which two slabs read, hardly count."""
+_SLICES = 32
+"""A quarter of a chest CT at 2.5 mm: thinner slabs take longer, thicker ones more memory."""
 
 
 def project_ct(
     ct: Volume, projection: Projection, energy_kev: float = RADIOGRAPH_KEV, ct_kev: float = CT_KEV
 ) -> NDArray[np.float32]:
-    """Line integrals [row, column] of a CT's attenuation: `project_joseph(attenuation(ct))` in less memory and time.
+    """Line integrals [row, column] of a CT's attenuation: `project_joseph(attenuation(ct))` in less memory.
 
     Raises:
         GeometryError: the rays miss the volume.
