@@ -70,8 +70,8 @@ def evaluation(cases: Sequence[CaseResult], about: Judged, raised: Sequence[Alar
         figures=figures,
         by_size=_by_size(cases, draw),
         by_class=by_class,
-        by_readers=_by_nodule(cases, draw, _readers_name),
-        by_visibility=_by_nodule(cases, draw, _visibility_name),
+        by_readers=_by_nodule(cases, draw, _readers_name, lambda one: one.readers),
+        by_visibility=_by_nodule(cases, draw, _visibility_name, lambda one: one.visibility),
         cases=tuple(case.row for case in cases),
     )
     return replace(found, alarms=(*raised, *_alarms(cases, about, found)))
@@ -209,8 +209,12 @@ def _found_figures(lesions: Sequence[Sequence[Lesion]], draw: Resamples) -> list
     ]
 
 
-def _by_nodule(cases: Sequence[CaseResult], draw: Resamples, name_of: Callable[[Lesion], str]) -> tuple[Group, ...]:
-    names = sorted({name_of(one) for case in cases for one in case.nodules})
+def _by_nodule(
+    cases: Sequence[CaseResult], draw: Resamples, name_of: Callable[[Lesion], str], by: Callable[[Lesion], float]
+) -> tuple[Group, ...]:
+    """Nodules apart by a name, in the order of a number."""
+    every = [one for case in cases for one in case.nodules]
+    names = list(dict.fromkeys(name_of(one) for one in sorted(every, key=by)))
     groups = []
     for name in names:
         chosen = [[one for one in case.nodules if name_of(one) == name] for case in cases]
@@ -246,8 +250,9 @@ def _alarms(cases: Sequence[CaseResult], about: Judged, found: Evaluation) -> tu
 
 
 def _expected(found: Evaluation) -> list[Figure]:
-    """Figures that these predictions could have: masks have no calibration."""
-    return [one for one in found.figures.values() if one.name != "ece" or not math.isnan(found.threshold.value)]
+    """Figures whose absence a reader should know of: distances, and calibration of probabilities."""
+    names = [*SURFACE_MEANS, *(() if math.isnan(found.threshold.value) else ("ece",))]
+    return [found.figures[name] for name in names]
 
 
 def class_pixels(cases: Sequence[CaseResult], labels: Mapping[int, str]) -> dict[str, int]:

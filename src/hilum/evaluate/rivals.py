@@ -27,6 +27,8 @@ BLOBS_AN_IMAGE = 60
 """More candidates than this on one image are no detector's output."""
 
 _MAP_LEVELS = 200
+_SMOOTH = 4.0
+"""Sigma in the map's pixels: a few hundred lesions make a ragged average, which would be an easier rival."""
 
 
 def all_background(shape: Shape) -> Selection:
@@ -44,7 +46,7 @@ class PriorMap:
     """How often each place is a lesion in training.
 
     Attributes:
-        frequency: [row, column] of `MAP_SHAPE`, 0 to 1.
+        frequency: [row, column] of `MAP_SHAPE`, 0 to 1, smoothed.
         threshold: places at least this frequent are predicted.
     """
 
@@ -58,7 +60,7 @@ class PriorMap:
 
 
 def prior_map(truths: Iterable[Selection]) -> PriorMap:
-    """The average of the training masks, cut where the mean Dice on the same training masks is highest.
+    """The average of the training masks, smoothed, cut where the mean Dice on the same training masks is highest.
 
     Args:
         truths: training masks [y, x], of any sizes.
@@ -66,11 +68,13 @@ def prior_map(truths: Iterable[Selection]) -> PriorMap:
     Raises:
         MeasureError: none has a pixel.
     """
+    from scipy.ndimage import gaussian_filter
+
     small = np.array([_small(truth) for truth in truths], dtype=bool)
     small = small[small.any(axis=(1, 2))] if len(small) else small
     if not len(small):
         raise MeasureError("an average map needs training masks with lesions; there is none")
-    frequency = small.mean(axis=0)
+    frequency = gaussian_filter(small.mean(axis=0), _SMOOTH)
     levels = np.unique(np.quantile(frequency[frequency > 0], np.linspace(0, 1, _MAP_LEVELS)))
     dice = [_mean_dice(frequency >= level, small) for level in levels]
     return PriorMap(np.asarray(frequency), float(levels[int(np.argmax(dice))]))

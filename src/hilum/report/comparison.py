@@ -87,7 +87,7 @@ def comparison_page(report: ComparisonReport) -> Page:
 _RULE = (
     "Differences are second minus first on the cases where both are defined. p: two-sided, over patients, "
     "Holm-corrected over the pairs of models. d: Cohen's d of the patients' differences. Detectable: the smallest true "
-    "difference that a paired test with these patients would see four times in five; “no difference” means none above it."
+    "difference that a paired test with these patients would see four times in five; “no difference” means none above."
 )
 
 

@@ -123,9 +123,10 @@ def groups_picture(groups: Mapping[str, Sequence[tuple[str, float, float, float,
             place.bar(x, value, color=BAND, edgecolor=BLUE)
             if np.isfinite(low):
                 place.plot((x, x), (low, high), color=BLUE, linewidth=2)
-            place.annotate(f"{value:.2f}\nn {n}", (x, 0.99), ha="center", va="top", fontsize=9)
+            place.annotate(f"{value:.2f}\nn {n}", (x, 1.03), ha="center", va="bottom", fontsize=9)
         place.set_xticks(range(len(parts)), [part[0].replace("visibility ", "") for part in parts])
-        place.set_ylim(0, 1)
+        place.set_ylim(0, 1.22)
+        place.set_yticks(np.linspace(0, 1, 6))
         _label(place, "", "found", title)
     return _encoded(figure)
 

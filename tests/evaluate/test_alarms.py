@@ -1,0 +1,59 @@
+"""Each alarm rings on what it is for, and stays silent otherwise."""
+
+import pytest
+
+from hilum.core import MeasureError
+from hilum.core.evaluation import Group, Threshold
+from hilum.core.figures import Figure
+from hilum.evaluate import alarms
+from hilum.evaluate.alarms import ChosenOn
+from tests.evaluate.judged import disc, judged, pair
+
+
+def test_patients_in_two_splits():
+    (raised,) = alarms.patients_shared({"train": ["a", "b"], "validation": ["b", "c"], "test": []})
+    assert raised.evidence == ("b: train, validation",)
+    assert not alarms.patients_shared({"train": ["a", "a"], "validation": ["b"]})
+
+
+def test_a_threshold_chosen_on_reported_patients():
+    chosen = ChosenOn("validation", "", frozenset({"a", "b"}))
+    (raised,) = alarms.threshold_on_reported(Threshold(0.3, "validation"), chosen, ["b", "c"])
+    assert raised.evidence == ("b",)
+    assert not alarms.threshold_on_reported(Threshold(0.3, "validation"), chosen, ["c"])
+    assert not alarms.threshold_on_reported(Threshold(0.3, "stated"), None, ["a"])
+
+
+def test_iou_above_dice_which_no_definition_gives():
+    impossible = {"dice_mean": Figure("dice_mean", 0.59), "iou_mean": Figure("iou_mean", 0.79)}
+    assert alarms.iou_above_dice(impossible)
+    assert alarms.iou_above_dice({}, [Group("covid", impossible)])[0].evidence[0].startswith("covid")
+    assert not alarms.iou_above_dice({"dice_mean": Figure("dice_mean", 0.8), "iou_mean": Figure("iou_mean", 0.7)})
+
+
+def test_duplicates_by_content():
+    (raised,) = alarms.duplicates({"a": "1", "b": "2", "c": "1", "d": "", "e": ""}, "image")
+    assert (raised.name, raised.evidence) == ("duplicate_images", ("a, c",))
+
+
+def test_constant_predictions_are_an_alarm_when_all_are():
+    (some,), (all_of_them,) = alarms.constant_predictions(["a"], 2), alarms.constant_predictions(["a", "b"], 2)
+    assert some.is_note
+    assert not all_of_them.is_note
+    assert not alarms.constant_predictions([], 2)
+
+
+def test_the_truth_itself_raises_none():
+    found = judged([pair(disc(), disc(), key=str(n), patient=str(n)) for n in range(25)])
+    assert found.alarms == ()
+
+
+def test_truth_at_the_border_is_named():
+    edge = disc(centre=(0, 30))
+    found = judged([pair(edge, edge, key="cut", patient="p")])
+    assert ("cut",) in [alarm.evidence for alarm in found.alarms if alarm.name == "truth_at_border"]
+
+
+def test_a_threshold_that_takes_every_pixel_is_refused():
+    with pytest.raises(MeasureError):
+        Threshold(0.0, "stated")

@@ -1,0 +1,116 @@
+"""Cases to figures: means and pools, empties apart, groups add up, recommendations follow."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from hilum.core.evaluation import Group, Threshold
+from hilum.core.figures import Figure
+from hilum.evaluate.cases import JudgeRule, TrueNodule, judge_case
+from hilum.evaluate.curves import curves, examples
+from hilum.evaluate.recommend import recommendations
+from tests.evaluate.judged import disc, judged, pair
+
+EMPTY = np.zeros((64, 64), bool)
+
+
+def some_pairs():
+    truths = [disc(radius=3), disc(radius=7), disc(radius=9), EMPTY]
+    preds = [EMPTY, disc(radius=6), disc(centre=(34, 32), radius=9), disc(radius=2)]
+    return [pair(p, t, key=f"k{n}", patient=f"p{n}") for n, (p, t) in enumerate(zip(preds, truths, strict=True))]
+
+
+def test_means_leave_empty_truth_out_and_pools_take_all_pixels():
+    pairs = some_pairs()
+    found = judged(pairs)
+    dice = [f1_score((one.truth > 0).ravel(), (one.pred > 0).ravel()) for one in pairs[:3]]
+    assert found.figures["dice_mean"].value == pytest.approx(np.mean(dice))
+    assert found.figures["dice_mean"].n == 3
+    truth = np.concatenate([one.truth.ravel() > 0 for one in pairs])
+    pred = np.concatenate([one.pred.ravel() > 0 for one in pairs])
+    assert found.figures["dice_pooled"].value == pytest.approx(f1_score(truth, pred))
+    assert (found.n_cases, found.n_empty_truth) == (4, 1)
+    assert found.figures["empty_false_positive_rate"].value == 1
+    assert found.figures["empty_false_positive_rate"].n == 1
+
+
+def test_intervals_hold_the_value_and_shrink_to_it_when_all_cases_are_alike():
+    found = judged(some_pairs())
+    for name in ("dice_mean", "dice_pooled", "lesion_sensitivity"):
+        figure = found.figures[name]
+        assert figure.low <= figure.value <= figure.high
+    alike = judged([pair(disc(), disc(), key=str(n), patient=str(n)) for n in range(5)])
+    assert (alike.figures["dice_mean"].low, alike.figures["dice_mean"].high) == (1, 1)
+
+
+def test_one_patient_has_no_interval():
+    figure = judged([pair(disc(), disc(), key=str(n)) for n in range(5)]).figures["dice_mean"]
+    assert math.isnan(figure.low)
+
+
+def test_sizes_add_up_to_all_lesions():
+    found = judged(some_pairs())
+    lesions = [group.figures["lesion_sensitivity"] for group in found.by_size]
+    assert sum(one.n for one in lesions) == found.figures["lesion_sensitivity"].n == 3
+    assert [group.name for group in found.by_size] == ["< 8 mm", "8–15 mm", "≥ 15 mm"]
+    assert [one.value for one in lesions] == [0, 1, 1]
+    false = sum(group.figures["false_positives_per_image"].value for group in found.by_size)
+    assert false == pytest.approx(found.figures["false_positives_per_image"].value)
+
+
+def test_readers_and_visibility_come_in_their_order():
+    nodules = tuple(
+        TrueNodule(str(n), disc(), readers, 9.0, seen) for n, (readers, seen) in enumerate([(4, 0.1), (1, 0.9)])
+    )
+    found = judged([pair(disc(), disc(), nodules=nodules)])
+    assert [group.name for group in found.by_readers] == ["1 reader", "4 readers"]
+    assert [group.name for group in found.by_visibility] == ["visibility below 1/3", "visibility from 2/3"]
+
+
+def test_a_class_without_pixels_is_undefined_and_an_alarm():
+    found = judged([pair(disc(), disc())], JudgeRule({1: "lung", 2: "covid"}))
+    covid = found.by_class[1]
+    assert math.isnan(covid.figures["dice_pooled"].value)
+    assert math.isnan(covid.figures["iou_pooled"].value)
+    assert [alarm.evidence for alarm in found.alarms if alarm.name == "class_without_pixels"] == [("covid",)]
+
+
+def test_every_figure_that_the_contract_names_is_there():
+    names = "dice_mean dice_pooled iou_mean iou_pooled precision_pooled recall_pooled lesion_sensitivity"
+    names += " false_positives_per_image empty_false_positive_rate hd95_mm nsd_2mm ece"
+    assert set(names.split()) <= judged([pair(disc(), disc(), spacing_mm=None)]).figures.keys()
+
+
+def test_the_best_threshold_is_where_a_loop_finds_it():
+    truth = disc()
+    probability = np.where(disc(radius=8), 0.4, 0.05) + np.where(truth, 0.3, 0.0)
+    result = judge_case(pair(probability >= 0.5, truth, probability=probability.astype(np.float32)), JudgeRule())
+    scan = curves([result]).scan
+    loop = [f1_score(truth.ravel(), (probability.astype(np.float32) >= t).ravel()) for t in scan.thresholds]
+    np.testing.assert_allclose(scan.dice_mean, loop, atol=0.01)
+    assert 0.4 < scan.best <= 0.7
+
+
+def test_examples_show_each_case_once():
+    found = judged(some_pairs())
+    shown = examples(found.cases)
+    keys = [row.key for rows in shown.values() for row in rows]
+    assert len(keys) == len(set(keys))
+    assert shown["false alarm on an empty truth"][0].key == "k3"
+    assert "k0" not in [row.key for row in shown["best"]]
+
+
+def test_losing_to_a_rival_is_said_first():
+    found = judged(some_pairs())
+    rival = Group("average prior map", {"dice_mean": Figure("dice_mean", 0.99, 0.9, 1, 3)})
+    losing = type(found)(**{**vars(found), "rivals": (rival,)})
+    assert any("average prior map (0.990)" in said for said in recommendations(losing))
+    assert not any("beat" in said for said in recommendations(found))
+
+
+def test_a_better_threshold_is_only_offered_from_validation():
+    for split, words in (("validation", "--threshold-from"), ("test", "no split to choose on")):
+        found = judged(some_pairs(), split=split, threshold=Threshold(0.5, "stated"))
+        assert any(words in said for said in recommendations(found, (0.3, 0.99)))

@@ -1,0 +1,258 @@
+"""`hilum evaluate` and `hilum compare` from files to files: any tool's predictions, bad input, thresholds, rivals."""
+
+import csv
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hilum.cli.app import main
+from hilum.core import Geometry, InputError, Mask, Quantity, Volume
+from hilum.io import write_mask, write_volume
+from hilum.workflows.evaluate import EvaluateOptions, run_evaluate
+from hilum.workflows.evaluate_data import TruthWanted
+from hilum.workflows.evaluate_predictions import As
+from tests.evaluate.judged import disc
+
+KEYS = [f"case{n}" for n in range(6)]
+DRAWS = 50
+
+
+def save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+def png(mask):
+    return mask.astype(np.uint8) * 255
+
+
+def truth_of(n):
+    return disc((64, 72), (20 + 4 * n, 30), 3 + n) if n != 5 else np.zeros((64, 72), bool)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """True masks, and predictions that lie a pixel beside them."""
+    for n, key in enumerate(KEYS):
+        save(tmp_path / "truth" / f"{key}.png", png(truth_of(n)))
+        save(tmp_path / "pred" / f"{key}.png", png(np.roll(truth_of(n), 1, 1)))
+    return tmp_path
+
+
+@pytest.fixture
+def dataset(folders):
+    """A data set of two patients a split, with images."""
+    cases = []
+    for n, key in enumerate(KEYS):
+        image = (60 + 100 * truth_of(n) + np.indices((64, 72)).sum(axis=0) % 9).astype(np.uint8)
+        save(folders / "data" / f"{key}_x.png", image)
+        shutil.copy(folders / "truth" / f"{key}.png", folders / "data")
+        case = {"key": key, "patient": f"p{n}", "image": f"{key}_x.png", "masks": {"union": f"{key}.png"}}
+        cases.append({**case, "nodules": None, "pixel_mm": [1.0, 1.0], "sha256": str(n)})
+    splits = {"rule": "made", "seed": None, "hash": "abc", "train": ["p0", "p1"], "validation": ["p2", "p3"]}
+    splits["test"] = ["p4", "p5"]
+    index = {"schema": "hilum.dataset/1", "kind": "made", "cases": cases, "splits": splits, "failures": []}
+    (folders / "data" / "dataset.json").write_text(json.dumps(index))
+    return folders
+
+
+def evaluate(folder, data="truth", pred="pred", out="out", split="all", **options):
+    wanted = TruthWanted(folder / data, split, pixel_mm=(1.0, 1.0) if data == "truth" else None)
+    return run_evaluate(folder / pred, wanted, folder / out, EvaluateOptions(bootstraps=DRAWS, **options))
+
+
+def test_a_plain_folder_leaves_everything_and_says_that_patients_are_unknown(folders):
+    run = evaluate(folders)
+    content = json.loads((folders / "out" / "evaluation.json").read_text())
+    assert content["schema"] == "hilum.evaluation/1"
+    assert (content["n_cases"], content["n_empty_truth"], content["split"]) == (6, 1, "all")
+    assert content["threshold"] == {"value": None, "chosen_on": "masks"}
+    assert "patients_unknown" in [alarm["name"] for alarm in content["alarms"]]
+    assert [one["name"] for one in content["rivals"]] == ["all background"]
+    rows = list(csv.DictReader((folders / "out" / "cases.csv").read_text().splitlines()))
+    assert [row["key"] for row in rows] == KEYS
+    assert rows[5]["dice"] == "nan"
+    mean = np.mean([float(row["dice"]) for row in rows[:5]])
+    assert content["figures"]["dice_mean"]["value"] == pytest.approx(mean) == run.evaluation.figures["dice_mean"].value
+    page = (folders / "out" / "report.html").read_text()
+    for title in ("Summary", "Training", "Evaluation", "Recommendations", "Technical details", "Alarms"):
+        assert f"<h2>{title}</h2>" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_same_run_is_done_and_workers_change_nothing(folders):
+    first = evaluate(folders)
+    assert not first.was_done
+    again = evaluate(folders)
+    assert again.was_done
+    assert again.evaluation.figures["dice_mean"].value == first.evaluation.figures["dice_mean"].value
+    evaluate(folders, out="two", workers=2)
+    assert (folders / "two" / "cases.csv").read_bytes() == (folders / "out" / "cases.csv").read_bytes()
+    assert (folders / "two" / "evaluation.json").read_bytes() == (folders / "out" / "evaluation.json").read_bytes()
+
+
+def test_rivals_learn_from_training_only(dataset):
+    before = evaluate(dataset, data="data", split="test").evaluation
+    assert {one.name for one in before.rivals} == {"all background", "average prior map", "blob detector (LoG)"}
+    for n in (4, 5):  # other truth on the reported cases changes no rival's prediction
+        save(dataset / "data" / f"case{n}.png", png(np.zeros((64, 72), bool)))
+    after = evaluate(dataset, data="data", split="test", out="after").evaluation
+    blobs = [next(one for one in run.rivals if "LoG" in one.name) for run in (before, after)]
+    false = [one.figures["false_positives_per_image"].value for one in blobs]
+    assert false[0] <= false[1]
+    for n in (0, 1):
+        save(dataset / "data" / f"case{n}.png", png(np.zeros((64, 72), bool)))
+    assert [one.name for one in evaluate(dataset, data="data", split="test", out="none").evaluation.rivals] == [
+        "all background"
+    ]
+
+
+def test_probabilities_need_a_threshold_that_is_not_from_here(dataset):
+    for n, key in enumerate(KEYS):
+        save(dataset / "prob" / f"{key}.png", (65535 * (0.2 + 0.5 * truth_of(n))).astype(np.uint16))
+    with pytest.raises(InputError, match="not chosen on the split"):
+        evaluate(dataset, data="data", pred="prob", split="test")
+    stated = evaluate(dataset, data="data", pred="prob", split="validation", out="val", threshold=0.5)
+    assert stated.evaluation.figures["dice_mean"].value == 1
+    options = {"threshold_from": dataset / "val"}
+    test = evaluate(dataset, data="data", pred="prob", split="test", **options).evaluation
+    assert 0.2 < test.threshold.value <= 0.7
+    assert test.threshold.chosen_on.startswith("validation of")
+    assert "threshold_on_reported" not in [alarm.name for alarm in test.alarms]
+    same = evaluate(dataset, data="data", pred="prob", split="validation", out="same", **options).evaluation
+    assert "threshold_on_reported" in [alarm.name for alarm in same.alarms]
+    assert not math.isnan(test.figures["ece"].value)
+
+
+def test_what_cannot_be_judged_is_listed_and_the_rest_is(folders, capsys):
+    (folders / "pred" / "case0.png").unlink()
+    save(folders / "pred" / "case1.png", png(disc((32, 36), (10, 15), 4)))
+    save(folders / "pred" / "case2.png", np.full((64, 72), 7, np.uint8))
+    (folders / "pred" / "case3.png").write_bytes(b"no picture")
+    command = ["evaluate", str(folders / "pred"), str(folders / "out"), "--data", str(folders / "truth")]
+    assert main([*command, "--bootstraps", "20"]) == 3
+    failures = json.loads((folders / "out" / "failures.json").read_text())
+    assert [one["input"] for one in failures] == KEYS[:4]
+    words = ("no prediction", "another grid", "no declared label", "case3.png")
+    assert all(word in one["error"] for word, one in zip(words, failures, strict=True))
+    assert "--resample" in failures[1]["remedy"]
+    assert json.loads((folders / "out" / "evaluation.json").read_text())["n_cases"] == 2
+    assert main([*command, "--bootstraps", "20"]) == 3  # found done, and still not all of it
+    capsys.readouterr()
+
+
+def test_resampling_is_said(folders):
+    for n, key in enumerate(KEYS):
+        save(folders / "pred" / f"{key}.png", png(np.kron(truth_of(n), np.ones((2, 2), bool)) > 0))
+    run = evaluate(folders, resample=True)
+    assert run.evaluation.figures["dice_mean"].value == 1
+    assert json.loads((folders / "out" / "evaluation.json").read_text())["resampled"] == KEYS
+
+
+def test_sixteen_bits_with_labels_only_are_ambiguous_until_said(folders):
+    for n, key in enumerate(KEYS):
+        save(folders / "pred" / f"{key}.png", truth_of(n).astype(np.uint16))
+    run = evaluate(folders, threshold=0.5)
+    assert [(one.input, "16 bits" in one.error) for one in run.failures] == [(key, True) for key in KEYS[:5]]
+    assert evaluate(folders, out="said", kind=As.MASKS).evaluation.figures["dice_mean"].value == 1
+
+
+def test_volumes_of_any_orientation_are_judged_in_millimetres(tmp_path):
+    grid = Geometry.regular((10, 24, 24), (2.5, 0.8, 0.8))
+    flipped = Geometry(grid.shape_zyx, grid.affine_lps @ np.diag([-1, 1, 1, 1]))
+    truth = np.zeros(grid.shape_zyx, bool)
+    truth[3:7, 8:15, 8:15] = True
+    write_mask(Mask.of(truth, grid), tmp_path / "truth" / "a.nii.gz")
+    write_mask(Mask.of(np.roll(truth, 1, 2), grid), tmp_path / "pred" / "a.nii.gz")
+    write_volume(Volume(truth.astype(np.float32) * 0.7, grid, Quantity.DISPLAY), tmp_path / "prob" / "a.nii.gz")
+    write_mask(Mask.of(truth, flipped), tmp_path / "other" / "a.nii.gz")
+    wanted = TruthWanted(tmp_path / "truth")
+    options = EvaluateOptions(bootstraps=DRAWS)
+    found = run_evaluate(tmp_path / "pred", wanted, tmp_path / "o1", options).evaluation
+    assert found.figures["hd_mm"].value == pytest.approx(0.8)
+    stated = EvaluateOptions(bootstraps=DRAWS, threshold=0.6)
+    assert run_evaluate(tmp_path / "prob", wanted, tmp_path / "o2", stated).evaluation.figures["dice_mean"].value == 1
+    with pytest.raises(InputError, match="another grid"):
+        run_evaluate(tmp_path / "other", wanted, tmp_path / "o3", options)
+
+
+def test_nan_is_never_made_into_something(tmp_path):
+    grid = Geometry.regular((4, 8, 8), (1, 1, 1))
+    for name, value in (("a", np.nan), ("b", 0.5)):
+        write_mask(Mask.of(np.ones(grid.shape_zyx, bool), grid), tmp_path / "truth" / f"{name}.nii.gz")
+        array = np.full(grid.shape_zyx, 0.4, np.float32)
+        array[0, 0, 0] = value
+        write_volume(Volume(array, grid, Quantity.DISPLAY), tmp_path / "pred" / f"{name}.nii.gz")
+    options = EvaluateOptions(bootstraps=DRAWS, threshold=0.3)
+    run = run_evaluate(tmp_path / "pred", TruthWanted(tmp_path / "truth"), tmp_path / "out", options)
+    assert [(one.input, "NaN" in one.error) for one in run.failures] == [("a", True)]
+    assert run.evaluation.n_cases == 1
+
+
+def test_hilums_own_predictions_folder_and_its_index(folders):
+    for n, key in enumerate(KEYS):
+        save(folders / "own" / key / "mask.png", png(truth_of(n)))
+        save(folders / "own" / key / "probability.png", (65535 * (0.1 + 0.8 * truth_of(n))).astype(np.uint16))
+    (folders / "own" / "predictions.json").write_text(json.dumps({"provenance": {"model": "unet-17"}}))
+    run = evaluate(folders, pred="own")
+    assert run.evaluation.figures["dice_mean"].value == 1
+    assert "unet-17" in (folders / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["xray_unet"], "no models of its own yet"),
+        (["pred", "--split", "test"], "no split 'test'"),
+        (["pred", "--classes", "nonsense"], "1=lung"),
+        (["pred", "--threshold", "0"], "above 0"),
+        (["pred", "--threshold-from", "pred"], "evaluation.json"),
+        (["pred", "--bootstraps", "0"], "bootstraps"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_clear_line(folders, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(folders)
+    first, *rest = arguments
+    assert main(["evaluate", first, "o", "--data", "truth", *rest]) == 1
+    assert said in capsys.readouterr().err
+    assert not (folders / "o").exists()
+
+
+def test_compare_finds_what_is_there_and_says_the_power_of_what_is_not(folders, capsys):
+    for n, key in enumerate(KEYS):
+        save(folders / "worse" / f"{key}.png", png(np.roll(truth_of(n), 3, 1)))
+    evaluate(folders, out="a")
+    evaluate(folders, pred="worse", out="b")
+    out = str(folders / "cmp")
+    command = ["compare", out, f"near={folders / 'a'}", f"far={folders / 'b'}", f"twin={folders / 'a'}"]
+    assert main(command) == 0
+    assert "Done" in capsys.readouterr().out
+    content = json.loads((folders / "cmp" / "comparison.json").read_text())
+    by_pair = {(one["figure"], one["first"], one["second"]): one for one in content["comparisons"]}
+    one = by_pair["dice", "near", "far"]
+    assert one["difference"]["value"] < 0
+    assert one["share_improved"] == 0
+    assert one["difference"]["n"] == 5
+    twins = by_pair["dice", "near", "twin"]
+    assert twins["difference"]["value"] == 0
+    assert twins["permutation_p"] == 1
+    assert not twins["is_seen"]
+    back = by_pair["dice", "far", "twin"]
+    assert back["difference"]["value"] == pytest.approx(-one["difference"]["value"])
+    assert any("no difference seen between near and twin" in verdict for verdict in content["verdicts"])
+    assert main(command) == 0
+    assert "Already there" in capsys.readouterr().out
+
+
+def test_compare_refuses_what_is_not_alike(dataset, capsys):
+    for split in ("validation", "test"):
+        evaluate(dataset, data="data", split=split, out=split)
+    pair = [f"a={dataset / 'validation'}", f"b={dataset / 'test'}"]
+    assert main(["compare", str(dataset / "cmp"), *pair]) == 1
+    assert "differ in split" in capsys.readouterr().err
+    assert main(["compare", str(dataset / "cmp"), pair[0]]) == 1
+    assert main(["compare", str(dataset / "cmp"), "nonsense"]) == 1
