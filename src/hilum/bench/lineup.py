@@ -37,6 +37,18 @@ _PIP = f"PYTHON -m pip install -r {PEERS_FILE}, then --peers PYTHON"
 
 HILUM = Engine("hilum", "hilum", "attenuation", BOTH, is_peer=False, note="from a volume in 1/mm, as the peers get it")
 HILUM_CT = Engine("hilum, from HU", "hilum", "ct", BOTH, is_peer=False, note="HU to attenuation counts as well")
+HILUM_TORCH = tuple(
+    Engine(
+        f"hilum, PyTorch on {device}",
+        "hilum_torch",
+        device,
+        BOTH,
+        f"pip install hilum[torch]{', on a machine with a CUDA device' if device == 'cuda' else ''}",
+        is_peer=False,
+        note="the projector with gradients, here without",
+    )
+    for device in ("cpu", "cuda")
+)
 FLOORS = (
     Engine("floor, int16", "floor", "int16", BOTH, is_peer=False, note="one pass over the volume's bytes, all cores"),
     Engine("floor, float32", "floor", "float32", BOTH, is_peer=False, note="the same over attenuation"),
@@ -59,4 +71,4 @@ PEERS = (
 
 def taking_part(*, slow: bool) -> tuple[Engine, ...]:
     """Everyone, in the order of the rounds."""
-    return (HILUM, HILUM_CT, *FLOORS, *(peer for peer in PEERS if slow or not peer.is_slow))
+    return (HILUM, HILUM_CT, *HILUM_TORCH, *FLOORS, *(peer for peer in PEERS if slow or not peer.is_slow))
