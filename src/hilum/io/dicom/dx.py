@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from hilum.core import InputError, Radiograph
 from hilum.io.atomic import atomic_file
-from hilum.io.dicom.files import EXPLICIT_LITTLE
-from hilum.io.dicom.write import _COPIED, _copy_identity, _ds, _uid, _valid_only
+from hilum.io.dicom.compose import decimal_string, file_meta, new_dataset, uid, valid_only
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -91,13 +90,13 @@ def write_dx(radiograph: Radiograph, path: Path, details: DxDetails) -> None:
     pixels, pixel_mm = _as_uint16(radiograph.array), radiograph.require_pixel_mm()
     if details.position not in _VIEWS:
         raise InputError(f"a chest view is one of {', '.join(_VIEWS)}, got {details.position!r}.")
-    with _valid_only(path):
+    with valid_only(path):
         dataset = _identity(details, pixels)
         _describe_pixels(dataset, pixels)
         _describe_detector(dataset, pixel_mm, details)
         _describe_view(dataset, details)
         _describe_origin(dataset, details)
-    with _valid_only(path), atomic_file(path) as place:
+    with valid_only(path), atomic_file(path) as place:
         dataset.save_as(place, enforce_file_format=True)
 
 
@@ -111,32 +110,19 @@ def _as_uint16(array: NDArray[np.generic]) -> NDArray[np.uint16]:
 
 def _identity(details: DxDetails, pixels: NDArray[np.uint16]) -> "Dataset":
     """Patient, study, series, equipment and UIDs (PS3.3 C.7.1 to C.7.5)."""
-    from pydicom import Dataset
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID
-
-    dataset = Dataset()
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    for keyword in _COPIED:
-        if keyword != "PatientPosition":  # of the CT's table, not of an X-ray
-            setattr(dataset, keyword, "")
-    dataset.PatientName = dataset.PatientID = details.patient
-    if details.like is not None:
-        _copy_identity(dataset, details.like)
-        dataset.pop("PatientPosition", None)
+    dataset = new_dataset(details.patient, details.like)
+    del dataset.PatientPosition  # of the CT's table, not of an X-ray
     who = f"{dataset.PatientID}|{dataset.StudyInstanceUID}|{details.position}|{details.derivation}"
     seed = hashlib.blake2b(pixels.tobytes() + who.encode()).hexdigest()
-    dataset.SOPClassUID, dataset.SOPInstanceUID = DX_FOR_PRESENTATION, _uid(seed, "image")
-    dataset.SeriesInstanceUID = _uid(seed, "series")
-    dataset.StudyInstanceUID = str(dataset.StudyInstanceUID) or _uid(seed, "study")
+    dataset.SOPClassUID, dataset.SOPInstanceUID = DX_FOR_PRESENTATION, uid(seed, "image")
+    dataset.SeriesInstanceUID = uid(seed, "series")
+    dataset.StudyInstanceUID = str(dataset.StudyInstanceUID) or uid(seed, "study")
     dataset.Modality, dataset.PresentationIntentType = "DX", "FOR PRESENTATION"
     dataset.SeriesNumber = dataset.InstanceNumber = 1
     dataset.SeriesDescription = "DRR from CT"
     dataset.Manufacturer, dataset.ManufacturerModelName = "hilum", "hilum drr"
     dataset.ContentDate = dataset.ContentTime = dataset.AcquisitionDate = dataset.AcquisitionTime = ""
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = UID(EXPLICIT_LITTLE)
-    dataset.file_meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
+    dataset.file_meta = file_meta()
     return dataset
 
 
@@ -149,7 +135,7 @@ def _describe_pixels(dataset: "Dataset", pixels: NDArray[np.uint16]) -> None:
     dataset.PixelIntensityRelationship, dataset.PixelIntensityRelationshipSign = "LOG", -1
     dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", "1", "US"
     dataset.PresentationLUTShape, dataset.LossyImageCompression = "IDENTITY", "00"
-    dataset.WindowCenter, dataset.WindowWidth = _ds((_WHITE + 1) / 2), _ds(_WHITE + 1)
+    dataset.WindowCenter, dataset.WindowWidth = decimal_string((_WHITE + 1) / 2), decimal_string(_WHITE + 1)
     dataset.BurnedInAnnotation = "NO"
     dataset.PixelData = pixels.astype("<u2").tobytes()
     dataset["PixelData"].VR = "OW"
@@ -158,12 +144,12 @@ def _describe_pixels(dataset: "Dataset", pixels: NDArray[np.uint16]) -> None:
 def _describe_detector(dataset: "Dataset", pixel_mm: tuple[float, float], details: DxDetails) -> None:
     """DX Detector and DX Positioning (PS3.3 C.8.11.4, C.8.11.5)."""
     dataset.DetectorType, dataset.DetectorConfiguration = "", ""
-    dataset.ImagerPixelSpacing = [_ds(step) for step in pixel_mm]
+    dataset.ImagerPixelSpacing = [decimal_string(step) for step in pixel_mm]
     if details.source_detector_mm is not None:
-        dataset.DistanceSourceToDetector = _ds(details.source_detector_mm)
+        dataset.DistanceSourceToDetector = decimal_string(details.source_detector_mm)
     if details.source_patient_mm is not None:
-        dataset.DistanceSourceToPatient = _ds(details.source_patient_mm)
-    dataset.EstimatedRadiographicMagnificationFactor = _ds(details.magnification)
+        dataset.DistanceSourceToPatient = decimal_string(details.source_patient_mm)
+    dataset.EstimatedRadiographicMagnificationFactor = decimal_string(details.magnification)
 
 
 def _describe_view(dataset: "Dataset", details: DxDetails) -> None:

@@ -1,9 +1,6 @@
 """CT series out."""
 
 import hashlib
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hilum.core import Geometry, GeometryError, OutputError, Quantity, UnsupportedError, Volume
+from hilum.core import Geometry, GeometryError, Quantity, UnsupportedError, Volume
 from hilum.io.atomic import atomic_folder
-from hilum.io.dicom.files import EXPLICIT_LITTLE, files_under, is_dicom, read_header
+from hilum.io.dicom.compose import decimal_string, file_meta, new_dataset, uid, valid_only
 from hilum.io.dicom.instances import CT_IMAGE
 
 if TYPE_CHECKING:
@@ -21,10 +18,6 @@ if TYPE_CHECKING:
 
 _INT16 = np.iinfo(np.int16)
 _SQUARE = 1e-4
-_COPIED = (
-    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate", "StudyTime"),
-    *("StudyID", "AccessionNumber", "ReferringPhysicianName", "StudyDescription", "PatientPosition"),
-)
 
 
 def write_series(
@@ -67,26 +60,13 @@ def write_series(
     array, geometry = _scanner_order(volume)
     whole = _as_int16(array)
     names = [f"IM{k + 1:04}.dcm" for k in range(len(whole))]
-    with _valid_only(folder):
+    with valid_only(folder):
         template = _template(geometry, patient, like, description, date)
         _identify(template, whole, geometry)
-    with _valid_only(folder), atomic_folder(folder) as place:
+    with valid_only(folder), atomic_folder(folder) as place:
         for k, name in enumerate(names):
             _write_slice(template, whole[k], geometry, k, place / name)
     return [folder / name for name in names]
-
-
-@contextmanager
-def _valid_only(folder: Path) -> Iterator[None]:
-    """Pydicom refuses values that the standard forbids, such as a Patient ID of more than 64 characters."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            yield
-    except (ValueError, TypeError, UserWarning) as error:
-        raise OutputError(
-            f"{folder} was not written: DICOM forbids it: {' '.join(str(error).split())[:160]}"
-        ) from error
 
 
 def _scanner_order(volume: Volume) -> tuple[NDArray[np.generic], Geometry]:
@@ -129,16 +109,8 @@ def _as_int16(array: NDArray[np.generic]) -> NDArray[np.int16]:
 
 def _template(geometry: Geometry, patient: str, like: Path | None, description: str, day: date | None) -> "Dataset":
     """Everything that the slices share."""
-    from pydicom import Dataset
-
-    dataset = Dataset()
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    for keyword in _COPIED:
-        setattr(dataset, keyword, "")
-    dataset.PatientName = dataset.PatientID = patient
-    dataset.StudyDate = f"{day:%Y%m%d}" if day else ""
-    if like is not None:
-        _copy_identity(dataset, like)
+    dataset = new_dataset(patient, like)
+    dataset.StudyDate = str(dataset.StudyDate) or (f"{day:%Y%m%d}" if day else "")
     dataset.SOPClassUID = CT_IMAGE
     dataset.Modality = "CT"
     dataset.Manufacturer = "hilum"
@@ -151,22 +123,14 @@ def _template(geometry: Geometry, patient: str, like: Path | None, description: 
     return dataset
 
 
-def _copy_identity(dataset: "Dataset", like: Path) -> None:
-    file = next((file for file in files_under(like) if is_dicom(file)), like)
-    header = read_header(file)
-    for keyword in _COPIED:
-        if header.text(keyword):
-            setattr(dataset, keyword, header.text(keyword))
-
-
 def _describe_pixels(dataset: "Dataset", geometry: Geometry) -> None:
     row, column, _ = geometry.directions.T
     _, dy, dx = geometry.spacing_zyx_mm
     apart_mm = abs(float(np.cross(row, column) @ geometry.affine_lps[:3, 2]))
     _, dataset.Rows, dataset.Columns = geometry.shape_zyx
-    dataset.PixelSpacing = [_ds(dy), _ds(dx)]
-    dataset.ImageOrientationPatient = [_ds(part) for part in (*row, *column)]
-    dataset.SliceThickness = dataset.SpacingBetweenSlices = _ds(apart_mm)
+    dataset.PixelSpacing = [decimal_string(dy), decimal_string(dx)]
+    dataset.ImageOrientationPatient = [decimal_string(part) for part in (*row, *column)]
+    dataset.SliceThickness = dataset.SpacingBetweenSlices = decimal_string(apart_mm)
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated = dataset.BitsStored = 16
     dataset.HighBit, dataset.PixelRepresentation = 15, 1
@@ -174,39 +138,23 @@ def _describe_pixels(dataset: "Dataset", geometry: Geometry) -> None:
 
 
 def _identify(dataset: "Dataset", array: NDArray[np.int16], geometry: Geometry) -> None:
-    """UIDs of the content (2.25 + 128 bits, PS3.5 annex B.2): the same content is the same instance."""
+    """UIDs that follow from the content."""
     digest = hashlib.blake2b(geometry.affine_lps.tobytes() + str(geometry.shape_zyx).encode())
     for plane in array:
         digest.update(plane.tobytes())
     who = f"{dataset.PatientID}|{dataset.SeriesDescription}|{dataset.StudyInstanceUID}|{dataset.StudyDate}"
     digest.update(who.encode())
     seed = digest.hexdigest()
-    dataset.SeriesInstanceUID = _uid(seed, "series")
-    dataset.StudyInstanceUID = str(dataset.StudyInstanceUID) or _uid(seed, "study")
-    dataset.FrameOfReferenceUID = geometry.frame_uid or _uid(seed, "frame")
-
-
-def _uid(seed: str, part: str) -> str:
-    digest = hashlib.blake2b(f"{seed}|{part}".encode(), digest_size=16).digest()
-    return f"2.25.{int.from_bytes(digest, 'big')}"
+    dataset.SeriesInstanceUID = uid(seed, "series")
+    dataset.StudyInstanceUID = str(dataset.StudyInstanceUID) or uid(seed, "study")
+    dataset.FrameOfReferenceUID = geometry.frame_uid or uid(seed, "frame")
 
 
 def _write_slice(dataset: "Dataset", plane: NDArray[np.int16], geometry: Geometry, k: int, path: Path) -> None:
-    import pydicom
-
-    dataset.SOPInstanceUID = _uid(str(dataset.SeriesInstanceUID), f"slice {k}")
+    dataset.SOPInstanceUID = uid(str(dataset.SeriesInstanceUID), f"slice {k}")
     dataset.InstanceNumber = k + 1
-    dataset.ImagePositionPatient = [_ds(part) for part in geometry.to_lps_mm((k, 0, 0))]
+    dataset.ImagePositionPatient = [decimal_string(part) for part in geometry.to_lps_mm((k, 0, 0))]
     dataset.PixelData = plane.astype("<i2").tobytes()
     dataset["PixelData"].VR = "OW"
-    dataset.file_meta = pydicom.dataset.FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(EXPLICIT_LITTLE)
-    dataset.file_meta.ImplementationClassUID = pydicom.uid.PYDICOM_IMPLEMENTATION_UID
+    dataset.file_meta = file_meta()
     dataset.save_as(path, enforce_file_format=True)
-
-
-def _ds(number: float) -> str:
-    """A decimal string with as many digits as 16 characters hold."""
-    from pydicom.valuerep import format_number_as_ds
-
-    return str(format_number_as_ds(float(number) + 0.0))
