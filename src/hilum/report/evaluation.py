@@ -148,8 +148,11 @@ def _rival_table(found: Evaluation) -> Table:
         [group.name, *(with_interval(group.figures[name]) for name in _RIVAL_FIGURES if name in group.figures)]
         for group in everyone
     ]
-    caption = "Trivial rivals on the same cases. What they learn (a map, a threshold) comes from the training split."
-    return Table(("", *(WORDS[name] for name in _RIVAL_FIGURES)), rows, caption)
+    caption = (
+        "Trivial rivals on the same cases; false positives are an image. What they learn (a map, a threshold) comes from "
+        "the training split."
+    )
+    return Table(("", "Dice, mean", "Dice, pooled", "lesions found", "false positives"), rows, caption)
 
 
 def _alarm_sections(alarms: Sequence[Alarm]) -> list[Section]:
@@ -191,7 +194,7 @@ def _evaluation(found: Evaluation) -> Section:
         ),
         (
             found.by_readers,
-            "By how many readers outlined the nodule (all of its readers' nodules, whatever the truth).",
+            "By how many readers outlined the nodule: every nodule that LIDC's readers outlined, whatever the truth.",
         ),
         (found.by_visibility, "By visibility, 0 to 1: size, contrast to noise and overlap."),
         (found.by_class, "By class. A class that an image doesn't have is undefined there."),
@@ -231,7 +234,7 @@ def with_interval(figure: Figure) -> str:
     """0.123 (0.100–0.150); an en dash where there is no value."""
     if math.isnan(figure.value):
         return "–"
-    digits = 3 if abs(figure.value) < 10 else 1
+    digits = 4 if 0.995 < figure.value < 1 else 3 if abs(figure.value) < 10 else 1
     value = f"{figure.value:.{digits}f}"
     if math.isnan(figure.low):
         return value
