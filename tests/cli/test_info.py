@@ -1,6 +1,9 @@
 """`hilum info` for people and for programs."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from hilum.cli.app import main
 from hilum.core import Geometry, Volume
 from hilum.io import write_volume
 from hilum.io.installed import sample_ct_path
+from tests.io.dicom.build import noise, write_ct
 
 
 def test_people_read_lines(capsys):
@@ -46,6 +50,40 @@ def test_odd_files(capsys, real_data):
         code = main(["info", str(path)])
         out, err = capsys.readouterr()
         assert (code, bool(out), err.count("\n")) in {(0, True, 0), (3, False, 1)}, path
+
+
+def test_damage_goes_to_stderr_once(capsys, tmp_path):
+    files = write_ct(tmp_path, noise((4, 8, 8)))
+    files[2].write_bytes(files[2].read_bytes()[:-20])
+    for path in (files[2], tmp_path):
+        assert main(["info", str(path)]) == 3
+        out, err = capsys.readouterr()
+        assert (err.count("\n"), err.count("truncated"), "truncated" in out) == (1, 1, False)
+    assert "8 × 8 × 3 voxels" in out
+
+
+def test_debug_shows_what_caused_a_failure(capsys, tmp_path):
+    (file,) = write_ct(tmp_path, noise((1, 8, 8)))
+    file.write_bytes(file.read_bytes().replace(b"0.7\\0.8", b"0.7\\1A "))
+    assert main(["info", str(file)]) == 3
+    assert "Traceback" not in capsys.readouterr().err
+    for arguments in (["--debug", "info", str(file)], ["info", "--json", str(file), "--debug"]):
+        assert main(arguments) == 3
+        out, err = capsys.readouterr()
+        assert "could not convert string to float" in err
+        assert "UnreadableError" in err
+    assert set(json.loads(out)["failures"][0]) == {"input", "error", "remedy"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("command", ["info", "convert"])
+def test_a_pipe_is_refused_and_not_waited_for(command, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    out = [str(tmp_path / "out.nii")] if command == "convert" else []
+    line = [sys.executable, "-m", "hilum.cli", command, str(tmp_path / "pipe"), *out]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode in (1, 3)
+    assert "is a pipe or device; a file was expected" in done.stderr
 
 
 def test_no_path_is_wrong_usage(capsys):

@@ -70,7 +70,7 @@ def _sheared():
         (chest(-200, 300), "air and lung are missing"),
         (chest(-3000, 300), "padding"),
         (chest(5, 5), "no picture"),
-        (chest(), "10.0 times"),
+        (chest(), "10 times"),
         (chest(geometry=Geometry.regular((60, 30, 30), (5, 10, 10))), "thick slices (5 mm)"),
         (chest(geometry=Geometry.regular((6, 30, 30), (1, 1, 1))), "small"),
         (chest(geometry=_turned()), "oblique: turned 36.9°"),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from hilum.core import GeometryError, HilumError, UnreadableError, UnsupportedError
-from hilum.io import read_volume
+from hilum.core import Geometry, GeometryError, HilumError, UnreadableError, UnsupportedError, Volume
+from hilum.io import read_volume, write_volume
 from hilum.io.metaimage import read_metaimage
 
 ARRAY = (np.arange(120).reshape(4, 5, 6) * 30 - 1024).astype(np.int16)
@@ -191,3 +191,18 @@ def test_itk_s_own_round_trip_of_an_mha(tmp_path):
     for compressed in (False, True):
         sitk.WriteImage(image, str(tmp_path / "a.mha"), compressed)
         np.testing.assert_array_equal(read_volume(tmp_path / "a.mha").array, ARRAY)
+
+
+@pytest.mark.parametrize("name", ["vol é.mhd", "объём.mhd", "肺.mha"])
+def test_names_beyond_ascii_come_back(name, tmp_path):
+    volume = Volume(ARRAY, Geometry.regular(ARRAY.shape, (2.5, 0.7, 0.7)))
+    write_volume(volume, tmp_path / name)
+    np.testing.assert_array_equal(read_volume(tmp_path / name).array, ARRAY)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(tmp_path / name)), ARRAY)
+
+
+def test_a_header_in_latin_1_names_its_voxels_too(tmp_path):
+    path = mhd(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"ct.raw", "é.raw".encode("latin-1")))
+    (tmp_path / "ct.raw").rename(tmp_path / "é.raw")
+    np.testing.assert_array_equal(read_volume(path).array, ARRAY)

@@ -144,27 +144,12 @@ def test_the_sample_ct_goes_round(tmp_path):
     volume = read_volume(sample_ct_path())
     assert volume.array.dtype == np.int16
     assert volume.geometry.shape_zyx == (133, 512, 512)
-    for suffix in (".nii", ".mhd", ".nrrd"):
+    for suffix in (".nii", ".mhd", ".mha", ".nrrd"):
         write_volume(volume, tmp_path / f"ct{suffix}")
         back = read_volume(tmp_path / f"ct{suffix}")
         assert back.array.dtype == np.int16
         assert np.array_equal(back.array, volume.array)
         assert np.array_equal(back.geometry.affine_lps, volume.geometry.affine_lps)
-
-
-def test_the_sample_ct_goes_round_through_dicom(tmp_path):
-    """DICOM writes decimals of 16 characters, and rows that run to the patient's left, so the order may change."""
-    from hilum.io.dicom import write_series
-
-    volume = read_volume(sample_ct_path()).crop((0, 0, 0), (12, 512, 512))
-    write_series(volume, tmp_path / "series")
-    back = read_volume(tmp_path / "series")
-    corners = np.sort(back.geometry.corners_lps_mm(), axis=0) - np.sort(volume.geometry.corners_lps_mm(), axis=0)
-    assert np.abs(corners).max() < 1e-4
-    there = volume.geometry.to_lps_mm((3, 40, 70))
-    index = tuple(int(n) for n in np.rint(back.geometry.to_index(there)))
-    assert back.array[index] == volume.array[3, 40, 70]
-    assert np.array_equal(np.sort(back.array, axis=None), np.sort(volume.array, axis=None))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_a_chain_through_every_format(names, tmp_path):
 
 def test_labels_stay_labels(tmp_path):
     write_mask(Mask.of(CT.array > 0, GRID), tmp_path / "m.nii.gz")
-    assert isinstance(convert(tmp_path / "m.nii.gz", tmp_path / "m.nrrd"), Mask)
+    assert isinstance(convert(tmp_path / "m.nii.gz", tmp_path / "m.nrrd").image, Mask)
     np.testing.assert_array_equal(read_mask(tmp_path / "m.nrrd", GRID).labels, CT.array > 0)
     with pytest.raises(OutputError, match="labels are no CT series"):
         convert(tmp_path / "m.nrrd", tmp_path / "series")
@@ -82,9 +82,9 @@ def test_a_picture_is_no_volume(tmp_path):
 def test_an_outline_needs_its_ct(real_data, tmp_path):
     root = real_data("ibsi-ct") / "ibsi_1_ct_radiomics_phantom" / "dicom"
     outline = next((root / "mask").iterdir())
-    with pytest.raises(InputError, match="without a grid"):
+    with pytest.raises(InputError, match="without a grid.*--like CT"):
         convert(outline, tmp_path / "m.nii.gz")
-    mask = convert(outline, tmp_path / "m.nii.gz", like=root / "image")
+    mask = convert(outline, tmp_path / "m.nii.gz", like=root / "image").image
     assert isinstance(mask, Mask)
     assert mask.labels.any()
 

@@ -67,10 +67,12 @@ def _launch(
     Parameters
     ----------
     debug
-        Show the traceback of an error.
+        Show the traceback of an error, and of each input that failed.
     """
     try:
-        result = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
+        command, bound, left = app.parse_args(tokens, exit_on_error=False, print_error=True)
+        # A command that goes on after an error takes the flag as a parameter that it doesn't parse itself.
+        result = command(*bound.args, **bound.kwargs, **({"debug": debug} if "debug" in left else {}))
     except HilumError as error:
         if debug:
             raise

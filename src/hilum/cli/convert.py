@@ -1,5 +1,6 @@
 """`hilum convert`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ def convert(
     series: str | None = None,
     repair: Annotated[bool, Parameter(negative="")] = False,
     like: Path | None = None,
+    structure: str | None = None,
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Write an image in another format; values and place in the patient stay as they are.
@@ -26,6 +28,7 @@ def convert(
     hilum convert scans/patient7 patient7.mhd --series 0808
     hilum convert ct.nii.gz dicom-folder
     hilum convert outlines.dcm mask.nii.gz --like scans/patient7
+    hilum convert outlines.dcm tumour.nii.gz --like scans/patient7 --structure GTV-1
     ```
 
     Parameters
@@ -37,14 +40,19 @@ def convert(
     series
         Which DICOM series, where there are several: its UID or the end of it.
     repair
-        Resample a DICOM series that is unevenly spaced, rather than refuse it.
+        Interpolate missing slices of a DICOM series, bring uneven ones to an even grid and drop exact doubles, rather
+        than refuse it; what was done is said on stderr.
     like
         The CT that an RTSTRUCT was drawn on.
+    structure
+        Of a SEG or an RTSTRUCT, the one to write, by its name in hilum info; needed where they overlap.
     force
         Write over a file that exists.
     """
     from hilum.workflows.convert import convert as run
 
-    written = run(src, dst, series=series, repair=repair, like=like, force=force)
-    print(f"{dst}: {type(written).__name__.lower()} written")
+    written = run(src, dst, series=series, repair=repair, like=like, structure=structure, force=force)
+    print(f"{dst}: {type(written.image).__name__.lower()} written")
+    for note in written.notes:
+        print(f"hilum: note: {note}", file=sys.stderr)
     return 0

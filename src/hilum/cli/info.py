@@ -19,13 +19,15 @@ def info(
     /,
     *,
     json: Annotated[bool, Parameter(negative="")] = False,
+    debug: Annotated[bool, Parameter(parse=False)] = False,
 ) -> int:
     """Say what files and folders are, how large in mm, and what is odd about them.
 
     A folder is searched with all that is below it: DICOM files are grouped into series, NIfTI, MHD/MHA, NRRD, PNG, JPEG
     and TIFF are listed one by one, and files that are no images (XML, CSV, …) are counted. A file that was named and is
-    no image, or that can't be read, goes to stderr, a line each, and the exit code is 3. It is 1 when there is nothing
-    to look at: a path that doesn't exist or may not be read, or an empty folder.
+    no image, or that is damaged, goes to stderr, a line each, and the exit code is 3. It is 1 when there is nothing to
+    look at: a path that doesn't exist or may not be read, or an empty folder. DICOM that is sound without being a
+    volume or radiograph (a header without pixels, a colour picture, a report) is described like the rest.
 
     ```
     hilum info scans/patient7
@@ -39,6 +41,8 @@ def info(
         Files and folders.
     json
         Print JSON for programs.
+    debug
+        Show the traceback of each input that failed; `hilum --debug`.
     """
     from hilum.cli.progress import bar
     from hilum.workflows.info import inspect
@@ -54,6 +58,9 @@ def info(
         _print_text(found)
         for failure in failures:
             print(f"hilum: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
+    for failure in failures if debug else ():
+        if failure.trace:
+            print("".join(failure.trace.format()), end="", file=sys.stderr)
     return SOME_FAILED if len(failures) else 0
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from hilum.core import InputError, UnreadableError
+from hilum.core import InputError, UnreadableError, UnsupportedError
 
 
 def require_path(path: Path) -> Path:
@@ -29,11 +29,16 @@ def require_path(path: Path) -> Path:
 def open_input(path: Path) -> Iterator[BinaryIO]:
     """The file, open for reading; what the operating system refuses becomes an InputError.
 
+    A pipe would make us wait, perhaps for ever, and images are read in several places of the file.
+
     Raises:
         InputError: the file doesn't exist, or may not be read.
+        UnsupportedError: it is a pipe, a socket or a device.
         UnreadableError: the device or disk failed while reading.
     """
     require_path(path)
+    if not path.is_file() and not path.is_dir():
+        raise UnsupportedError(f"{path} is a pipe or device; a file was expected.", "Save its content to a file first.")
     try:
         with path.open("rb") as stream:
             yield stream

@@ -78,7 +78,7 @@ def recognise(path: Path) -> Kind:
     """What is at this path.
 
     Raises:
-        InputError: nothing is there, or it may not be read.
+        InputError: nothing is there, it may not be read, or it is a pipe or device.
     """
     if require_path(path).is_dir():
         return Kind.FOLDER

@@ -16,7 +16,7 @@ from hilum.io.atomic import atomic_file
 from hilum.io.block import Block, Packing, read_block
 from hilum.io.inputs import read_start
 from hilum.io.stored import StoredVolume, grid_of
-from hilum.io.textheader import MAX_HEADER_BYTES, damaged, data_file, sizes_zyx, triple, whole
+from hilum.io.textheader import MAX_HEADER_BYTES, damaged, data_file, decoded, sizes_zyx, triple, whole
 
 _TYPES = {
     "MET_CHAR": "i1",
@@ -98,7 +98,7 @@ def _fields(path: Path) -> tuple[dict[str, str], int]:
     while at < len(start):
         end = start.find(b"\n", at)
         line, at = start[at : end if end >= 0 else None], end + 1 if end >= 0 else len(start)
-        key, equals, value = line.decode("latin-1").partition("=")
+        key, equals, value = decoded(line).partition("=")
         if not equals and line.strip():
             raise damaged(path, f"a line is not 'key = value': {line[:40]!r}")
         fields[key.strip()] = value.strip()

@@ -18,7 +18,7 @@ from hilum.io.atomic import atomic_file
 from hilum.io.block import Block, Packing, read_block
 from hilum.io.inputs import read_start
 from hilum.io.stored import StoredVolume, grid_of
-from hilum.io.textheader import MAX_HEADER_BYTES, damaged, data_file, sizes_zyx, triple, whole
+from hilum.io.textheader import MAX_HEADER_BYTES, damaged, data_file, decoded, sizes_zyx, triple, whole
 
 NRRD_MAGIC = b"NRRD000"
 _TYPES = {
@@ -101,7 +101,7 @@ def _fields(path: Path) -> tuple[dict[str, str], dict[str, str], int]:
     """The fields, the free key:=value pairs, and where the voxels of an attached file begin."""
     start, fields, keys = read_start(path, MAX_HEADER_BYTES), dict[str, str](), dict[str, str]()
     end = re.search(rb"\r?\n\r?\n", start)
-    text = start[: end.start() if end else None].decode("utf-8", errors="replace")
+    text = decoded(start[: end.start() if end else None])
     for line in text.splitlines()[1:]:
         key, assigned, value = line.partition(":=")
         if line.startswith("#"):

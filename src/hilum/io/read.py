@@ -1,6 +1,7 @@
 """The front door: reads what a path is, whatever it is called."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from hilum.io.kinds import RASTERS, VOLUMES, Kind, recognise
 from hilum.io.words import listed
 
 if TYPE_CHECKING:
+    from hilum.io.dicom import Repair
     from hilum.io.stored import StoredVolume
 
 _FORMATS = "DICOM, NIfTI, MHD/MHA or NRRD"
@@ -47,6 +49,20 @@ def read_volume(path: Path, *, series: str | None = None, repair: bool = False) 
     raise _not("a CT volume", path, kind, f"Give {_FORMATS}.")
 
 
+def volume_repair(path: Path, series: str | None = None) -> "Repair | None":
+    """What `read_volume` with `repair` does to a DICOM series; None when nothing, and for other formats.
+
+    Raises:
+        InputError: as `read_volume`.
+    """
+    from hilum.io.dicom import series_repair
+
+    kind = recognise(path)
+    if kind is Kind.FOLDER:
+        path, kind = _only_volume_in(path)
+    return series_repair(path, series=series) if kind in (Kind.DICOM, Kind.FOLDER) else None
+
+
 def read_radiograph(path: Path) -> Radiograph:
     """A chest X-ray from DICOM, PNG, JPEG or TIFF; pictures have no millimetres.
 
@@ -65,7 +81,7 @@ def read_radiograph(path: Path) -> Radiograph:
     raise _not("a radiograph", path, kind, "Give DICOM, PNG, JPEG or TIFF.")
 
 
-def read_mask(path: Path, reference: Geometry | None = None) -> Mask:
+def read_mask(path: Path, reference: Geometry | None = None, structure: str | None = None) -> Mask:
     """Labels from NIfTI, MHD/MHA, NRRD, PNG, TIFF, DICOM SEG or RTSTRUCT.
 
     Segments of a SEG and structures of an RTSTRUCT become labels 1, 2, … with their names.
@@ -73,12 +89,17 @@ def read_mask(path: Path, reference: Geometry | None = None) -> Mask:
     Args:
         path: the file.
         reference: the grid that the mask has to lie on; an RTSTRUCT, which has no grid of its own, needs it.
+        structure: of a SEG or RTSTRUCT, the name of the one that is wanted.
 
     Raises:
-        InputError: nothing there, damaged, values that are no labels, or structures that overlap.
+        InputError: nothing there, damaged, values that are no labels, structures that overlap, or none of that name.
         GeometryError: the mask's grid is not `reference`.
     """
     kind = recognise(path)
+    if structure is not None and kind is not Kind.DICOM:
+        raise UnsupportedError(
+            f"{path} is {kind.phrase}; a structure can be chosen of a DICOM SEG or RTSTRUCT.", "Leave --structure away."
+        )
     if kind in RASTERS:
         from hilum.io.raster import read_raster_mask
 
@@ -86,7 +107,7 @@ def read_mask(path: Path, reference: Geometry | None = None) -> Mask:
     elif kind in VOLUMES:
         mask = _stored(path).mask(str(path))
     elif kind is Kind.DICOM:
-        mask = _dicom_mask(path, reference)
+        mask = _dicom_mask(path, reference, structure)
     else:
         raise _not("a mask", path, kind, "Give NIfTI, MHD/MHA, NRRD, PNG, TIFF, DICOM SEG or RTSTRUCT.")
     if reference is not None and mask.geometry is not None:
@@ -154,21 +175,26 @@ def files_in(folder: Path, failures: Failures | None = None) -> list[Path]:
     return sorted(found)
 
 
-def _dicom_mask(path: Path, reference: Geometry | None) -> Mask:
+def _dicom_mask(path: Path, reference: Geometry | None, structure: str | None) -> Mask:
     from hilum.io.dicom import read_header, read_rtstruct, read_seg
 
     modality = read_header(path).text("Modality")
     if modality == "SEG":
-        return combine(read_seg(path), path)
+        return combine(read_seg(path, structure), path)
     if modality == "RTSTRUCT":
         if reference is None:
-            raise InputError(f"{path} holds outlines without a grid.", "Give the CT that they were drawn on as well.")
-        return combine(list(read_rtstruct(path, reference).values()), path)
+            raise InputError(f"{path} holds outlines without a grid.", "Name the CT that they were drawn on: --like CT")
+        return combine(list(read_rtstruct(path, reference, structure).values()), path, "--like CT")
     raise _not("a mask", path, Kind.DICOM, f"Its modality is {modality or 'not given'}; SEG or RTSTRUCT hold masks.")
 
 
-def combine(masks: Sequence[Mask], path: Path) -> Mask:
-    """One mask with labels 1, 2, … of several on one grid that don't overlap; `path` is for errors.
+def combine(masks: Sequence[Mask], path: Path, options: str = "") -> Mask:
+    """One mask with labels 1, 2, … of several on one grid that don't overlap.
+
+    Args:
+        masks: of one file.
+        path: the file, for errors.
+        options: what else `hilum convert` needs for it, for errors.
 
     Raises:
         AmbiguousError: they overlap, so that a voxel would need two labels.
@@ -188,11 +214,16 @@ def combine(masks: Sequence[Mask], path: Path) -> Mask:
             if labels[where].any():
                 raise AmbiguousError(
                     f"{path} holds structures that overlap ({name} with another); a mask has one label a voxel.",
-                    "Read them one by one: hilum.io.dicom.read_seg or read_rtstruct.",
+                    f"Write one at a time: {_command(path, name, options)}",
                 )
             names[len(names) + 1] = name
             labels[where] = len(names)
     return Mask(labels.astype(np.min_scalar_type(len(names))), grid, names=names)
+
+
+def _command(path: Path, structure: str, options: str) -> str:
+    words = ("hilum", "convert", str(path), "mask.nii.gz", "--structure", structure)
+    return f"{shlex.join(words)} {options}".rstrip()
 
 
 def _labels(mask: Mask) -> Mapping[int, str]:

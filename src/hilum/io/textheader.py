@@ -9,6 +9,14 @@ MAX_HEADER_BYTES = 1 << 20
 """Real headers have some hundred bytes; one of a segmentation with many names, some ten thousand."""
 
 
+def decoded(text: bytes) -> str:
+    """UTF-8, as hilum and modern tools write; Latin-1, which takes any byte, for what is none."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
+
+
 def whole(text: str, what: str, path: Path) -> int:
     """One whole number of a header.
 

@@ -40,7 +40,7 @@ def resolution_notes(geometry: Geometry, *, is_ct: bool) -> tuple[str, ...]:
     if is_ct and slice_mm > _THICK_MM:
         notes.append(f"thick slices ({number(slice_mm, 1)} mm): small nodules are missed or measured badly above 3 mm")
     if max(steps) > _ANISOTROPIC * min(steps):
-        notes.append(f"its voxels are {max(steps) / min(steps):.1f} times as long as they are wide")
+        notes.append(f"its voxels are {number(max(steps) / min(steps), 1)} times as long as they are wide")
     return tuple(notes)
 
 
@@ -48,10 +48,11 @@ def _direction_notes(geometry: Geometry) -> tuple[str, ...]:
     axes, notes = geometry.directions, []
     skew = np.abs(axes.T @ axes - np.eye(3)).max()
     if skew > 1e-3:
-        notes.append(f"sheared: its axes are up to {np.degrees(np.arcsin(min(1.0, skew))):.1f}° off a right angle")
+        off = number(float(np.degrees(np.arcsin(min(1.0, skew)))), 1)
+        notes.append(f"sheared: its axes are up to {off}° off a right angle")
     oblique = np.degrees(np.arccos(np.clip(np.abs(axes).max(axis=0), 0, 1))).max()
     if oblique > 1 and skew <= 1e-3:
-        notes.append(f"oblique: turned {oblique:.1f}° against the patient's axes")
+        notes.append(f"oblique: turned {number(oblique, 1)}° against the patient's axes")
     return tuple(notes)
 
 

@@ -1,5 +1,6 @@
 """From one file format to another, without a change of values or place."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,21 @@ from hilum.io.atomic import output_error
 from hilum.io.dicom import read_dicom_radiograph, read_header, write_series
 from hilum.io.kinds import VOLUMES, Kind, recognise
 from hilum.io.raster import write_png
-from hilum.io.read import read_mask, read_radiograph, read_volume
+from hilum.io.read import files_in, read_mask, read_radiograph, read_volume, volume_repair
 from hilum.io.volumes import WRITABLE, read_stored, volume_suffix, write_mask, write_volume
+
+
+@dataclass(frozen=True, eq=False)
+class Converted:
+    """What was written, and what a person should know of how it came about.
+
+    Attributes:
+        image: what was written.
+        notes: one line each: what was repaired.
+    """
+
+    image: Volume | Radiograph | Mask
+    notes: tuple[str, ...] = ()
 
 
 def convert(
@@ -20,23 +34,22 @@ def convert(
     series: str | None = None,
     repair: bool = False,
     like: Path | None = None,
+    structure: str | None = None,
     force: bool = False,
-) -> Volume | Radiograph | Mask:
+) -> Converted:
     """Write `src` in the format that the ending of `dst` names.
 
     Volumes go to NIfTI, MHA, MHD with RAW or NRRD, and to a folder of DICOM slices when `dst` has no ending; DICOM SEG,
     RTSTRUCT and 8-bit label volumes go to the same volume formats as masks; radiographs go to PNG.
 
     Args:
-        src: what to convert.
+        src: what to convert; a folder stands for the one volume, DICOM series, SEG or RTSTRUCT in it.
         dst: where to.
         series: which DICOM series, where there are several.
         repair: for DICOM, resample what is unevenly spaced rather than refuse it.
         like: the CT whose grid an RTSTRUCT is drawn on.
+        structure: of a SEG or RTSTRUCT, the name of the one that is wanted; without it all, if none overlap.
         force: write over a file that is there (never over a folder that holds something).
-
-    Returns:
-        What was written.
 
     Raises:
         InputError: `src` can't be read.
@@ -44,15 +57,17 @@ def convert(
     """
     _require_free(dst, force)
     if dst.suffix.lower() == ".png":
-        return _to_png(src, dst)
+        return Converted(_to_png(src, dst))
     if volume_suffix(dst) is None and dst.suffix:
         raise OutputError(
             f"{dst} was not written: the ending {dst.suffix} names no format that hilum writes.",
             f"Use {', '.join(WRITABLE)}, .png, or no ending for a folder of DICOM slices.",
         )
-    image = _load(src, like, series, repair)
+    src = _mask_alone_in(src) or src
+    image = _load(src, like, series, structure, repair)
     _write(image, dst)
-    return image
+    done = volume_repair(src, series) if repair and isinstance(image, Volume) else None
+    return Converted(image, (f"repaired: {done}",) if done else ())
 
 
 def _to_png(src: Path, dst: Path) -> Radiograph:
@@ -86,12 +101,21 @@ def _require_free(dst: Path, force: bool) -> None:
         raise OutputError(f"{file} exists already.", "Choose another name, or write over it with --force.")
 
 
-def _load(src: Path, like: Path | None, series: str | None, repair: bool) -> Volume | Mask:
+def _mask_alone_in(folder: Path) -> Path | None:
+    """The SEG or RTSTRUCT that is all that a folder holds."""
+    files = files_in(folder) if recognise(folder) is Kind.FOLDER else []
+    return files[0] if len(files) == 1 and _is_dicom_mask(files[0]) else None
+
+
+def _is_dicom_mask(path: Path) -> bool:
+    return recognise(path) is Kind.DICOM and read_header(path).text("Modality") in ("SEG", "RTSTRUCT")
+
+
+def _load(src: Path, like: Path | None, series: str | None, structure: str | None, repair: bool) -> Volume | Mask:
     """Labels from what holds labels: SEG and RTSTRUCT by their modality, volume files by their 8-bit unsigned type."""
-    kind = recognise(src)
-    if kind in VOLUMES:
+    if structure is not None or _is_dicom_mask(src):
+        return read_mask(src, read_volume(like, series=series).geometry if like else None, structure)
+    if recognise(src) in VOLUMES:
         stored = read_stored(src)
         return stored.mask(str(src)) if stored.array.dtype == np.uint8 else stored.volume(str(src))
-    if kind is Kind.DICOM and read_header(src).text("Modality") in ("SEG", "RTSTRUCT"):
-        return read_mask(src, read_volume(like, series=series).geometry if like else None)
     return read_volume(src, series=series, repair=repair)

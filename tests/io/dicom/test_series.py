@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hilum.core import AmbiguousError, Quantity, SpacingError, UnreadableError, UnsupportedError
-from hilum.io.dicom import describe_dicom, find_series, read_series
+from hilum.io.dicom import describe_dicom, find_series, read_series, series_repair
 from tests.io.dicom.build import FRAME_UID, edit, noise, write_ct, write_enhanced
 
 HU = noise((6, 5, 4))
@@ -72,9 +72,10 @@ def test_missing_slices_are_refused_with_the_place_or_interpolated_when_asked(tm
     files = write_ct(tmp_path, hu)
     for k in dropped:
         files[k].unlink()
-    with pytest.raises(SpacingError, match=rf"{len(dropped)} missing.*-300|-297.5|-295.*--repair"):
+    with pytest.raises(SpacingError, match=rf"{len(dropped)} missing.* at −(300|297.5) → −2.*--repair"):
         read_series(tmp_path)
     volume = read_series(tmp_path, repair=True)
+    assert_allclose(series_repair(tmp_path).interpolated_mm, [-300 + 2.5 * k for k in dropped])
     kept = [k for k in range(9) if k not in dropped]
     assert volume.array.shape == hu.shape
     assert volume.array.dtype == np.int16
@@ -97,12 +98,26 @@ def test_doubled_slices_are_refused_dropped_when_equal_and_never_when_they_diffe
     double = tmp_path / "double.dcm"
     shutil.copy(files[2], double)
     edit(double, SOPInstanceUID="1.2.3.99")
-    with pytest.raises(SpacingError, match="1 doubled"):
+    with pytest.raises(SpacingError, match=r"1 doubled \(at −295 mm\)"):
         read_series(tmp_path)
+    assert series_repair(tmp_path).dropped_mm == (-295,)
     assert_array_equal(read_series(tmp_path, repair=True).array, HU)
     edit(double, PixelData=(HU[3].astype(np.int32) + 1024).astype("<u2").tobytes())
     with pytest.raises(SpacingError, match="differ"):
         read_series(tmp_path, repair=True)
+
+
+def test_a_place_is_told_once_however_many_lie_there(tmp_path):
+    files = write_ct(tmp_path, HU)
+    for n in range(3):
+        shutil.copy(files[2], tmp_path / f"{n}.dcm")
+    with pytest.raises(SpacingError, match=r"3 doubled \(at −295 mm\)"):
+        read_series(tmp_path)
+
+
+def test_an_even_series_needs_no_repair(tmp_path):
+    write_ct(tmp_path, HU)
+    assert series_repair(tmp_path) is None
 
 
 def test_uneven_slices_are_refused_and_brought_to_an_even_grid_when_asked(tmp_path):
@@ -114,6 +129,9 @@ def test_uneven_slices_are_refused_and_brought_to_an_even_grid_when_asked(tmp_pa
     write_ct(tmp_path, ramp, change=shift)
     with pytest.raises(SpacingError, match="2 unevenly spaced"):
         read_series(tmp_path)
+    plan = series_repair(tmp_path)
+    assert (plan.interpolated_mm, plan.unused_mm, plan.dropped_mm) == ((7.5,), (8.5,), ())
+    assert str(plan) == "1 slice interpolated at z 7.5 mm; 1 slice off the even grid left out at z 8.5 mm"
     repaired = read_series(tmp_path, repair=True)
     assert_allclose(repaired.geometry.affine_lps[:3, 2], (0, 0, 2.5))
     assert repaired.array[3, 0, 0] == round(200 + 100 * 2.5 / 3.5)

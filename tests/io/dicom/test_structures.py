@@ -52,6 +52,7 @@ def test_tilted_and_oblique_grids_take_contours_on_their_own_slices(tmp_path):
 def test_points_are_passed_over_and_names_are_told_apart(tmp_path):
     path = write_rtstruct(tmp_path / "rs", {"GTV": [circle(5, 2)], "isocentre": [np.zeros((1, 3))]})
     assert list(read_rtstruct(path, GRID)) == ["GTV"]
+    assert describe_dicom(path)[0].summary.endswith("2 structures: GTV (1 contour), isocentre (0 contours)")
     assert "'isocentre' has no closed contour" in describe_dicom(path)[0].odd
     only = write_rtstruct(tmp_path / "points", {"isocentre": [np.zeros((1, 3))]})
     with pytest.raises(UnsupportedError, match="no closed contour"):

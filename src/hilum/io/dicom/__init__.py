@@ -6,6 +6,7 @@ Importing this loads nothing heavy: pydicom, gdcm and highdicom come when the fi
 from hilum.io.dicom.describe import describe_dicom
 from hilum.io.dicom.files import is_dicom, read_header
 from hilum.io.dicom.radiograph import read_dicom_radiograph
+from hilum.io.dicom.repair import Repair, series_repair
 from hilum.io.dicom.segmentation import read_seg
 from hilum.io.dicom.series import Series, find_series
 from hilum.io.dicom.structures import read_rtstruct
@@ -13,6 +14,7 @@ from hilum.io.dicom.volume import read_series
 from hilum.io.dicom.write import write_series
 
 __all__ = [
+    "Repair",
     "Series",
     "describe_dicom",
     "find_series",
@@ -22,5 +24,6 @@ __all__ = [
     "read_rtstruct",
     "read_seg",
     "read_series",
+    "series_repair",
     "write_series",
 ]

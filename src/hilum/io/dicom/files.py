@@ -297,7 +297,7 @@ def _require_end(path: Path, dataset: "Dataset", size: int) -> None:
 
 
 def _syntax_of(dataset: "Dataset") -> str:
-    named = str(getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", "") or "")
+    named = _for_people(str(getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", "") or ""))
     if named:
         return named
     implicit, little = dataset.original_encoding

@@ -1,7 +1,7 @@
 """From slices to a grid: even, uneven with the places listed, or repaired."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,12 @@ from hilum.core import Geometry, GeometryError, SpacingError, UnsupportedError
 from hilum.core.geometry import Floats
 from hilum.io.dicom.instances import Slice
 from hilum.io.dicom.series import Series, along_normal_mm
+from hilum.io.words import listed, number
 
 DUPLICATE_MM = 1e-3
-_SHARE_OF_STEP = 0.01
+SHARE_OF_STEP = 0.01
 _ROUNDING_MM = 0.05
 _TILT_DEGREES = 0.05
-_MOST_INVENTED = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,15 +47,15 @@ class Placement:
         """What is uneven and where, one line each."""
         lines = []
         if self.doubled:
-            lines.append(f"{len(self.doubled)} doubled ({_listed([self.along_mm[n] for n in self.doubled])})")
+            lines.append(f"{len(self.doubled)} doubled (at {places_mm(self.along_mm[list(self.doubled)])})")
         if self.gaps:
-            where = ", ".join(f"{self.along_mm[n] - step:.4g} → {self.along_mm[n]:.4g}" for n, step in self.gaps[:4])
-            more = f" and {len(self.gaps) - 4} more" if len(self.gaps) > 4 else ""
+            ends = [(self.along_mm[n] - step, self.along_mm[n]) for n, step in self.gaps]
+            where = listed(f"{number(low, 2)} → {number(high, 2)}" for low, high in ends)
             missing = self.missing()
             kind = f"{missing} missing" if missing else f"{len(self.gaps)} unevenly spaced"
-            lines.append(f"{kind}, steps of {self.step_mm:.4g} mm broken at {where}{more} mm")
+            lines.append(f"{kind}, steps of {number(self.step_mm or 0)} mm broken at {where} mm")
         if self.sideways_mm:
-            lines.append(f"stacked askew: up to {self.sideways_mm:.3g} mm off the line through the first and the last")
+            lines.append(f"stacked askew: up to {number(self.sideways_mm)} mm off the line of the first and the last")
         return lines
 
     def missing(self) -> int:
@@ -67,9 +67,9 @@ class Placement:
         return sum(round(step) - 1 for step in steps) if whole else 0
 
 
-def _listed(places_mm: Sequence[float]) -> str:
-    shown = ", ".join(f"{place:.4g}" for place in places_mm[:4])
-    return f"at {shown}{f' and {len(places_mm) - 4} more' if len(places_mm) > 4 else ''} mm"
+def places_mm(along_mm: Iterable[float]) -> str:
+    """Places for people, each once, "−409, −406.5 mm"."""
+    return f"{listed(dict.fromkeys(number(at, 2) for at in along_mm))} mm"
 
 
 def place(slices: Sequence[Slice]) -> Placement:
@@ -88,7 +88,7 @@ def place(slices: Sequence[Slice]) -> Placement:
         return Placement(along, None, doubled, (), 0.0, 0.0)
     usual = float(np.quantile(steps[kept], 0.5, method="lower"))
     rounding = min(_ROUNDING_MM, max(plane.position_step_mm for plane in slices) / 2)
-    within = max(_SHARE_OF_STEP * usual, rounding) + DUPLICATE_MM
+    within = max(SHARE_OF_STEP * usual, rounding) + DUPLICATE_MM
     sideways, tilt = _stacking(slices, along)
     gaps = () if _is_even(along[np.r_[True, kept]], within) else _gaps(steps, kept, usual, within)
     return Placement(along, usual, doubled, gaps, sideways if sideways > within else 0.0, tilt)
@@ -136,18 +136,18 @@ def grid_of(series: Series, count: int | None = None) -> Geometry:
         GeometryError: no grid has such axes.
     """
     first, last = series.slices[0], series.slices[-1]
-    number = count or len(series.slices)
+    slices = count or len(series.slices)
     row, column = np.array(first.orientation)
     affine = np.eye(4)
     affine[:3, 0] = row * first.pixel_mm[1]
     affine[:3, 1] = column * first.pixel_mm[0]
     affine[:3, 3] = first.position_lps_mm
-    if number > 1:
-        affine[:3, 2] = (np.array(last.position_lps_mm) - first.position_lps_mm) / (number - 1)
+    if slices > 1:
+        affine[:3, 2] = (np.array(last.position_lps_mm) - first.position_lps_mm) / (slices - 1)
     else:
         affine[:3, 2] = np.cross(row, column) * _depth_mm(series)
     try:
-        return Geometry((number, series.rows, series.columns), affine, series.frame_uid)
+        return Geometry((slices, series.rows, series.columns), affine, series.frame_uid)
     except GeometryError as error:
         raise GeometryError(f"{series.files[0].parent}: {error.message}", error.remedy) from error
 
@@ -178,36 +178,11 @@ def require_even(series: Series, placement: Placement) -> None:
             remedy = "No repair is known for that; is it one series?"
         problems = "; ".join(placement.problems())
         raise SpacingError(
-            f"{_name(series)} has {len(series.slices)} slices that are no even grid: {problems}.", remedy
+            f"{name_of(series)} has {len(series.slices)} slices that are no even grid: {problems}.", remedy
         )
 
 
-def even_places(series: Series, kept: Sequence[int], placement: Placement) -> Floats:
-    """For a repair: where the slices of the even grid lie among those kept, as fractional indices into `kept`.
-
-    The grid runs from the first slice to the last with the step nearest to the usual one that divides that length.
-
-    Raises:
-        SpacingError: the slices are stacked askew, or more than half of the grid would be invented.
-    """
-    if placement.sideways_mm or placement.step_mm is None:
-        raise SpacingError(f"{_name(series)} can't be repaired: {'; '.join(placement.problems())}.")
-    along = placement.along_mm[list(kept)]
-    number = round((along[-1] - along[0]) / placement.step_mm) + 1
-    if number > len(kept) / _MOST_INVENTED:
-        raise SpacingError(
-            f"{_name(series)} can't be repaired: {len(kept)} slices are there, {number} would be needed, "
-            "and more than half of them would be invented.",
-            "Get the complete series.",
-        )
-    even = np.linspace(along[0], along[-1], number)
-    places = np.interp(even, along, np.arange(len(kept)))
-    nearest = np.rint(places)
-    # A slice that lies on the grid but for rounding is taken as it is.
-    on_grid = np.abs(even - along[nearest.astype(int)]) <= _SHARE_OF_STEP * placement.step_mm + DUPLICATE_MM
-    return np.where(on_grid, nearest, places)
-
-
-def _name(series: Series) -> str:
+def name_of(series: Series) -> str:
+    """A series in a message: the folder of its files, or its one file, and its key."""
     files = series.files
     return f"{files[0].parent if len(files) > 1 else files[0]} (series {series.short_key()})"

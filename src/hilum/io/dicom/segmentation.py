@@ -11,6 +11,7 @@ from hilum.core.mask import Labels
 from hilum.io.dicom.files import Header, guarded, read_header
 from hilum.io.dicom.instances import SEGMENTATION
 from hilum.io.dicom.pixels import pixel_source
+from hilum.io.dicom.structures import chosen, unique
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation
@@ -18,15 +19,21 @@ if TYPE_CHECKING:
 _LIKELY = 0.5
 
 
-def read_seg(path: Path) -> list[Mask]:
+def read_seg(path: Path, structure: str | None = None) -> list[Mask]:
     """Read a segmentation (PS3.3 A.51, Label Map: A.51 since 2023) as labels on the whole grid that it spans.
 
     BINARY and LABELMAP segments are taken as they are; of FRACTIONAL ones what is .5 or more is in. Labels are the
     segment numbers, names the Segment Labels. Segments that overlap go to different masks: each to the first that it
     doesn't overlap. Slices that the file leaves out, because they are empty, are there and empty.
 
+    Args:
+        path: the file.
+        structure: the label of the one segment that is wanted; None for all. Of several with one label, the later ones
+            are called "label (2)" and so on.
+
     Raises:
-        UnsupportedError: it is no segmentation, one of microscopy, or its frames make no even volume.
+        UnsupportedError: it is no segmentation, one of microscopy, its frames make no even volume, or no segment is
+            called so.
         UnreadableError: the file is damaged.
     """
     header = read_header(path)
@@ -39,13 +46,26 @@ def read_seg(path: Path) -> list[Mask]:
         if grid is None:
             raise UnsupportedError(f"{path} is a segmentation whose frames make no even volume.")
         numbers = [int(number) for number in segmentation.segment_numbers]
-        names = {n: str(segmentation.get_segment_description(n).segment_label) for n in numbers if n}
+        labels_of = {n: str(segmentation.get_segment_description(n).segment_label) for n in numbers if n}
+        names = _wanted(labels_of, structure, path)
         geometry = _geometry(grid, header.text("FrameOfReferenceUID"))
         if header.text("SegmentationType") == "LABELMAP":
             labels = _along_normal(segmentation.get_volume(combine_segments=True))
+            if structure is not None:
+                labels = np.where(np.isin(labels, list(names)), labels, 0)
             return [Mask(labels.astype(_label_type(numbers)), geometry, names=names)]
         return _without_overlap(segmentation, geometry, names)
     raise AssertionError
+
+
+def _wanted(labels: dict[int, str], structure: str | None, path: Path) -> dict[int, str]:
+    """Segment numbers and labels, of all or of the one that is wanted."""
+    if structure is None:
+        return labels
+    by_name: dict[str, int] = {}
+    for number, label in labels.items():
+        by_name[unique(label, by_name)] = number
+    return {by_name[name]: name for name in chosen(structure, by_name, path)}
 
 
 def require_volume_seg(header: Header) -> None:

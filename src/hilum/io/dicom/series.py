@@ -306,9 +306,20 @@ def _no_ct(path: Path, instances: list[Instance]) -> UnsupportedError | Unreadab
         return UnsupportedError(
             f"{path} is a list of files (DICOMDIR), not an image.", "Give the folder that it lists."
         )
-    kinds = Counter(f"{i.modality or i.kind}" for i in instances)
-    held = ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common(4))
-    return UnsupportedError(f"{path} holds no CT series, but {held}.", "Give a CT series.")
+    kinds = Counter(i.modality or _UNNAMED.get(i.kind, f"{i.kind}") for i in instances)
+    held = listed(f"{count} × {kind}" for kind, count in kinds.most_common())
+    return UnsupportedError(f"{path} holds no CT series, but {held}.", _instead(instances))
+
+
+_UNNAMED = {Kind.SLICES: "image of no stated modality", Kind.OTHER: "object of no stated modality"}
+
+
+def _instead(instances: list[Instance]) -> str:
+    for instance in instances:
+        if instance.kind in (Kind.STRUCTURES, Kind.SEGMENTATION):
+            like = " --like CT" if instance.kind is Kind.STRUCTURES else ""
+            return f"Give a CT series, or for a mask name the file: hilum convert {instance.path} mask.nii.gz{like}"
+    return "Give a CT series."
 
 
 def _choices(found: list[Series], path: Path) -> str:

@@ -1,7 +1,7 @@
 """RT structure sets as masks on a CT's grid."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Container, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.io.dicom.files import Header, Item, guarded, read_header
 from hilum.io.dicom.instances import STRUCTURE_SET
+from hilum.io.words import listed, number
 from hilum.ops import OutlineRule, fill_polygon
 
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
@@ -18,7 +19,7 @@ _FLAT_SLICES = 0.1
 """How far, in slices, a contour's points may lie apart across the slices: more is no contour of this grid."""
 
 
-def read_rtstruct(path: Path, geometry: Geometry) -> dict[str, Mask]:
+def read_rtstruct(path: Path, geometry: Geometry, structure: str | None = None) -> dict[str, Mask]:
     """The structures of an RT structure set (PS3.3 A.19), by name, on a grid.
 
     A voxel belongs to a structure when its centre is inside (rule CENTRE of `ops.fill_polygon`). Several contours of
@@ -31,10 +32,11 @@ def read_rtstruct(path: Path, geometry: Geometry) -> dict[str, Mask]:
     Args:
         path: the file.
         geometry: the CT's grid; tilted and oblique ones included.
+        structure: the one that is wanted; None for all. The others are not looked at then.
 
     Raises:
         GeometryError: the contours are of another frame of reference, or don't lie on the grid's slices.
-        UnsupportedError: it is no RT structure set, or has no closed contour.
+        UnsupportedError: it is no RT structure set, has no closed contour, or none of that name.
         UnreadableError: the file is damaged.
     """
     header = read_header(path)
@@ -42,14 +44,17 @@ def read_rtstruct(path: Path, geometry: Geometry) -> dict[str, Mask]:
         raise UnsupportedError(
             f"{path} is no RT structure set, its modality is {header.text('Modality') or 'unknown'}."
         )
-    masks: dict[str, Mask] = {}
+    drawn: dict[str, tuple[str, list[Floats]]] = {}
     for name, frame_uid, contours in structures(header):
         if contours:
-            _require_frame(header, name, frame_uid, geometry)
-            unique = _unique(name, masks)
-            masks[unique] = Mask.of(_fill(header, name, contours, geometry), geometry, unique)
-    if not masks:
+            drawn[unique(name, drawn)] = frame_uid, contours
+    if not drawn:
         raise UnsupportedError(f"{path} holds no closed contour, so nothing to make a mask of.")
+    masks: dict[str, Mask] = {}
+    for name in chosen(structure, drawn, path):
+        frame_uid, contours = drawn[name]
+        _require_frame(header, name, frame_uid, geometry)
+        masks[name] = Mask.of(_fill(header, name, contours, geometry), geometry, name)
     return masks
 
 
@@ -98,8 +103,8 @@ def _fill(header: Header, name: str, contours: list[Floats], geometry: Geometry)
         k = math.floor((low + high) / 2 + 0.5)
         if high - low > _FLAT_SLICES or not 0 <= k < geometry.shape_zyx[0]:
             raise GeometryError(
-                f"{header.path}: a contour of {name!r} lies across slices {low:.4g} to {high:.4g} of an image that has "
-                f"0 to {geometry.shape_zyx[0] - 1}.",
+                f"{header.path}: a contour of {name!r} lies across slices {number(low, 2)} to {number(high, 2)} "
+                f"of an image that has 0 to {geometry.shape_zyx[0] - 1}.",
                 "Give the CT that it was drawn on.",
             )
         if abs(planes.setdefault(k, low) - low) > _FLAT_SLICES:
@@ -111,9 +116,26 @@ def _fill(header: Header, name: str, contours: list[Floats], geometry: Geometry)
     return selection
 
 
-def _unique(name: str, taken: dict[str, Mask]) -> str:
-    number, unique = 1, name
-    while unique in taken:
-        number += 1
-        unique = f"{name} ({number})"
-    return unique
+def unique(name: str, taken: Container[str]) -> str:
+    """The name, or with " (2)", " (3)", … where it is taken."""
+    copy, free = 1, name
+    while free in taken:
+        copy += 1
+        free = f"{name} ({copy})"
+    return free
+
+
+def chosen(structure: str | None, names: Collection[str], path: Path) -> Collection[str]:
+    """The one name that is wanted, or all.
+
+    Raises:
+        UnsupportedError: none is called so.
+    """
+    if structure is None:
+        return names
+    if structure not in names:
+        raise UnsupportedError(
+            f"{path} holds no structure {structure!r}, but {listed(names, 12)}.",
+            "Choose one of these: --structure NAME",
+        )
+    return [structure]

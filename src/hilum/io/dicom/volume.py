@@ -1,6 +1,6 @@
 """A CT series as one volume in HU."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from hilum.core import Geometry, Quantity, SpacingError, Volume
 from hilum.core.geometry import Floats
 from hilum.core.volume import Voxels
-from hilum.io.dicom.grid import Placement, even_places, grid_of, place, require_even
+from hilum.io.dicom.grid import Placement, grid_of, name_of, place, require_even
 from hilum.io.dicom.instances import Slice
 from hilum.io.dicom.pixels import Stored, frames
+from hilum.io.dicom.repair import plan_repair
 from hilum.io.dicom.series import Series, choose_ct
+from hilum.io.words import number
 
 _INT16 = np.iinfo(np.int16)
 
@@ -30,6 +32,7 @@ def read_series(path: Path, *, series: str | None = None, repair: bool = False) 
     equal. Then, where slices are missing or unevenly spaced, an even grid is laid from the first slice to the last
     with the usual (median) step, and slices of it that aren't there are interpolated linearly between their two
     neighbours, rounded to whole HU in an int16 volume; a slice within 1 % of a step of its place is kept as it is.
+    What it did to which slices says `series_repair`.
 
     Args:
         path: a file or a folder, searched recursively.
@@ -57,18 +60,15 @@ def _repaired(series: Series, placement: Placement) -> Volume:
     for n in placement.doubled:
         if not np.array_equal(array[n - 1], array[n]):
             raise SpacingError(
-                f"{series.files[0].parent} can't be repaired: at {placement.along_mm[n]:.4g} mm lie two that differ.",
+                f"{name_of(series)} can't be repaired: at {number(placement.along_mm[n], 2)} mm lie two that differ.",
                 "Find out which of the two is right, and remove the other.",
             )
-    kept = [n for n in range(len(array)) if n not in placement.doubled]
-    if len(kept) == 1:
-        return Volume(array[kept], grid_of(series, 1), Quantity.HU)
-    places = even_places(series, kept, placement)
-    grid = grid_of(series, len(places))
-    return Volume(_interpolated(array, kept, places, grid), grid, Quantity.HU)
+    plan = plan_repair(series, placement)
+    grid = grid_of(series, len(plan.places))
+    return Volume(_interpolated(array, plan.kept, plan.places, grid), grid, Quantity.HU)
 
 
-def _interpolated(array: Voxels, kept: list[int], places: Floats, grid: Geometry) -> Voxels:
+def _interpolated(array: Voxels, kept: Sequence[int], places: Floats, grid: Geometry) -> Voxels:
     """Slices at fractional places among those kept, linearly between neighbours."""
     result = np.empty(grid.shape_zyx, array.dtype)
     for k, at in enumerate(places):
