@@ -78,15 +78,19 @@ class Versus:
             return f"{self.figure}: no case has it for both {self.first} and {self.second}."
         if not self.is_seen:
             return (
-                f"{self.figure}: no difference seen between {self.first} and {self.second} ({difference.value:+.3f}, "
-                f"p {self.paired.permutation_p:.3f}); with {self.paired.patients} patients a true one of "
+                f"{self.figure}: no difference seen between {self.first} and {self.second} "
+                f"({_signed(difference.value)}, p {self.paired.permutation_p:.3f}); with {self.paired.patients} patients a true one of "
                 f"{self.paired.detectable:.3f} would be seen {POWER:.0%} of the time, a smaller one may be there."
             )
         better = self.second if (difference.value > 0) == self.higher_is_better else self.first
         return (
-            f"{self.figure}: {better} is better; {self.second} − {self.first} = {difference.value:+.3f} "
-            f"({difference.low:+.3f} to {difference.high:+.3f}), p {self.paired.permutation_p:.4f}."
+            f"{self.figure}: {better} is better; {self.second} − {self.first} = {_signed(difference.value)} "
+            f"({_signed(difference.low)} to {_signed(difference.high)}), p {self.paired.permutation_p:.4f}."
         )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
 
 
 @dataclass(frozen=True)

@@ -92,10 +92,11 @@ _RULE = (
 
 
 def _pair_table(pairs: Sequence[PairRow]) -> Table:
+    is_one = len({one.models for one in pairs}) == 1
     rows = [
         [
             one.figure,
-            _versus(one.models),
+            *(() if is_one else (_versus(one.models),)),
             _signed(one.difference),
             str(one.difference.n),
             _p(one.permutation_p),
@@ -106,8 +107,9 @@ def _pair_table(pairs: Sequence[PairRow]) -> Table:
         ]
         for one in pairs
     ]
-    heads = ("figure", "models", "difference (95 % interval)", "n", "p permutation", "p Wilcoxon", "d", "improved")
-    return Table((*heads, "detectable"), rows)
+    heads = ("difference (95 % interval)", "n", "p perm.", "p Wilc.", "d", "improved", "detectable")
+    caption = _versus(pairs[0].models) if is_one else ""
+    return Table(("figure", *(() if is_one else ("models",)), *heads), rows, caption)
 
 
 def _versus(models: tuple[str, str]) -> str:
@@ -117,8 +119,9 @@ def _versus(models: tuple[str, str]) -> str:
 def _signed(figure: Figure) -> str:
     if math.isnan(figure.value):
         return "–"
-    between = "" if math.isnan(figure.low) else f" ({figure.low:+.3f} to {figure.high:+.3f})"
-    return f"{figure.value:+.3f}{between}".replace("-", "−")
+    digits = 3 if abs(figure.value) < 10 else 1
+    between = "" if math.isnan(figure.low) else f" ({figure.low:+.{digits}f} to {figure.high:+.{digits}f})"
+    return f"{figure.value:+.{digits}f}{between}".replace("-", "−")
 
 
 def _p(value: float) -> str:

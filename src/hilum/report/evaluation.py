@@ -149,8 +149,8 @@ def _rival_table(found: Evaluation) -> Table:
         for group in everyone
     ]
     caption = (
-        "Trivial rivals on the same cases; false positives are an image. What they learn (a map, a threshold) comes from "
-        "the training split."
+        "Trivial rivals on the same cases; false positives are an image. What they learn (a map, a threshold) comes "
+        "from the training split."
     )
     return Table(("", "Dice, mean", "Dice, pooled", "lesions found", "false positives"), rows, caption)
 
