@@ -14,7 +14,8 @@ class Description:
         summary: one line for people: patient, date, grid, size in mm.
         odd: what a person should know before trusting it, one line each; empty when nothing is odd.
         facts: the same and more for programs (JSON-ready): shape_zyx, spacing_zyx_mm, size_zyx_mm, affine_lps,
-            orientation, modality, patient, date, series_uid, kernel, …, those that are known.
+            orientation, modality, patient, date, series_uid, kernel, …, those that are known. Where one series UID
+            holds several volumes, `series` tells them apart ("UID#2", as `--series` takes it).
     """
 
     path: str

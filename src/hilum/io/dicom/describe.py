@@ -193,9 +193,15 @@ def _describe_instance(instance: Instance) -> Description:
         kind, text, more, notes = _KINDS.get(instance.kind, _other)(header)
     except UnsupportedError as error:
         _, text, more, _ = _other(header)
-        kind, notes = f"{instance.modality} image".strip(), [error.message]
+        kind, notes = f"{instance.modality} image".strip(), [_without_path(error, header)]
     summary = text if instance.kind is Kind.DIRECTORY else f"{_opening(facts)}: {text}"
     return Description(str(instance.path), kind, summary, tuple(dict.fromkeys(odd + notes)), facts | more)
+
+
+def _without_path(error: HilumError, header: Header) -> str:
+    """What an error says, where the path stands above it already."""
+    start = f"{header.path} "
+    return f"it {error.message.removeprefix(start)}" if error.message.startswith(start) else error.message
 
 
 _Told = tuple[str, str, dict[str, object], list[str]]
@@ -235,7 +241,7 @@ def _segmentation(header: Header) -> _Told:
     try:
         require_volume_seg(header)
     except UnsupportedError as error:
-        odd.append(error.message)
+        odd.append(_without_path(error, header))
     kind = header.text("SegmentationType") or "of no stated type"
     text = f"{kind} segmentation, {count(len(labels), 'segment')}: {listed(labels, 6)}"
     return "mask", text, {"segments": labels, "segmentation_type": kind}, odd
