@@ -114,3 +114,19 @@ def test_a_better_threshold_is_only_offered_from_validation():
     for split, words in (("validation", "--threshold-from"), ("test", "no split to choose on")):
         found = judged(some_pairs(), split=split, threshold=Threshold(0.5, "stated"))
         assert any(words in said for said in recommendations(found, (0.3, 0.99)))
+
+
+def test_images_are_told_apart_for_each_class():
+    lung, covid = disc(radius=12), disc(radius=4)
+    both = lung.astype(np.uint8) + covid
+    pairs = [pair(both, both, key="a", patient="a"), pair(lung, both, key="b", patient="b")]
+    pairs.append(pair(both, lung, key="c", patient="c"))
+    found = judged(pairs, JudgeRule({1: "lung", 2: "covid"})).by_class[1].figures
+    assert (found["image_sensitivity"].value, found["image_sensitivity"].n) == (0.5, 2)
+    assert (found["image_specificity"].value, found["image_specificity"].n) == (0.0, 1)
+    assert (found["dice_pooled"].n, found["dice_mean"].n) == (2, 2)
+
+
+def test_without_millimetres_there_is_one_unknown_size():
+    found = judged([pair(disc(), disc(), spacing_mm=None)])
+    assert [group.name for group in found.by_size] == ["unknown size"]

@@ -79,8 +79,8 @@ class Versus:
         if not self.is_seen:
             return (
                 f"{self.figure}: no difference seen between {self.first} and {self.second} "
-                f"({_signed(difference.value)}, p {self.paired.permutation_p:.3f}); with {self.paired.patients} patients a true one of "
-                f"{self.paired.detectable:.3f} would be seen {POWER:.0%} of the time, a smaller one may be there."
+                f"({_signed(difference.value)}, p {self.paired.permutation_p:.3f}); with {self.paired.patients} patients "
+                f"a true one of {self.paired.detectable:.3f} would be seen {POWER:.0%} of the time, a smaller one may be there."
             )
         better = self.second if (difference.value > 0) == self.higher_is_better else self.first
         return (

@@ -160,8 +160,9 @@ def _by_class(cases: Sequence[CaseResult], rule: JudgeRule, draw: Resamples) -> 
     groups = []
     for label, name in rule.labels.items():
         counts = _table([case.by_class[label] for case in cases])
+        has = int((counts[:, 0] + counts[:, 2] > 0).sum())
         figures = [
-            *(_pooled(f"{one}_pooled", counts, ratio, draw) for one, ratio in OVERLAPS.items()),
+            *(replace(_pooled(f"{one}_pooled", counts, ratio, draw), n=has) for one, ratio in OVERLAPS.items()),
             *(_mean(cases, draw, f"{one}_mean", f"{one}_{name}") for one in ("dice", "iou")),
             *_image_level(counts, draw),
         ]
@@ -182,9 +183,10 @@ def _image_level(counts: Floats, draw: Resamples) -> list[Figure]:
 def _by_size(cases: Sequence[CaseResult], draw: Resamples) -> tuple[Group, ...]:
     """Lesions by their own size, false predictions by theirs."""
     low, high = SIZE_BANDS_MM
-    names = [size_band(0), size_band(low), size_band(high)]
-    if any(math.isnan(lesion.size_mm) for case in cases for lesion in case.lesions):
-        names.append(UNKNOWN_SIZE)
+    sizes = [size for case in cases for size in (*case.false_mm, *(lesion.size_mm for lesion in case.lesions))]
+    is_unknown = [math.isnan(size) for size in sizes]
+    names = [] if sizes and all(is_unknown) else [size_band(0), size_band(low), size_band(high)]
+    names += [UNKNOWN_SIZE] if any(is_unknown) else []
     groups = []
     for name in names:
         lesions = [[one for one in case.lesions if _band(one.size_mm) == name] for case in cases]

@@ -131,6 +131,8 @@ def _summary(found: Evaluation, report: EvaluationReport) -> Section:
     said = [
         f"Mean Dice {with_interval(dice)} over {dice.n} cases with a lesion; the sources' band: {band(dice.value)}."
     ]
+    if found.by_class:
+        said.append("Here any class counts against background; each class for itself stands below.")
     if report.yardstick is not None:
         said.append(f"The human yardstick: {with_interval(report.yardstick)}. {report.yardstick_words}")
     rows = [
@@ -197,10 +199,11 @@ def _evaluation(found: Evaluation) -> Section:
             "By how many readers outlined the nodule: every nodule that LIDC's readers outlined, whatever the truth.",
         ),
         (found.by_visibility, "By visibility, 0 to 1: size, contrast to noise and overlap."),
-        (found.by_class, "By class. A class that an image doesn't have is undefined there."),
     ):
         if groups:
             tables.append(group_table(groups, caption))
+    if found.by_class:
+        tables.append(_class_table(found.by_class))
     return Section("Evaluation", tables=tables)
 
 
@@ -213,6 +216,15 @@ def group_table(groups: Sequence[Group], caption: str) -> Table:
         for group in groups
     ]
     return Table(("", "n", *(WORDS.get(name, name) for name in names)), rows, caption)
+
+
+def _class_table(groups: Sequence[Group]) -> Table:
+    """Classes as columns, figures as rows."""
+    names = list(groups[0].figures)
+    rows = [[WORDS.get(name, name), *(with_interval(group.figures[name]) for group in groups)] for name in names]
+    images = ["images that have it", *(_count(group.figures[names[0]]) for group in groups)]
+    caption = "By class, each against all others. A class that no image has is undefined, not 1 and not 0."
+    return Table(("", *(group.name for group in groups)), [images, *rows], caption)
 
 
 def _details(report: EvaluationReport) -> Section:
