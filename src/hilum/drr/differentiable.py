@@ -11,8 +11,7 @@ from torch.nn.functional import grid_sample
 from torch.utils.checkpoint import checkpoint
 
 from hilum.core import Geometry, GeometryError
-from hilum.drr.joseph import index_rays
-from hilum.drr.projection import Projection
+from hilum.drr.projection import Projection, index_rays
 
 _PLANES_AT_ONCE = 16
 

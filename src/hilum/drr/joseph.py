@@ -23,7 +23,7 @@ from hilum.core import Geometry, Volume
 from hilum.core.geometry import Floats
 from hilum.core.volume import Voxels
 from hilum.drr.compiled import compiled
-from hilum.drr.projection import Projection, Shape2
+from hilum.drr.projection import Projection, Shape2, index_rays
 
 _ALONG = 1e-9
 """What leaves an axis by less than this share runs along it: over any detector, far less than a voxel."""
@@ -91,14 +91,6 @@ def project_joseph_plain(volume: Volume, projection: Projection) -> Floats:
             read = map_coordinates(values, np.delete(at, axis, axis=1).T, order=1, mode="grid-constant")
             result[chosen] += read / np.abs(along[:, 0])
     return result
-
-
-def index_rays(geometry: Geometry, projection: Projection) -> tuple[Floats, Floats]:
-    """For each pixel [row, column, 3] a point of its ray as a voxel index (k, j, i), and the step in index per mm."""
-    rows, columns = projection.shape_yx
-    starts, directions = projection.rays(np.moveaxis(np.indices((rows, columns)), 0, -1))
-    points = geometry.to_index(starts)
-    return points, geometry.to_index(starts + directions) - points
 
 
 def _lines(geometry: Geometry, projection: Projection) -> _Lines:

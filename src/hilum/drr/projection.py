@@ -140,6 +140,14 @@ lateral one the patient's front."""
 _CORNERS = [(k, j, i) for k in (0, 1) for j in (0, 1) for i in (0, 1)]
 
 
+def index_rays(geometry: Geometry, projection: Projection) -> tuple[Floats, Floats]:
+    """For each pixel [row, column, 3] a point of its ray as a voxel index (k, j, i), and the step in index per mm."""
+    rows, columns = projection.shape_yx
+    starts, directions = projection.rays(np.moveaxis(np.indices((rows, columns)), 0, -1))
+    points = geometry.to_index(starts)
+    return points, geometry.to_index(starts + directions) - points
+
+
 @dataclass(frozen=True)
 class Pose:
     """How the patient stands: turned about the isocentre, then shifted.
