@@ -114,7 +114,7 @@ def patients_unknown(keys: Sequence[str]) -> tuple[Alarm, ...]:
 
 def few_patients(patients: int, least: int = 20) -> tuple[Alarm, ...]:
     """A bootstrap over few patients says little about others."""
-    says = f"Only {patients} patients: an interval from so few is itself uncertain."
+    says = f"Only {patients} patient{'s' if patients != 1 else ''}: an interval from so few is itself uncertain."
     return _alarm("few_patients", says, [f"{patients} patients"] if 0 < patients < least else [], is_note=True)
 
 

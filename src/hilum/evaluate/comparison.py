@@ -76,11 +76,12 @@ class Versus:
         difference = self.paired.difference
         if math.isnan(difference.value):
             return f"{self.figure}: no case has it for both {self.first} and {self.second}."
+        paired = self.paired
         if not self.is_seen:
             return (
                 f"{self.figure}: no difference seen between {self.first} and {self.second} "
-                f"({_signed(difference.value)}, p {self.paired.permutation_p:.3f}); with {self.paired.patients} patients "
-                f"a true one of {self.paired.detectable:.3f} would be seen {POWER:.0%} of the time, a smaller one may be there."
+                f"({_signed(difference.value)}, p {paired.permutation_p:.3f}); with {paired.patients} patients a true "
+                f"one of {paired.detectable:.3f} would be seen {POWER:.0%} of the time, a smaller one may be there."
             )
         better = self.second if (difference.value > 0) == self.higher_is_better else self.first
         return (

@@ -44,7 +44,7 @@ def curve_pictures(
             ("by reader count", found.by_readers),
             ("by visibility", found.by_visibility),
         )
-        if any(group.figures[_FOUND].n for group in some)
+        if sum(group.figures[_FOUND].n > 0 for group in some) > 1
     }
     if groups:
         caption = (
