@@ -90,6 +90,8 @@ def test_the_same_run_is_done_and_workers_change_nothing(folders):
     again = evaluate(folders)
     assert again.was_done
     assert again.evaluation.figures["dice_mean"].value == first.evaluation.figures["dice_mean"].value
+    assert again.evaluation.alarms == first.evaluation.alarms
+    assert again.evaluation.cases[0].values == first.evaluation.cases[0].values
     evaluate(folders, out="two", workers=2)
     assert (folders / "two" / "cases.csv").read_bytes() == (folders / "out" / "cases.csv").read_bytes()
     assert (folders / "two" / "evaluation.json").read_bytes() == (folders / "out" / "evaluation.json").read_bytes()
@@ -109,6 +111,19 @@ def test_rivals_learn_from_training_only(dataset):
     assert [one.name for one in evaluate(dataset, data="data", split="test", out="none").evaluation.rivals] == [
         "all background"
     ]
+
+
+def test_a_prior_mask_is_a_rival_where_there_is_one(dataset):
+    index = json.loads((dataset / "data" / "dataset.json").read_text())
+    for n, case in enumerate(index["cases"]):
+        save(dataset / "data" / f"prior{n}.png", png(np.roll(truth_of(n), 2, 0)))
+        case["masks"]["prior"] = f"prior{n}.png"
+    (dataset / "data" / "dataset.json").write_text(json.dumps(index))
+    found = evaluate(dataset, data="data", split="test").evaluation
+    copied = next(one for one in found.rivals if one.name == "prior's mask copied")
+    truth, prior = truth_of(4), np.roll(truth_of(4), 2, 0)
+    dice = 2 * (truth & prior).sum() / (truth.sum() + prior.sum())
+    assert copied.figures["dice_mean"].value == pytest.approx(dice)
 
 
 def test_probabilities_need_a_threshold_that_is_not_from_here(dataset):

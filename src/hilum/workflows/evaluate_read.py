@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core import InputError, UnreadableError
-from hilum.core.evaluation import CaseRow, Evaluation, Threshold
+from hilum.core.evaluation import Alarm, CaseRow, Evaluation, Threshold
 from hilum.core.figures import Figure
 from hilum.io import read_json
 
@@ -36,7 +36,7 @@ def read_rows(folder: Path) -> tuple[CaseRow, ...]:
 
 
 def read_evaluation(folder: Path) -> Evaluation:
-    """An evaluation as far as comparisons need it: what it is, its figures, its cases.
+    """An evaluation as far as comparisons need it: what it is, its figures, cases and alarms.
 
     Raises:
         InputError: there is none in the folder.
@@ -67,6 +67,9 @@ def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluatio
         threshold=Threshold(_number(threshold["value"]), threshold["chosen_on"]),
         figures=figures,
         cases=rows,
+        alarms=tuple(
+            Alarm(one["name"], one["says"], tuple(one["evidence"]), one["is_note"]) for one in content["alarms"]
+        ),
     )
 
 
