@@ -114,6 +114,11 @@ def test_a_value_representation_that_nobody_knows(sources, tmp_path_factory, key
     try_all(path)
 
 
+def test_a_line_break_in_a_transfer_syntax(sources, tmp_path_factory):
+    assert sources[2].count(b"1.2.840.10008.1.2.1\0") == 1
+    try_all(save(tmp_path_factory, sources[2].replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.\n0008.1.2.1\0")))
+
+
 @settings(max_examples=200)
 @given(source=st.integers(0, 3), keyword=st.sampled_from(ELEMENTS), value=VALUES, absent=st.booleans())
 @example(0, "Rows", b"\xff\xff", False)
