@@ -130,3 +130,10 @@ def test_images_are_told_apart_for_each_class():
 def test_without_millimetres_there_is_one_unknown_size():
     found = judged([pair(disc(), disc(), spacing_mm=None)])
     assert [group.name for group in found.by_size] == ["unknown size"]
+
+
+def test_false_positives_are_counted_an_image():
+    two = disc(centre=(10, 10), radius=3) | disc(centre=(50, 50), radius=3)
+    found = judged([pair(two, EMPTY, key="a", patient="a"), pair(disc(), disc(), key="b", patient="b")])
+    assert found.figures["false_positives_per_image"].value == 1
+    assert found.by_size[0].figures["false_positives_per_image"].value == 1

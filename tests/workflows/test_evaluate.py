@@ -168,6 +168,17 @@ def test_resampling_is_said(folders):
     assert json.loads((folders / "out" / "evaluation.json").read_text())["resampled"] == KEYS
 
 
+def test_labels_are_never_mixed_by_resampling(tmp_path):
+    truth = np.zeros((40, 40), np.uint8)
+    truth[5:20, 5:20], truth[5:20, 20:35] = 1, 3
+    save(tmp_path / "truth" / "a.png", truth)
+    save(tmp_path / "pred" / "a.png", truth[::2, ::2])
+    options = {"resample": True, "classes": {1: "one", 2: "between", 3: "three"}}
+    found = evaluate(tmp_path, **options).evaluation
+    between = next(one for one in found.by_class if one.name == "between")
+    assert between.figures["image_specificity"].value == 1  # linear interpolation would put 2 between 1 and 3
+
+
 def test_sixteen_bits_with_labels_only_are_ambiguous_until_said(folders):
     for n, key in enumerate(KEYS):
         save(folders / "pred" / f"{key}.png", truth_of(n).astype(np.uint16))
