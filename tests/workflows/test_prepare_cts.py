@@ -213,3 +213,56 @@ def test_the_truth_is_of_the_very_series():
         truth_of(job, ct.crop((1, 0, 0), (132, 512, 512)))
     with pytest.raises(InputError, match=r"no LIDC-IDRI-0001 and 1\.2\.3"):
         truth_of(Job("a", "LIDC-IDRI-0001", sample_ct_path(), "1.2.3"), ct)
+
+
+def failed(folder):
+    """What `find_sources` records about a folder, by input."""
+    failures = Failures()
+    find_sources(folder, failures)
+    return {failure.input: failure.error for failure in failures}
+
+
+@pytest.mark.parametrize("name", ["ct.nii.gz", "ct.nii", "z.mhd", "z.mha", "z.NRRD", "1-001.dcm"])
+@pytest.mark.parametrize("content", [b"junk, no volume", b"", b"\x00\x07\xff" * 2000, b"\x1f\x8b\x08\x00junk"])
+def test_a_file_that_is_only_called_a_volume_is_a_recorded_failure(tmp_path, name, content):
+    path = tmp_path / "LIDC-IDRI-0002" / name
+    path.parent.mkdir()
+    path.write_bytes(content)
+    (tmp_path / "LIDC-IDRI-0002" / "notes.txt").write_bytes(content)  # promises nothing
+    assert list(failed(tmp_path)) == [f"LIDC-IDRI-0002/{name}"]
+
+
+def test_junk_among_sound_cts_is_in_the_data_set_s_failures(dicom, tmp_path):
+    (tmp_path / "in" / "LIDC-IDRI-0003").mkdir(parents=True)
+    (tmp_path / "in" / "LIDC-IDRI-0003" / "ct.nii.gz").write_bytes(b"junk")
+    (tmp_path / "in" / "a").symlink_to(dicom / "series")
+    made = prepare_drr_pairs(tmp_path / "in", tmp_path / "out")
+    assert made.cases == 1  # the linked folder's
+    assert [failure.input for failure in made.failures] == ["LIDC-IDRI-0003/ct.nii.gz"]
+    assert "called like a volume" in json.loads((tmp_path / "out" / "failures.json").read_text())[0]["error"]
+
+
+def test_a_dicom_folder_without_a_ct_is_a_recorded_failure_and_one_with_is_not(dicom, tmp_path):
+    import pydicom
+
+    first, second, *_ = sorted((dicom / "series").glob("*.dcm"))
+    for folder, paths in (("xray", [first]), ("mixed", [first, second])):
+        (tmp_path / folder).mkdir()
+        for number, path in enumerate(paths):
+            one = pydicom.dcmread(path)
+            one.Modality = "DX" if number == 0 else "CT"
+            one.save_as(tmp_path / folder / f"{number}.dcm")
+    assert list(failed(tmp_path)) == ["xray"]
+    assert "no CT (modality: DX)" in failed(tmp_path)["xray"]
+    assert [job.path.name for job in find_sources(tmp_path, Failures()).jobs] == ["mixed"]
+
+
+def test_linked_folders_are_followed_once_and_never_round(dicom, tmp_path):
+    source = tmp_path / "in"
+    (source / "LIDC-IDRI-0002").mkdir(parents=True)
+    (source / "LIDC-IDRI-0002" / "ct").symlink_to(dicom / "series")
+    (source / "LIDC-IDRI-0002" / "round").symlink_to(source)
+    (source / "again").symlink_to(source / "LIDC-IDRI-0002")
+    (source / "gone").symlink_to(tmp_path / "nowhere")
+    assert [job.key for job in find_sources(source, Failures()).jobs] == ["LIDC-IDRI-0002_ct"]
+    assert failed(source) == {"gone": f"{source / 'gone'} is a link that leads nowhere."}

@@ -1,20 +1,22 @@
 """What a folder offers to make DRR pairs of: published pairs, or CTs of LIDC patients."""
 
 import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hilum.core import Failures, HilumError, InputError
+from hilum.core import Failures, HilumError, InputError, UnreadableError
 from hilum.datasets.drr_pairs import MASK, PICTURE, pair_folder, pair_name
 from hilum.datasets.splits import is_held_out
 from hilum.io.inputs import require_path
 from hilum.io.kinds import VOLUMES, Kind, recognise
-from hilum.io.read import files_in
 
 _PATIENT = re.compile(r"LIDC-IDRI-\d{4}(?!\d)", re.ASCII)
+_VOLUME_ENDINGS = (".nii", ".nii.gz", ".mhd", ".mha", ".nrrd", ".dcm")
+"""What a file that is called so has to hold; content that is something else is damage."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -63,13 +65,14 @@ def find_sources(src: Path, failures: Failures) -> Sources:
 
     Where there is a `…_drr.png`, the folder is the published layout. Otherwise every NIfTI, MetaImage or NRRD file and
     every folder that holds DICOM CT slices itself is a CT. The patient is the LIDC name in the path, the last one if
-    there are several, or else DICOM's Patient ID.
+    there are several, or else DICOM's Patient ID. Links are followed. A file that is called like a volume and isn't,
+    a folder with DICOM but no CT, and a link that leads nowhere are failures.
 
     Raises:
         InputError: there is no such folder, or nothing of either kind in it.
         TooManyFailuresError: more can't be told than is allowed.
     """
-    files = files_in(require_path(src))
+    files = _files_below(require_path(src), failures)
     pictures = [path for path in files if path.name.endswith(PICTURE)]
     found = [*_pairs(pictures, src, failures)] if pictures else [*_cts(files, src, failures)]
     if not found and not len(failures):
@@ -100,31 +103,87 @@ def mask_beside(picture: Path) -> Path:
     return picture.with_name(picture.name.removesuffix(PICTURE) + MASK)
 
 
+def _files_below(src: Path, failures: Failures) -> list[Path]:
+    """All files below a folder, sorted, without hidden ones; linked folders count as if they lay there.
+
+    A folder is entered once: under its own name if it has one below `src`, so a link to it, or round to itself, adds
+    nothing.
+
+    Raises:
+        InputError: `src` itself may not be listed.
+        TooManyFailuresError: more below it may not be than is allowed.
+    """
+    found: list[Path] = []
+    entered: set[str] = set()
+    waiting = [src]
+    while waiting:
+        links = [link for start in waiting for link in _enter(start, src, entered, found, failures)]
+        waiting = sorted(links)
+    return sorted(found)
+
+
+def _enter(start: Path, src: Path, entered: set[str], found: list[Path], failures: Failures) -> list[Path]:
+    """Add the files below `start` to `found`; returns the linked folders met on the way."""
+    links = []
+
+    def refused(error: OSError) -> None:
+        place = Path(error.filename)
+        refusal = InputError(f"{place} may not be listed: {error.strerror or error}.", "Ask for read permission.")
+        if place == src:
+            raise refusal from error
+        failures.add(str(place.relative_to(src)), refusal)
+
+    for place, folders, names in os.walk(start, onerror=refused):
+        here = Path(place)
+        if os.path.realpath(here) in entered:
+            folders.clear()
+            continue
+        entered.add(os.path.realpath(here))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        links += [here / name for name in folders if (here / name).is_symlink()]
+        for path in (here / name for name in names if not name.startswith(".")):
+            if path.is_file():
+                found.append(path)
+            elif path.is_symlink():
+                gone = UnreadableError(f"{path} is a link that leads nowhere.", "Copy what it should lead to.")
+                failures.add(str(path.relative_to(src)), gone)
+    return links
+
+
 def _cts(files: Iterable[Path], src: Path, failures: Failures) -> Iterable[Job]:
-    dicom_folders: dict[Path, Path] = {}
+    dicom_folders: dict[Path, list[Path]] = {}
     for path in files:
         try:
             kind = recognise(path)
             if kind in VOLUMES:
                 yield _ct_job(path, src, "", "")
             elif kind is Kind.DICOM:
-                dicom_folders.setdefault(path.parent, path)
+                dicom_folders.setdefault(path.parent, []).append(path)
+            elif path.name.lower().endswith(_VOLUME_ENDINGS):
+                raise UnreadableError(f"{path} is called like a volume, and is {kind.phrase}.", "Get a sound copy.")
         except HilumError as error:
             failures.add(str(path.relative_to(src)), error)
-    for folder, path in dicom_folders.items():
+    for folder, slices in dicom_folders.items():
         try:
-            yield from _dicom_job(folder, path, src)
+            yield _dicom_job(folder, slices, src)
         except HilumError as error:
             failures.add(str(folder.relative_to(src)), error)
 
 
-def _dicom_job(folder: Path, first: Path, src: Path) -> Iterable[Job]:
-    """A folder's first file tells what it holds; several series in it are refused when it is read."""
+def _dicom_job(folder: Path, slices: Iterable[Path], src: Path) -> Job:
+    """The first CT slice tells what a folder holds; several series in it are refused when it is read."""
     from hilum.io.dicom import read_header
 
-    header = read_header(first)
-    if header.text("Modality") == "CT":
-        yield _ct_job(folder, src, header.text("PatientID"), header.text("SeriesInstanceUID"))
+    others = set()
+    for path in slices:
+        header = read_header(path)
+        if header.text("Modality") == "CT":
+            return _ct_job(folder, src, header.text("PatientID"), header.text("SeriesInstanceUID"))
+        others.add(header.text("Modality") or "none given")
+    raise InputError(
+        f"{folder} holds DICOM files, and no CT (modality: {', '.join(sorted(others))}).",
+        "Leave the folder out of the source, or get the CT.",
+    )
 
 
 def _ct_job(path: Path, src: Path, patient_id: str, series_uid: str) -> Job:
