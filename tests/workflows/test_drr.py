@@ -30,7 +30,7 @@ from hilum.io.lidc import lidc_read
 from hilum.io.nodules_file import write_nodules
 from hilum.ops import to_lps_axes
 from hilum.workflows.drr import DrrRequest, read_projection, run_drr
-from hilum.workflows.drr_nodules import ball, find_subjects
+from hilum.workflows.drr_nodules import ball, find_subjects, subjects_of_read
 from hilum.workflows.drr_picture import Room
 from tests.shapes import ellipsoid, rotated
 
@@ -373,15 +373,39 @@ def test_readers_xml_gives_the_same_nodules_as_the_database(real_data, tmp_path)
     assert found[0].nodule.reader_count == len(found[0].readers) == 4
 
 
-def test_outlines_above_the_ct_are_told(tmp_path):
-    """The sample without its upper half, where the nodule is."""
+def test_readers_xml_of_another_patient_is_refused(real_data, tmp_path):
+    uid = lidc_read("LIDC-IDRI-0002").series_uid.encode()
+    with zipfile.ZipFile(real_data("lidc-xml") / "xml.zip") as archive:
+        names = (name for name in archive.namelist() if name.endswith(".xml"))
+        content = next(text for name in names if uid in (text := archive.read(name)) and b"<LidcReadMessage" in text)
+    (tmp_path / "reader.xml").write_bytes(content)
+    with pytest.raises(GeometryError, match=r"LIDC-IDRI-0002.* is not this CT"):
+        run_drr(sample_ct_path(), tmp_path / "out", DrrRequest(nodules=str(tmp_path / "reader.xml")))
+
+
+def test_a_dicom_series_is_known_by_its_uid(tmp_path):
+    """The sample's own voxels in a series of another UID."""
     whole = to_lps_axes(read_volume(sample_ct_path()))
-    write_volume(whole.crop((0, 0, 0), (60, 512, 512)), tmp_path / "half.nii.gz")
-    room = Room(Setup(pixel_mm=3.0), keep_table=True)
-    result = run_drr(tmp_path / "half.nii.gz", tmp_path / "out", DrrRequest(room, f"lidc:{SAMPLE_PATIENT}"))
-    assert result.nodules == (1, 0)
-    assert any("nodule 1 is not in the picture: it lies outside the CT" in warning for warning in result.warnings)
-    assert made(tmp_path / "out")[0]["nodules"][0]["reader_count"] == 4
+    write_series(whole.crop((0, 0, 0), (3, 512, 512)), tmp_path / "ct", patient="P9")
+    with pytest.raises(GeometryError, match=r"its series is 1\.3\.6.*, this CT's is"):
+        run_drr(tmp_path / "ct", tmp_path / "out", DrrRequest(nodules=f"lidc:{SAMPLE_PATIENT}"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_outlines_above_the_ct_are_told():
+    """The sample without its upper half, where the nodule is."""
+    half = to_lps_axes(read_volume(sample_ct_path())).crop((0, 0, 0), (60, 512, 512))
+    (lost,) = subjects_of_read(lidc_read(SAMPLE_PATIENT), half)
+    assert lost.mask is None
+    assert lost.note.startswith("it lies outside the CT")
+    assert lost.nodule.reader_count == 4
+
+
+@pytest.mark.parametrize("patient", ["LIDC-IDRI-0002", "LIDC-IDRI-0132"])
+def test_another_patients_outlines_are_refused(tmp_path, patient):
+    with pytest.raises(GeometryError, match=f"{patient}.* is not this CT: it has .* slices, this CT 133; it runs"):
+        run_drr(sample_ct_path(), tmp_path / "out", DrrRequest(nodules=f"lidc:{patient}"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_samples_lungs_are_dark_and_its_picture_16_bit(sample):

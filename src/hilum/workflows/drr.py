@@ -16,7 +16,7 @@ from hilum.drr.visibility import organ_shadows
 from hilum.io import read_json, read_volume, write_json, write_png
 from hilum.io.dicom.dx import DxDetails, write_dx
 from hilum.io.dicom.files import files_under, is_dicom
-from hilum.io.dicom.series import find_series
+from hilum.io.dicom.series import choose_ct, find_series
 from hilum.io.installed import sample_organs_path
 from hilum.io.kinds import Kind, recognise
 from hilum.io.nodules_file import SCHEMA
@@ -121,7 +121,10 @@ def read_projection(path: Path) -> Projection:
 
 def _make(ct_path: Path, organs: Path | None, request: DrrRequest, folder: Path) -> None:
     ct = read_volume(ct_path, series=request.series)
-    subjects = find_subjects(request.nodules, ct, request.consensus) if request.nodules else ()
+    subjects: tuple[Subject, ...] = ()
+    if request.nodules:
+        uid = _series_uid(ct_path, request.series)
+        subjects = find_subjects(request.nodules, ct, request.consensus, uid)
     hiding = organs_of(organs, ct) if organs is not None and subjects else None
     taken, casts = picture_of(ct, subjects, hiding, request)
     write_drr(Made(taken, casts, ct, ct_path), request, folder)
@@ -261,6 +264,11 @@ def _sources(ct_path: Path, series: str | None) -> tuple[tuple[str, str], ...]:
         return ()
     headers = [read_header(path) for path in chosen[0].files]
     return tuple((header.sop_class, header.text("SOPInstanceUID")) for header in headers)
+
+
+def _series_uid(ct_path: Path, series: str | None) -> str | None:
+    """Of the series that was read; None for other formats."""
+    return choose_ct(ct_path, series).uid if _is_dicom(ct_path) else None
 
 
 def _is_dicom(path: Path) -> bool:

@@ -12,9 +12,10 @@ from hilum.core import Geometry, GeometryError, InputError, Mask, Nodule, Unread
 from hilum.core.geometry import Triple
 from hilum.core.volume import Voxels
 from hilum.datasets.lidc import LidcNodule, lidc_nodules
+from hilum.datasets.scan_match import matching_read, require_same_scan
 from hilum.io.installed import lidc_database_path
 from hilum.io.json_file import read_json
-from hilum.io.lidc import Read, lidc_read, read_lidc_xml
+from hilum.io.lidc import Read, lidc_reads, read_lidc_xml
 from hilum.io.lidc.types import IMAGE_SIZE
 from hilum.io.nodules_file import SCHEMA
 from hilum.io.read import read_mask
@@ -64,7 +65,9 @@ def nodule_inputs(source: str) -> dict[str, str]:
     return {path.name: sha256_of(path)}
 
 
-def find_subjects(source: str, ct: Volume, consensus: float = 0.5) -> tuple[Subject, ...]:
+def find_subjects(
+    source: str, ct: Volume, consensus: float = 0.5, series_uid: str | None = None
+) -> tuple[Subject, ...]:
     """The nodules of a CT.
 
     Args:
@@ -72,16 +75,18 @@ def find_subjects(source: str, ct: Volume, consensus: float = 0.5) -> tuple[Subj
             nodule; several: each label is).
         ct: the CT that they belong to.
         consensus: share of a nodule's readers who need to have a voxel.
+        series_uid: the CT's Series Instance UID; None when its format has none.
 
     Raises:
-        InputError: the source can't be read, or doesn't belong to the CT.
-        GeometryError: a mask is not on the CT's grid, or outlines were not drawn on such a CT.
+        InputError: the source can't be read, or two of LIDC's series fit the CT.
+        GeometryError: a mask is not on the CT's grid, or outlines were drawn on another CT.
     """
     if source.startswith(LIDC):
-        return subjects_of_read(lidc_read(source.removeprefix(LIDC)), ct, consensus)
+        read = matching_read(lidc_reads(source.removeprefix(LIDC)), ct, series_uid)
+        return subjects_of_read(read, ct, consensus)
     path = Path(source)
     if path.suffix.lower() == ".xml":
-        return subjects_of_read(read_lidc_xml(path), ct, consensus)
+        return subjects_of_read(require_same_scan(read_lidc_xml(path), ct, series_uid), ct, consensus)
     if path.suffix.lower() == ".json":
         return _of_file(read_json(path), path, ct.geometry)
     return _of_mask(read_mask(path, ct.geometry), ct.geometry)
