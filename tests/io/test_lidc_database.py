@@ -64,6 +64,11 @@ def test_an_unknown_patient_is_named(patient: str) -> None:
         lidc_reads(patient)
 
 
+def test_a_patient_without_such_a_series_is_told_so() -> None:
+    with pytest.raises(InputError, match=r"has no series 1\.2\.3 of LIDC-IDRI-0004"):
+        lidc_reads("LIDC-IDRI-0004", "1.2.3")
+
+
 def test_a_folder_without_write_permission_is_enough(tmp_path: Path) -> None:
     path = tmp_path / "a folder?#" / "lidc.sqlite"
     path.parent.mkdir()

@@ -19,7 +19,7 @@ from hilum.drr.exposure import BEHIND_PATIENT
 WHITE = np.iinfo(np.uint16).max
 
 RAW_STEP = 2e-4
-"""−ln of the signal per grey level of the raw style: 65535 levels reach 13.1, or 0.67 m of water at 65 keV."""
+"""−ln of the signal per grey level of the raw style: 65535 levels reach 13.1, or 0.657 m of water at 65 keV."""
 
 
 class Style(StrEnum):

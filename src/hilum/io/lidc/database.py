@@ -96,7 +96,8 @@ def lidc_reads(
         annotations = _by_first(connection.execute(_ANNOTATIONS, chosen))
         contours = _by_first(connection.execute(_CONTOURS, chosen))
         if not scans:
-            wanted = " and ".join(name for name in (patient, series_uid) if name) or "any series"
+            wanted = f"series {series_uid}" if series_uid else patient or "series at all"
+            wanted += f" of {patient}" if series_uid and patient else ""
             raise InputError(
                 f"LIDC's database has no {wanted}.",
                 "Patients are named LIDC-IDRI-0001 to LIDC-IDRI-1012, and two numbers are not taken.",
