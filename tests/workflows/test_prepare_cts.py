@@ -211,7 +211,7 @@ def test_the_truth_is_of_the_very_series():
     assert truth_of(job, ct).patient == "LIDC-IDRI-0001"
     with pytest.raises(GeometryError, match=r"133 from z -340 to -10 mm there"):
         truth_of(job, ct.crop((1, 0, 0), (132, 512, 512)))
-    with pytest.raises(InputError, match=r"no LIDC-IDRI-0001 and 1\.2\.3"):
+    with pytest.raises(InputError, match=r"1\.2\.3"):
         truth_of(Job("a", "LIDC-IDRI-0001", sample_ct_path(), "1.2.3"), ct)
 
 
@@ -266,3 +266,35 @@ def test_linked_folders_are_followed_once_and_never_round(dicom, tmp_path):
     (source / "gone").symlink_to(tmp_path / "nowhere")
     assert [job.key for job in find_sources(source, Failures()).jobs] == ["LIDC-IDRI-0002_ct"]
     assert failed(source) == {"gone": f"{source / 'gone'} is a link that leads nowhere."}
+
+
+def test_a_rendered_nodule_carries_what_hilum_drr_says_of_it(dicom, tmp_path):
+    """The square prism of the outlines is 4 voxels of 5 mm deep."""
+    (case,) = prepared(dicom, tmp_path / "out", Variation())["cases"]
+    truth = (tmp_path / "out" / case["nodules"]).parent
+    content = json.loads((truth / "nodules.json").read_text())
+    (nodule,) = content["nodules"]
+    chord_mm = pixels(truth / nodule["chord"]) * content["study"]["chord_mm_per_step"]
+    assert pixels(truth / nodule["chord"]).dtype == np.uint16
+    assert chord_mm.max() == pytest.approx(4 * 5)
+    assert chord_mm.sum() * 5 * 5 == pytest.approx(nodule["volume_mm3"])  # seen from the front, a pixel a voxel
+    assert str((truth / nodule["chord"]).relative_to(tmp_path / "out")) in case["files"]
+    shadow = nodule["shadow"]
+    assert (shadow["longest_chord_mm"], shadow["mean_chord_mm"]) == pytest.approx((20, 20))
+    assert shadow["silhouette_px"] == nodule["silhouette_px"] == 12
+    assert shadow["contribution_mean"] <= shadow["contribution_max"]
+    assert nodule["visibility"] == shadow["visibility"]
+
+
+def test_the_sample_s_pair_and_its_drr_measure_the_same(sample, tmp_path):
+    from hilum.workflows.drr import DrrRequest, run_drr
+
+    (case,) = prepared(sample, tmp_path / "out", Variation())["cases"]
+    (pair,) = json.loads((tmp_path / "out" / case["nodules"]).read_text())["nodules"]
+    run_drr(sample_ct_path(), tmp_path / "drr", DrrRequest(nodules="lidc:LIDC-IDRI-0001"))
+    (alone,) = json.loads((tmp_path / "drr" / "nodules.json").read_text())["nodules"]
+    assert 0 < pair["visibility"] == pair["shadow"]["visibility"] < 1
+    for name in ("longest_chord_mm", "mean_chord_mm", "contribution_mean", "cnr", "own_cnr", "diameter_mm"):
+        assert pair["shadow"][name] == pytest.approx(alone["shadow"][name], rel=1e-3), name
+    truth = (tmp_path / "out" / case["nodules"]).parent
+    assert np.array_equal(pixels(truth / pair["chord"]), pixels(tmp_path / "drr" / "thickness.png"))

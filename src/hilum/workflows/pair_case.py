@@ -5,7 +5,7 @@ A case's files are whole or absent one by one, and the picture comes last: who l
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +37,10 @@ from hilum.io.lidc import Read, is_lidc_xml, lidc_reads, lidc_scans, read_lidc_x
 from hilum.io.nodules_file import SCHEMA, record
 from hilum.io.text_file import write_bytes
 from hilum.ops import OutlineRule, to_lps_axes
+from hilum.workflows.drr_picture import Taken
+from hilum.workflows.drr_shadows import THICKNESS_STEP_MM, Cast, thickness
 from hilum.workflows.output import sha256_of
-from hilum.workflows.pair_render import Rendered, Variation, draw_look, render, rendered_nodule
+from hilum.workflows.pair_render import Rendered, Variation, draw_look, physical_truth, render, rendered_nodule
 from hilum.workflows.pair_sources import Job, mask_beside
 
 TRUTH = "truth"
@@ -79,6 +81,8 @@ class _Case:
         pixel_mm: row and column step.
         about: further entries of the case's record.
         geometry: content of `geometry.json`, for pictures rendered here.
+        taken: the physics of a picture rendered here.
+        casts: what each nodule's shadow measures, in the order of `nodules`; empty for published pairs.
     """
 
     key: str
@@ -89,6 +93,8 @@ class _Case:
     pixel_mm: PixelMm
     about: Mapping[str, object]
     geometry: Mapping[str, object] | None = None
+    taken: Taken | None = None
+    casts: Sequence[Cast] = ()
 
 
 def case_of_pair(job: Job, out: Path, options: CaseOptions) -> list[dict[str, object]]:
@@ -145,14 +151,26 @@ def cases_of_ct(job: Job, out: Path, options: CaseOptions) -> list[dict[str, obj
 def _view(job: Job, ct: Volume, read: Read, out: Path, options: CaseOptions, view: int) -> dict[str, object]:
     look = draw_look(options.variation, job.key, view, options.seed)
     rendered = render(ct, look)
-    plain = [rendered_nodule(nodule, ct, rendered, options.rule) for nodule in lidc_nodules(read)]
-    nodules = with_visibility(plain, rendered.signal, rendered.pixel_mm, options.consensus)
+    outlined = lidc_nodules(read)
+    plain = [rendered_nodule(nodule, ct, rendered, options.rule) for nodule in outlined]
+    casts = physical_truth(
+        [*zip(outlined, plain, strict=True)], ct, rendered, level=options.consensus, rule=options.rule
+    )
+    seen = with_visibility(plain, rendered.taken.signal, rendered.pixel_mm, options.consensus)
+    nodules = [_with_physics(nodule, cast) for nodule, cast in zip(seen, casts, strict=True)]
     union = _union(ct, read, rendered)
     key = job.key if options.variation.views == 1 else f"{job.key}-v{view}"
     pixels = rendered.picture.array
     about = {"rendering": {"view": view, **asdict(look)}, "odd": rendered.odd}
-    case = _Case(key, job, read, nodules, pixels.shape, rendered.pixel_mm, about, rendered.geometry)
+    case = _Case(
+        key, job, read, nodules, pixels.shape, rendered.pixel_mm, about, rendered.geometry, rendered.taken, casts
+    )
     return _write(case, out, options, _png(pixels), _png(union))
+
+
+def _with_physics(nodule: PairNodule, cast: Cast) -> PairNodule:
+    """Its visibility by its own contrast, which only a CT tells; what is not in view keeps NaN."""
+    return nodule if cast.figures is None else replace(nodule, visibility=cast.figures.visibility)
 
 
 def _union(ct: Volume, read: Read, rendered: Rendered) -> Selection:
@@ -235,6 +253,9 @@ def _write(case: _Case, out: Path, options: CaseOptions, image: bytes, union: by
         for nodule in case.nodules:
             write_png(nodule.votes, folder / f"nodule-{nodule.nodule.id}-votes.png")
             write_png(nodule.readers, folder / f"nodule-{nodule.nodule.id}-readers.png")
+        for cast in case.casts:
+            if case.taken is not None:
+                write_png(thickness([cast], case.taken), folder / _chord_name(cast.subject.nodule.id))
         write_json(folder / "nodules.json", _nodules_file(case, options))
         if case.geometry is not None:
             write_json(folder / "geometry.json", case.geometry)
@@ -267,7 +288,18 @@ def _nodules_file(case: _Case, options: CaseOptions) -> dict[str, object]:
         "votes": "pixel = the most readers who agree on one voxel of its ray",
         "readers": "bit k of a pixel: reader k's nodule casts its shadow there",
     }
-    return {"schema": SCHEMA, "study": study, "nodules": [_entry(one, options) for one in case.nodules]}
+    if not case.casts:
+        return {"schema": SCHEMA, "study": study, "nodules": [_entry(one, options) for one in case.nodules]}
+    study |= {"chord": "path through the consensus", "chord_mm_per_step": THICKNESS_STEP_MM}
+    nodules = [
+        {**_entry(one, options), "shadow": cast.figures, "chord": _chord_name(one.nodule.id)}
+        for one, cast in zip(case.nodules, case.casts, strict=True)
+    ]
+    return {"schema": SCHEMA, "study": study, "nodules": nodules}
+
+
+def _chord_name(nodule_id: str) -> str:
+    return f"nodule-{nodule_id}-chord.png"
 
 
 def _entry(one: PairNodule, options: CaseOptions) -> dict[str, object]:

@@ -1,13 +1,12 @@
 """A CT as a picture in one of the styles, with varied pose, energy and noise, and where masks cast their shadows."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from hilum.core import InputError, Mask, Radiograph, Volume
-from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.datasets.drr_pairs import PairNodule, silhouette_centre
 from hilum.datasets.lidc import LidcNodule
@@ -18,7 +17,9 @@ from hilum.drr.record import to_record
 from hilum.drr.shadow import shadow_of
 from hilum.drr.source_style import source_mask
 from hilum.ops import OutlineRule
-from hilum.workflows.drr_picture import Room, remarks, take
+from hilum.workflows.drr_nodules import Subject
+from hilum.workflows.drr_picture import Room, Taken, remarks, take
+from hilum.workflows.drr_shadows import Cast, Scenery, cast_all
 
 
 @dataclass(frozen=True)
@@ -116,18 +117,23 @@ class Rendered:
     """A picture of a CT.
 
     Attributes:
-        picture: 8 bits in the published style, else 16; dense is bright.
-        signal: [row, column] what contrast to noise is measured on: −ln of the signal, or the published style's grey.
+        taken: 8 bits in the published style, else 16; dense is bright. Its signal is what contrast is measured on.
         cast: a mask's shadow [row, column].
+        energy_kev: mean of the photons'; that of contributions.
         odd: what a person should know, one sentence each.
         geometry: how points map to pixels, for `geometry.json`; None in the published style.
     """
 
-    picture: Radiograph
-    signal: Floats
+    taken: Taken
     cast: Callable[[Mask], Selection]
+    energy_kev: float
     odd: tuple[str, ...] = ()
     geometry: dict[str, object] | None = None
+
+    @property
+    def picture(self) -> Radiograph:
+        """What is shown."""
+        return self.taken.radiograph
 
     @property
     def pixel_mm(self) -> tuple[float, float]:
@@ -148,11 +154,11 @@ def render(ct: Volume, look: Look) -> Rendered:
     room = Room(setup, Exposure(spectrum, photons_per_mm2=look.photons_per_mm2), look.style)
     taken = take(ct, room, np.random.default_rng(look.noise_seed))
     if look.style is Style.SOURCE:
-        return Rendered(taken.radiograph, taken.signal, lambda mask: source_mask([mask], ct))
+        return Rendered(taken, lambda mask: source_mask([mask], ct), spectrum.mean_kev)
     return Rendered(
-        taken.radiograph,
-        taken.signal,
+        taken,
         lambda mask: shadow_of(mask, taken.projection).silhouette,
+        spectrum.mean_kev,
         remarks(ct, taken),
         to_record(taken.projection, setup),
     )
@@ -174,3 +180,27 @@ def rendered_nodule(outlined: LidcNodule, ct: Volume, rendered: Rendered, rule: 
         readers |= rendered.cast(mask).astype(np.uint8) << number
     found = PairNodule(outlined.measured(ct.geometry, rule=rule), votes, readers)
     return replace(found, nodule=replace(found.nodule, centre_px=silhouette_centre(found.silhouette())))
+
+
+def physical_truth(
+    nodules: Sequence[tuple[LidcNodule, PairNodule]],
+    ct: Volume,
+    rendered: Rendered,
+    *,
+    level: float = 0.5,
+    rule: OutlineRule = OutlineRule.INSIDE,
+) -> tuple[Cast, ...]:
+    """What each nodule's shadow measures, by the rules of `hilum drr`: chords, contribution, own contrast, visibility.
+
+    Args:
+        nodules: all of the picture: as outlined, and as they fall on it.
+        ct: HU, axes along the patient's.
+        rendered: the picture.
+        level: share of a nodule's readers who need to have a voxel.
+        rule: what pixels under the readers' lines are.
+
+    Raises:
+        GeometryError: an outline lies on no slice of the CT.
+    """
+    subjects = [Subject(on.nodule, outlined.consensus(ct.geometry, level, rule)) for outlined, on in nodules]
+    return cast_all(subjects, Scenery(ct, rendered.taken, {}, rendered.energy_kev))
