@@ -79,7 +79,7 @@ def test_text_called_dcm_is_told_so(tmp_path):
 
 
 def test_one_kind_is_not_another(files):
-    with pytest.raises(UnsupportedError, match="PNG picture; a CT volume was expected.* MHD/MHA or NRRD"):
+    with pytest.raises(UnsupportedError, match=r"PNG picture; a CT volume was expected.* MHD/MHA or NRRD"):
         read_volume(files / "png")
     with pytest.raises(UnsupportedError, match="NIfTI volume; a radiograph was expected"):
         read_radiograph(files / "nii")

@@ -82,7 +82,7 @@ def test_a_picture_is_no_volume(tmp_path):
 def test_an_outline_needs_its_ct(real_data, tmp_path):
     root = real_data("ibsi-ct") / "ibsi_1_ct_radiomics_phantom" / "dicom"
     outline = next((root / "mask").iterdir())
-    with pytest.raises(InputError, match="without a grid.*--like CT"):
+    with pytest.raises(InputError, match=r"without a grid.*--like CT"):
         convert(outline, tmp_path / "m.nii.gz")
     mask = convert(outline, tmp_path / "m.nii.gz", like=root / "image").image
     assert isinstance(mask, Mask)
