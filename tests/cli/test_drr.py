@@ -84,6 +84,10 @@ def test_warnings_go_to_stderr_and_the_code_is_0(ct, tmp_path, capsys):
         (["--consensus", "2"], "from 0 to 1"),
         (["--nodules", "nothing.json"], "don't exist"),
         (["--size", "40", "40", "--shift", "800", "0", "0"], "the rays miss the volume"),
+        (["--shift", "5000", "0", "0"], "the rays miss the volume"),
+        (["--pixel", "0.00001"], "20,000 a side at most"),
+        (["--rotate", "nan", "0", "0"], "numbers of degrees"),
+        (["--view", "oblique", "--oblique-deg", "inf"], "a number of degrees"),
     ],
 )
 def test_impossible_options_are_one_clear_line(ct, tmp_path, capsys, options, words):

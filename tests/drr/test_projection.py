@@ -1,5 +1,7 @@
 """A point in the patient, its pixel, and the ray back to it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from hilum.core import Geometry, GeometryError, Quantity, View, Volume
 from hilum.drr.joseph import project_joseph
-from hilum.drr.projection import Beam, Pose, Projection, Setup
+from hilum.drr.projection import DETECTOR_MARGIN_MM, Beam, Pose, Projection, Setup
 
 GRID = Geometry.regular((60, 80, 70), (2.5, 1.0, 1.1), (-40, 20, -900))
 views = st.sampled_from([View.AP, View.PA, View.LATERAL, View.OBLIQUE])
@@ -92,6 +94,58 @@ def test_a_ball_lands_on_the_pixel_that_the_geometry_says(beam, view):
 def test_behind_the_source_there_is_no_pixel():
     projection = Setup(beam=Beam.CONE, source_detector_mm=1000, source_patient_mm=500).projection(GRID)
     assert np.isnan(projection.to_pixel(projection.source_lps_mm - (0, 10, 0))).all()
+
+
+@pytest.mark.parametrize("beam", Beam)
+def test_a_moderate_shift_stays_whole_a_far_one_is_cut_and_a_huge_one_refused(beam):
+    def shadow(shift_mm):
+        projection = Setup(beam=beam, pose=Pose(shift_mm=(shift_mm, 0, 0)), pixel_mm=1.0).projection(GRID)
+        columns = projection.to_pixel(GRID.corners_lps_mm())[:, 1]
+        return projection.shape_yx, bool((columns < projection.shape_yx[1] - 0.5).all())
+
+    (rows, columns), _ = shadow(0)
+    (same_rows, wider), is_whole = shadow(40)
+    assert (same_rows, is_whole) == (rows, True)
+    assert 80 <= wider - columns <= 100
+    (_, far), is_whole = shadow(60)
+    assert not is_whole
+    assert far <= columns + 2 * DETECTOR_MARGIN_MM + 1
+    for axis in (0, 2):
+        shift_mm = [0.0, 0.0, 0.0]
+        shift_mm[axis] = 5000.0
+        with pytest.raises(GeometryError, match="the rays miss the volume"):
+            Setup(beam=beam, pose=Pose(shift_mm=tuple(shift_mm))).projection(GRID)
+
+
+def test_behind_the_source_is_a_miss():
+    behind = Setup(beam=Beam.CONE, pose=Pose(shift_mm=(0, -5000, 0)))
+    for setup in (behind, replace(behind, shape_yx=(50, 50))):
+        with pytest.raises(GeometryError, match="behind the X-ray source"):
+            setup.projection(GRID)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf, 1e300])
+def test_numbers_that_no_room_has_are_refused(number):
+    made = [
+        lambda: Pose((number, 0, 0)) if not np.isfinite(number) else Pose((0, 0, 0), (number, 0, 0)),
+        lambda: Pose((0, 0, 0), (0, number, 0)),
+        lambda: Setup(oblique_deg=number) if not np.isfinite(number) else Setup(pixel_mm=number),
+        lambda: Setup(pixel_mm=number),
+        lambda: Setup(source_detector_mm=number),
+        lambda: Setup(source_patient_mm=number),
+    ]
+    for make in made:
+        with pytest.raises(GeometryError):
+            make()
+
+
+def test_a_detector_without_end_is_refused():
+    for setup in (Setup(pixel_mm=1e-5), Setup(beam=Beam.CONE, pixel_mm=1e-3)):
+        with pytest.raises(GeometryError, match="20,000 a side at most") as caught:
+            setup.projection(GRID)
+        assert "--pixel" in caught.value.remedy
+    with pytest.raises(GeometryError, match="20,000 a side at most"):
+        Setup(shape_yx=(10, 20_001))
 
 
 def test_impossible_rooms_are_refused():

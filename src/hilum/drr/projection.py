@@ -118,10 +118,13 @@ class Projection:
         """
         if self.source_lps_mm is not None and bool(geometry.contains(self.source_lps_mm)):
             raise GeometryError("the X-ray source lies within the volume;", "move it away: raise the source distance")
-        outer = geometry.to_lps_mm(np.array(_CORNERS) * geometry.shape_zyx - 0.5)
-        pixels = self.to_pixel(outer)
+        pixels = self.to_pixel(_outer_corners(geometry))
+        if np.isnan(pixels).all():
+            raise GeometryError(
+                "the rays miss the volume: it lies behind the X-ray source.", "Check rotation and shift."
+            )
         low, high = np.nanmin(pixels, axis=0), np.nanmax(pixels, axis=0)
-        if np.isnan(pixels).all() or (high < -0.5).any() or (low > np.array(self.shape_yx) - 0.5).any():
+        if (high < -0.5).any() or (low > np.array(self.shape_yx) - 0.5).any():
             raise GeometryError(
                 f"the rays miss the volume: its shadow spans rows {low[0]:.0f} to {high[0]:.0f} and columns "
                 f"{low[1]:.0f} to {high[1]:.0f} of a detector of {self.shape_yx[0]} × {self.shape_yx[1]}.",
@@ -139,6 +142,13 @@ lateral one the patient's front."""
 
 _CORNERS = [(k, j, i) for k in (0, 1) for j in (0, 1) for i in (0, 1)]
 
+DETECTOR_MARGIN_MM = 50.0
+"""What a detector of its own size has to spare, on each side of the unshifted patient's shadow, for a shift."""
+MOST_PIXELS = 20_000
+"""Along a side of a detector."""
+_FARTHEST_MM = 1e5
+_PIXEL_MM = (1e-6, 1e4)
+
 
 def index_rays(geometry: Geometry, projection: Projection) -> tuple[Floats, Floats]:
     """For each pixel [row, column, 3] a point of its ray as a voxel index (k, j, i), and the step in index per mm."""
@@ -155,10 +165,22 @@ class Pose:
     Attributes:
         rotation_deg: about LPS x (nod), then y (lean), then z (turn), in degrees.
         shift_mm: along LPS x, y, z.
+
+    Raises:
+        GeometryError: an angle is not finite, or a shift is beyond 100 m.
     """
 
     rotation_deg: Triple = (0.0, 0.0, 0.0)
     shift_mm: Triple = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.rotation_deg).all():
+            raise GeometryError(f"the patient is turned by numbers of degrees, got {_words(self.rotation_deg)}.")
+        if not (np.abs(self.shift_mm) <= _FARTHEST_MM).all():
+            raise GeometryError(
+                f"the patient is shifted by at most {_FARTHEST_MM:g} mm, got {_words(self.shift_mm)}.",
+                "Shifts are in millimetres.",
+            )
 
     @property
     def rotation(self) -> Floats:
@@ -184,7 +206,8 @@ class Setup:
         source_detector_mm: focal spot to detector.
         source_patient_mm: focal spot to the isocentre, which is the middle of the CT.
         pixel_mm: side of a detector pixel; None for the CT's smallest spacing, times the magnification.
-        shape_yx: the detector's rows and columns; None for just enough to hold the CT's shadow.
+        shape_yx: the detector's rows and columns; None for just enough to hold the CT's shadow, but not for a shift
+            of more than `DETECTOR_MARGIN_MM` on the detector: what is shifted farther is cut off.
 
     Raises:
         GeometryError: distances or sizes that no room has.
@@ -200,35 +223,50 @@ class Setup:
     shape_yx: Shape2 | None = None
 
     def __post_init__(self) -> None:
+        if not max(abs(self.source_patient_mm), abs(self.source_detector_mm)) <= _FARTHEST_MM:
+            raise GeometryError(
+                f"source, patient and detector stand at most {_FARTHEST_MM:g} mm apart, got source–patient "
+                f"{self.source_patient_mm:g} mm and source–detector {self.source_detector_mm:g} mm"
+            )
+        if not np.isfinite(self.oblique_deg):
+            raise GeometryError(f"an oblique view is turned by a number of degrees, got {self.oblique_deg:g}")
         if not 0 < self.source_patient_mm < self.source_detector_mm:
             raise GeometryError(
                 f"the patient stands between source and detector: source–patient {self.source_patient_mm:g} mm must "
                 f"be less than source–detector {self.source_detector_mm:g} mm"
             )
-        if self.pixel_mm is not None and not 0 < self.pixel_mm < np.inf:
-            raise GeometryError(f"a detector pixel has a positive side, got {self.pixel_mm} mm")
+        if self.pixel_mm is not None and not _PIXEL_MM[0] <= self.pixel_mm <= _PIXEL_MM[1]:
+            raise GeometryError(
+                f"a detector pixel has a positive side, {_PIXEL_MM[0]:g} to {_PIXEL_MM[1]:g} mm, got {self.pixel_mm} mm"
+            )
+        if self.shape_yx is not None:
+            _require_makeable(self.shape_yx)
 
     def projection(self, geometry: Geometry) -> Projection:
         """The rays for a CT on this grid.
 
         Raises:
-            GeometryError: they miss it.
+            GeometryError: they miss it, or the detector would have more than `MOST_PIXELS` a side.
         """
         isocentre = geometry.to_lps_mm((np.array(geometry.shape_zyx) - 1) / 2)
-        axes = self._axes() @ self.pose.rotation
         centre = isocentre - self.pose.rotation.T @ self.pose.shift_mm
-        column, row, direction = axes
+        one = self._one(geometry, centre)
+        shape = self.shape_yx or _enough(one, self._one(geometry, isocentre), geometry)
+        corner = one.to_lps_mm((1 - np.array(shape)) / 2)
+        steps = one.row_step_lps_mm, one.column_step_lps_mm
+        projection = Projection(shape, corner, *steps, one.direction_lps, one.source_lps_mm, self.view)
+        projection.require_hit(geometry)
+        return projection
+
+    def _one(self, geometry: Geometry, centre: Floats) -> Projection:
+        """The pixel in the middle of the detector, where the axis of the beam runs through this centre."""
+        column, row, direction = self._axes() @ self.pose.rotation
         is_cone = self.beam is Beam.CONE
         magnification = self.source_detector_mm / self.source_patient_mm if is_cone else 1.0
         pixel = self.pixel_mm or min(geometry.spacing_zyx_mm) * magnification
         source = centre - direction * self.source_patient_mm if is_cone else None
         middle = centre + direction * (self.source_detector_mm - self.source_patient_mm)
-        one = Projection((1, 1), middle, row * pixel, column * pixel, direction, source, self.view)
-        shape = self.shape_yx or _enough(one, geometry)
-        corner = one.to_lps_mm((1 - np.array(shape)) / 2)
-        projection = Projection(shape, corner, row * pixel, column * pixel, direction, source, self.view)
-        projection.require_hit(geometry)
-        return projection
+        return Projection((1, 1), middle, row * pixel, column * pixel, direction, source, self.view)
 
     def _axes(self) -> Floats:
         """Rows: where columns, rows and rays of the picture run in the patient, before the pose."""
@@ -239,9 +277,39 @@ class Setup:
         raise GeometryError(f"a view is one of {', '.join((*_AXES, View.OBLIQUE))}, got {self.view}")
 
 
-def _enough(one: Projection, geometry: Geometry) -> Shape2:
-    """Rows and columns of a detector around `one` pixel that hold the whole volume's shadow."""
-    outer = geometry.to_lps_mm(np.array(_CORNERS) * geometry.shape_zyx - 0.5)
-    reach = np.nanmax(np.abs(one.to_pixel(outer)), axis=0)
-    rows, columns = np.maximum(1, np.ceil(2 * reach - 1e-6)).astype(int)
-    return int(rows), int(columns)
+def _enough(shifted: Projection, unshifted: Projection, geometry: Geometry) -> Shape2:
+    """Rows and columns of a detector around one pixel that hold the volume's shadow; a far shift gets no more room."""
+    most = _reach(unshifted, geometry) + DETECTOR_MARGIN_MM / np.array(unshifted.pixel_mm)
+    if not np.isfinite(most).all():
+        raise GeometryError(
+            "the X-ray source lies within the volume, or beside it;", "move it away: raise the source distance"
+        )
+    sides = np.maximum(1, np.ceil(2 * np.minimum(_reach(shifted, geometry), most) - 1e-6))
+    shape = int(sides[0]), int(sides[1])
+    _require_makeable(shape)
+    return shape
+
+
+def _reach(one: Projection, geometry: Geometry) -> Floats:
+    """How many rows and columns from `one` pixel the volume's shadow reaches; infinite behind the source."""
+    away = np.abs(one.to_pixel(_outer_corners(geometry))).max(axis=0)
+    return np.where(np.isnan(away), np.inf, away)
+
+
+def _outer_corners(geometry: Geometry) -> Floats:
+    """The eight outer corners of the corner voxels, in LPS mm."""
+    return geometry.to_lps_mm(np.array(_CORNERS) * geometry.shape_zyx - 0.5)
+
+
+def _require_makeable(shape_yx: Shape2) -> None:
+    if max(shape_yx) > MOST_PIXELS:
+        raise GeometryError(
+            f"a detector of {shape_yx[0]:,} × {shape_yx[1]:,} pixels is too large: {MOST_PIXELS:,} a side at most.",
+            "Choose larger pixels (--pixel) or a smaller detector (--size).",
+        )
+    if min(shape_yx) < 1:
+        raise GeometryError(f"a detector has at least one pixel, got {shape_yx}")
+
+
+def _words(numbers: Triple) -> str:
+    return ", ".join(f"{number:g}" for number in numbers)
