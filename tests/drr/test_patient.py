@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from hilum.core import Geometry, InputError, Quantity, UnitError, Volume
-from hilum.drr.patient import BodyRule, body_mask, patient_only, without_padding
+from hilum.drr.patient import BodyRule, _grown, _shrunk, body_mask, find_body, patient_only, without_padding
 from hilum.io import read_mask, read_volume
 from hilum.io.installed import sample_ct_path, sample_organs_path
 from tests.shapes import ellipsoid, rotation
@@ -44,6 +45,31 @@ def test_the_order_of_axes_doesnt_matter(order):
     turned = Volume(chest().transpose(order), Geometry(shape, affine))
     expected = body_mask(Volume(chest(), GRID)).transpose(order)
     np.testing.assert_array_equal(body_mask(turned), expected)
+
+
+@pytest.mark.parametrize("spacing_mm", [(1.25, 1, 1.4), (5, 3, 3), (0.7, 2, 0.5)])
+def test_slices_are_parts_of_the_whole(spacing_mm):
+    grid = Geometry.regular((41, 100, 90), spacing_mm, (0, 0, 0))
+    inside = ellipsoid(grid, grid.to_lps_mm((20, 50, 45)), (40, 45, 60))
+    ct = Volume(np.where(inside, 0, -1000).astype(np.int16), grid)
+    body = find_body(ct, BodyRule(least_litres=0.01))
+    parts = [body.slices(start, min(start + 7, 41)) for start in range(0, 41, 7)]
+    np.testing.assert_array_equal(np.concatenate(parts), body_mask(ct, BodyRule(least_litres=0.01)))
+    assert (body.slices(0, 41) | ~inside).mean() > 0.999
+
+
+@pytest.mark.parametrize("radius_mm", [0, 3, 5.0, 6, 9])
+def test_a_ball_grows_and_shrinks_by_distance(radius_mm):
+    rng = np.random.default_rng(3)
+    for share in (0.02, 0.5, 0.98):
+        selection, steps_mm = rng.random((9, 12, 14)) < share, rng.uniform(1, 4, 3)
+        beyond_mm = distance_transform_edt(~selection, sampling=steps_mm)
+        within_mm = distance_transform_edt(selection, sampling=steps_mm)
+        np.testing.assert_array_equal(_grown(selection, radius_mm, steps_mm), beyond_mm <= radius_mm)
+        np.testing.assert_array_equal(_shrunk(selection, radius_mm, steps_mm), within_mm > radius_mm)
+    nothing = np.zeros((3, 3, 3), bool)
+    assert not _grown(nothing, radius_mm, np.ones(3)).any()
+    assert _shrunk(~nothing, radius_mm, np.ones(3)).all(), "the ends of the scan are not the ends of the body"
 
 
 def test_a_tilted_header_changes_nothing():

@@ -85,6 +85,20 @@ def test_organs_cover_what_lies_in_the_same_rays(beam):
     assert math.isnan(overlaps(shadow & False, shadows)["ribs"])
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint64])
+def test_labels_without_a_name_and_names_without_a_label_are_no_organ(dtype):
+    grid = Geometry.regular((20, 30, 30), (2, 2, 2), (-29, -29, -19))
+    labels = np.zeros(grid.shape_zyx, dtype)
+    labels[5:9, 5:9, 5:9] = 3
+    labels[12:15, 20:25, 20:25] = np.iinfo(dtype).max
+    organs = Mask(labels, grid, names={3: "heart", 700: "rib_left_1", 0: "liver"})
+    projection = Setup(pixel_mm=1.0).projection(grid)
+    (found,) = organ_shadows(organs, projection).items()
+    assert found[0] == "heart"
+    alone = organ_shadows(Mask((labels == 3).astype(np.uint8), grid, names={1: "heart"}), projection)
+    np.testing.assert_array_equal(found[1], alone["heart"])
+
+
 @given(st.floats(0, 50), st.floats(1, 60), st.floats(0, 1))
 def test_visibility_is_a_share_that_grows_with_contrast_and_size_and_falls_with_overlap(cnr, diameter_mm, hidden):
     score = visibility(cnr, diameter_mm, [hidden, hidden / 2])

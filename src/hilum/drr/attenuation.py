@@ -9,7 +9,7 @@ Mass attenuation coefficients and densities: Hubbell and Seltzer, NIST Standard 
 liquid; bone, cortical, ICRU-44). Between the tabulated energies they are interpolated on logarithmic axes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numba
@@ -17,6 +17,7 @@ import numpy as np
 
 from hilum.core import InputError, Quantity, UnitError, Volume
 from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
 from hilum.core.volume import Voxels
 from hilum.drr.compiled import compiled
 
@@ -27,6 +28,9 @@ CT_KEV = 70.0
 
 RADIOGRAPH_KEV = 65.0
 """Effective energy of a chest radiograph at 110 to 125 kVp behind the patient's first centimetres."""
+
+Keep = Callable[[int, int], Selection]
+"""Which voxels of the array's slices, from a first one to before a last one, stay: all others are air."""
 
 _KEV = np.array([30.0, 40.0, 50.0, 60.0, 80.0, 100.0, 150.0])
 
@@ -99,9 +103,17 @@ def attenuation(ct: Volume, energy_kev: float = RADIOGRAPH_KEV, ct_kev: float = 
 
 
 def attenuation_slabs(
-    ct: Volume, slices: int, energy_kev: float = RADIOGRAPH_KEV, ct_kev: float = CT_KEV
+    ct: Volume, slices: int, energy_kev: float = RADIOGRAPH_KEV, ct_kev: float = CT_KEV, keep: Keep | None = None
 ) -> Iterator[Volume]:
-    """The same, so many slices of the array at a time; raises UnitError like `attenuation`, for the whole CT."""
+    """The same, so many slices of the array at a time; raises UnitError like `attenuation`, for the whole CT.
+
+    Args:
+        ct: HU.
+        slices: how many at a time; the last slab may have fewer.
+        energy_kev: energy of the radiograph's photons.
+        ct_kev: effective energy at which the HU were measured.
+        keep: which voxels count, all others being air; None for all.
+    """
     ct.require(Quantity.HU)
     lowest, highest = float(ct.array.min()), float(ct.array.max())
     if lowest > -200:
@@ -121,6 +133,8 @@ def attenuation_slabs(
         else:
             for k, plane in enumerate(slab.array):
                 result[k] = attenuation_per_mm(plane, energy_kev, ct_kev)
+        if keep is not None:
+            result[~keep(start, start + len(result))] = attenuation_per_mm(AIR_HU, energy_kev, ct_kev)
         yield Volume(result, slab.geometry, Quantity.ATTENUATION)
 
 

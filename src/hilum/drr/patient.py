@@ -61,6 +61,28 @@ class BodyRule:
             raise InputError(f"lengths of the body rule are not negative, got {(*lengths, self.working_mm)} mm.")
 
 
+@dataclass(frozen=True, eq=False)
+class Body:
+    """Where the patient is on a CT's grid, held on blocks of voxels.
+
+    Attributes:
+        blocks: [z, y, x] which blocks are the patient.
+        factors: how many voxels a block has along z, y, x; those at the end may have fewer.
+        shape_zyx: of the CT's grid.
+    """
+
+    blocks: Selection
+    factors: Shape3
+    shape_zyx: Shape3
+
+    def slices(self, start: int, stop: int) -> Selection:
+        """Which voxels of some slices of the CT's array are the patient."""
+        chosen = self.blocks[np.arange(start, stop) // self.factors[0]]
+        for axis in (1, 2):
+            chosen = np.take(chosen, np.arange(self.shape_zyx[axis]) // self.factors[axis], axis=axis)
+        return chosen
+
+
 def patient_only(ct: Volume, rule: BodyRule | None = None) -> Volume:
     """The CT with everything but the patient as air (−1000 HU), on the same grid; the patient's voxels are untouched.
 
@@ -68,14 +90,20 @@ def patient_only(ct: Volume, rule: BodyRule | None = None) -> Volume:
         UnitError: the volume is not in HU.
         InputError: there is no body on it.
     """
-    body = body_mask(ct, rule)
+    body = find_body(ct, rule)
     alone = np.full_like(ct.array, AIR_HU)
-    np.copyto(alone, ct.array, where=body)
+    for k, plane in enumerate(ct.array):
+        np.copyto(alone[k], plane, where=body.slices(k, k + 1)[0])
     return Volume(alone, ct.geometry)
 
 
 def body_mask(ct: Volume, rule: BodyRule | None = None) -> Selection:
-    """Which voxels [z, y, x] are the patient, by the rule above.
+    """Which voxels [z, y, x] are the patient; raises like `find_body`."""
+    return find_body(ct, rule).slices(0, len(ct.array))
+
+
+def find_body(ct: Volume, rule: BodyRule | None = None) -> Body:
+    """Where the patient is, by the rule above. The CT is read a few slices at a time and never copied.
 
     Raises:
         UnitError: the volume is not in HU, or its values can't be (nothing as thin as lung or air).
@@ -83,16 +111,14 @@ def body_mask(ct: Volume, rule: BodyRule | None = None) -> Selection:
     """
     rule = rule or BodyRule()
     _require_air(ct)
-    factors = [max(1, round(rule.working_mm / step)) for step in ct.geometry.spacing_zyx_mm]
-    coarse = _averaged(without_padding(ct), factors)
-    steps_mm = np.multiply(ct.geometry.spacing_zyx_mm, factors)
-    solid = coarse > rule.solid_hu
+    nz, ny, nx = (max(1, round(rule.working_mm / step)) for step in ct.geometry.spacing_zyx_mm)
+    solid = _denser(ct, (nz, ny, nx), rule.solid_hu)
+    steps_mm = np.multiply(ct.geometry.spacing_zyx_mm, (nz, ny, nx))
     core = _largest(_grown(_shrunk(solid, rule.opening_mm, steps_mm), rule.opening_mm, steps_mm))
     _require_body(core, steps_mm, rule)
     body = core | (solid & _grown(core, rule.recover_mm, steps_mm))
     body = _filled(body, ct.geometry.axial_axis)
-    body = _grown(body, rule.margin_mm, steps_mm)
-    return _repeated(body, factors, ct.geometry.shape_zyx)
+    return Body(_grown(body, rule.margin_mm, steps_mm), (nz, ny, nx), ct.geometry.shape_zyx)
 
 
 def without_padding(ct: Volume) -> Voxels:
@@ -102,58 +128,90 @@ def without_padding(ct: Volume) -> Voxels:
     slices hold one and the same number above −900, that number is padding wherever it stands outside the circle that
     touches the picture's sides.
     """
+    padding = _padding(ct)
+    return ct.array if padding is None else padding.as_air(ct.array, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Padding:
+    """A number above air that is written beyond the field of view.
+
+    Attributes:
+        value: the number.
+        outside: [z, y, x], 1 long along the patient's axis: what is beyond the circle.
+    """
+
+    value: float
+    outside: Selection
+
+    def as_air(self, part: Voxels, start: int) -> Voxels:
+        """Slices of a CT's array, from `start` on, without it."""
+        outside = self.outside if len(self.outside) == 1 else self.outside[start : start + len(part)]
+        return np.where(outside & (part == self.value), np.array(AIR_HU, part.dtype), part)
+
+
+def _padding(ct: Volume) -> _Padding | None:
     axial = ct.geometry.axial_axis
     slices = np.moveaxis(ct.array, axial, 0)
     corners = slices[:, [0, 0, -1, -1], [0, -1, 0, -1]]
     value = corners.flat[0]
     if value <= _PADDING_HU or not (corners == value).all():
-        return ct.array
+        return None
     rows, columns = (np.linspace(-1, 1, n)[shape] for n, shape in zip(slices.shape[1:], _GRID, strict=True))
-    outside = (rows**2 + columns**2 > 1) & (slices == value)
-    return np.moveaxis(np.where(outside, np.array(AIR_HU, ct.array.dtype), slices), 0, axial)
+    return _Padding(float(value), np.expand_dims(rows**2 + columns**2 > 1, axial))
 
 
 _GRID = ((slice(None), None), (None, slice(None)))
 
 
-def _averaged(array: Voxels, factors: list[int]) -> Voxels:
-    """Means over blocks; an incomplete block at the end is filled up with the last voxels. Padding counts as air."""
-    cut = np.maximum(array, np.array(AIR_HU, array.dtype)) if array.dtype.kind != "u" else array
+def _denser(ct: Volume, factors: Shape3, hu: float) -> Selection:
+    """Which blocks' mean is above so many HU; an incomplete one has the mean of what it holds. Padding is air."""
+    padding = _padding(ct)
+    thick = factors[0]
+    result = np.empty([-(-size // factor) for size, factor in zip(ct.array.shape, factors, strict=True)], bool)
+    for k in range(len(result)):
+        part = ct.array[k * thick : (k + 1) * thick]
+        part = part if padding is None else padding.as_air(part, k * thick)
+        result[k] = _means(np.maximum(part, np.float32(AIR_HU)), factors)[0] > hu
+    return result
+
+
+def _means(part: Voxels, factors: Shape3) -> Voxels:
     for axis, factor in enumerate(factors):
-        starts = np.arange(0, cut.shape[axis], factor)
-        counts = np.diff([*starts, cut.shape[axis]])
-        sums = np.add.reduceat(cut, starts, axis=axis, dtype=np.float32)
-        cut = sums / counts.reshape([-1 if other == axis else 1 for other in range(3)])
-    return np.asarray(cut)
-
-
-def _repeated(coarse: Selection, factors: list[int], shape_zyx: Shape3) -> Selection:
-    """Back on the full grid."""
-    fine = coarse
-    for axis, (factor, size) in enumerate(zip(factors, shape_zyx, strict=True)):
-        fine = np.take(fine, np.arange(size) // factor, axis=axis)
-    return fine
+        starts = np.arange(0, part.shape[axis], factor)
+        counts = np.diff([*starts, part.shape[axis]]).astype(np.float32)
+        sums = np.add.reduceat(part, starts, axis=axis, dtype=np.float32)
+        part = sums / counts.reshape([-1 if other == axis else 1 for other in range(3)])
+    return part
 
 
 def _grown(selection: Selection, radius_mm: float, steps_mm: Voxels) -> Selection:
-    """Dilated with a ball: all that is no further than the radius."""
-    if radius_mm == 0 or not selection.any():
-        return selection
-    return np.asarray(ndimage.distance_transform_edt(~selection, sampling=steps_mm) <= radius_mm)
+    """Dilated with a ball: all whose centres are no further than the radius. One shift for each voxel of the ball."""
+    reach = (radius_mm / steps_mm).astype(int)
+    shifts = np.stack(np.meshgrid(*(np.arange(-far, far + 1) for far in reach), indexing="ij"), axis=-1).reshape(-1, 3)
+    result = np.zeros_like(selection)
+    for shift in shifts[np.sqrt(((shifts * steps_mm) ** 2).sum(axis=1)) <= radius_mm]:
+        to, since = zip(*map(_overlap, shift, selection.shape), strict=True)
+        result[to] |= selection[since]
+    return result
+
+
+def _overlap(shift: int, size: int) -> tuple[slice, slice]:
+    """Where a shifted axis falls on itself, and what falls there."""
+    return slice(max(shift, 0), max(size + min(shift, 0), 0)), slice(max(-shift, 0), max(size - max(shift, 0), 0))
 
 
 def _shrunk(selection: Selection, radius_mm: float, steps_mm: Voxels) -> Selection:
     """Eroded with a ball; the ends of the scan are not the ends of the body."""
-    if radius_mm == 0 or selection.all():
-        return selection
-    return np.asarray(ndimage.distance_transform_edt(selection, sampling=steps_mm) > radius_mm)
+    return ~_grown(~selection, radius_mm, steps_mm)
 
 
 def _largest(selection: Selection) -> Selection:
     labels, count = ndimage.label(selection)
     if count == 0:
         return np.zeros_like(selection)
-    return np.asarray(labels == 1 + np.bincount(labels.ravel())[1:].argmax())
+    sizes = sum(np.bincount(plane.ravel(), minlength=count + 1) for plane in labels)
+    return np.asarray(labels == 1 + np.asarray(sizes)[1:].argmax())
 
 
 def _filled(body: Selection, axial: int) -> Selection:

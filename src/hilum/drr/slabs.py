@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core import Geometry, Volume
-from hilum.drr.attenuation import CT_KEV, RADIOGRAPH_KEV, attenuation_slabs
+from hilum.drr.attenuation import CT_KEV, RADIOGRAPH_KEV, Keep, attenuation_slabs
 from hilum.drr.joseph import project_joseph
 from hilum.drr.projection import Projection
 
@@ -21,9 +21,20 @@ _SLICES = 32
 
 
 def project_ct(
-    ct: Volume, projection: Projection, energy_kev: float = RADIOGRAPH_KEV, ct_kev: float = CT_KEV
+    ct: Volume,
+    projection: Projection,
+    energy_kev: float = RADIOGRAPH_KEV,
+    ct_kev: float = CT_KEV,
+    keep: Keep | None = None,
 ) -> NDArray[np.float32]:
     """Line integrals [row, column] of a CT's attenuation: `project_joseph(attenuation(ct))` in less memory.
+
+    Args:
+        ct: HU.
+        projection: the rays.
+        energy_kev: energy of the photons.
+        ct_kev: effective energy at which the HU were measured.
+        keep: which voxels count, all others being air, such as `hilum.drr.patient.Body.slices`; None for all.
 
     Raises:
         GeometryError: the rays miss the volume.
@@ -31,7 +42,7 @@ def project_ct(
     """
     projection.require_hit(ct.geometry)
     result = np.zeros(projection.shape_yx, dtype=np.float32)
-    for slab in attenuation_slabs(ct, _SLICES, energy_kev, ct_kev):
+    for slab in attenuation_slabs(ct, _SLICES, energy_kev, ct_kev, keep):
         rows, columns = _shadow(slab.geometry, projection)
         if rows.start < rows.stop and columns.start < columns.stop:
             result[rows, columns] += project_joseph(slab, _part(projection, rows, columns))

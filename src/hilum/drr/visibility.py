@@ -30,16 +30,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from hilum.core import Mask, Volume
+from hilum.core import Mask, Quantity, Volume
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.core.radiograph import PixelMm
 from hilum.drr.chords import cut_out, part_of, shadow_window
 from hilum.drr.joseph import project_joseph
 from hilum.drr.projection import Projection
-from hilum.drr.shadow import box_of, tight
+from hilum.drr.shadow import box_of
 
 RING_MM = (2.0, 6.0)
 """Where the ring around a silhouette begins and ends, on the detector."""
@@ -131,14 +132,33 @@ def organ_shadows(organs: Mask, projection: Projection) -> dict[str, Selection]:
     Raises:
         GeometryError: the rays miss the mask's grid.
     """
+    geometry = organs.require_geometry()
+    kinds = _kinds(organs)
     found = {}
-    for name, beginnings in ORGANS.items():
-        labels = [label for label, organ in organs.names.items() if organ.startswith(beginnings)]
-        inside = np.isin(organs.labels, labels)
-        if inside.any():
-            block = tight(Volume(inside, organs.require_geometry()))
-            found[name] = _path_mm(Volume(block.array.astype(np.float32), block.geometry), projection) >= _ORGAN_MM
+    for kind, (name, box) in enumerate(zip(ORGANS, ndimage.find_objects(kinds, len(ORGANS)), strict=True), 1):
+        if box is not None:
+            inside = (kinds[box] == kind).astype(np.float32)
+            start_k, start_j, start_i = (part.start for part in box)
+            block = Volume(inside, geometry.crop((start_k, start_j, start_i), inside.shape), Quantity.DISPLAY)
+            found[name] = _path_mm(block, projection) >= _ORGAN_MM
     return found
+
+
+def _kinds(organs: Mask) -> NDArray[np.uint8]:
+    """For each voxel which of `ORGANS` it belongs to, counted from 1; 0 for none. Through a table, plane by plane."""
+    kind_of = {
+        label: kind
+        for label, organ in organs.names.items()
+        for kind, beginnings in enumerate(ORGANS.values(), 1)
+        if label > 0 and organ.startswith(beginnings)
+    }
+    table = np.zeros(max(kind_of, default=0) + 2, np.uint8)
+    table[list(kind_of)] = list(kind_of.values())
+    last = min(len(table) - 1, int(np.iinfo(organs.labels.dtype).max))
+    result = np.empty(organs.labels.shape, np.uint8)
+    for k, plane in enumerate(organs.labels):
+        result[k] = table[np.minimum(plane, last)]
+    return result
 
 
 def overlaps(silhouette: Selection, organs: Mapping[str, Selection]) -> dict[str, float]:

@@ -6,12 +6,11 @@ import numpy as np
 
 from hilum.core import Geometry, InputError, Radiograph, SpacingPlane, View, Volume
 from hilum.core.geometry import Floats
-from hilum.drr.attenuation import attenuation
 from hilum.drr.display import Display, Style, as_radiograph, as_raw
 from hilum.drr.exposure import Exposure, arriving, detected, faintest_of, log_signal
-from hilum.drr.joseph import project_joseph
-from hilum.drr.patient import patient_only
+from hilum.drr.patient import find_body
 from hilum.drr.projection import Beam, Projection, Setup
+from hilum.drr.slabs import project_ct
 from hilum.drr.source_style import source_style_drr
 from hilum.ops import to_lps_axes
 
@@ -81,9 +80,9 @@ def take(ct: Volume, room: Room, rng: np.random.Generator) -> Taken:
     if room.style is Style.SOURCE:
         return _in_source_style(ct)
     projection = room.setup.projection(ct.geometry)
-    patient = ct if room.keep_table else patient_only(ct)
+    keep = None if room.keep_table else find_body(ct).slices
     energies = room.exposure.spectrum.energies_kev
-    integrals = [project_joseph(attenuation(patient, energy), projection) for energy in energies]
+    integrals = [project_ct(ct, projection, energy, keep=keep) for energy in energies]
     passing, fog = arriving([one.astype(np.float64) for one in integrals], room.exposure, projection.pixel_mm)
     measured = detected(passing + fog, room.exposure, projection.pixel_mm, rng)
     signal = log_signal(measured, faintest_of(room.exposure, projection.pixel_mm))
