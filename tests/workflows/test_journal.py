@@ -8,7 +8,7 @@ import pytest
 
 from hilum.core import OutputError
 from hilum.workflows.journal import journalled, was_finished
-from hilum.workflows.output import Run
+from hilum.workflows.output import Run, output_folder
 
 RUN, OTHER = Run("try", {"a": "1"}), Run("try", {"a": "2"})
 
@@ -67,6 +67,31 @@ def test_another_run_is_refused_unless_forced(tmp_path, complete):
         assert journal.entries() == {}
         assert not (out / "kept").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("complete", [True, False])
+@pytest.mark.parametrize("changed", [{"version": "0.0.1"}, {"code": "0" * 64}])
+def test_the_same_by_another_version_of_hilum_is_said_to_be_that(tmp_path, complete, changed):
+    options = {"range": (1, 2.5), "folder": tmp_path, "none": None}
+    run, older = Run("try", {"a": "1"}, options), Run("try", {"a": "1"}, options, **changed)
+    with journalled(tmp_path / "out", older) as journal:
+        if complete:
+            journal.finish(older)
+    said = pytest.raises(OutputError, match="was made by another version of hilum")
+    with said as error, journalled(tmp_path / "out", run):
+        pass
+    assert "--force makes it anew" in error.value.remedy
+    with journalled(tmp_path / "out", run, force=True):
+        pass
+
+
+def test_a_folder_made_at_once_says_so_too(tmp_path):
+    with output_folder(tmp_path / "out", Run("try", {"a": "1"}, version="0.0.1")):
+        pass
+    with pytest.raises(OutputError, match="another version of hilum"), output_folder(tmp_path / "out", RUN):
+        pass
+    with pytest.raises(OutputError, match="another run"), output_folder(tmp_path / "out", OTHER):
+        pass
 
 
 @pytest.mark.parametrize("force", [True, False])

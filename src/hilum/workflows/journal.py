@@ -17,7 +17,7 @@ from typing import Any
 from hilum.core import OutputError
 from hilum.io.atomic import output_error
 from hilum.io.json_file import read_json, write_json
-from hilum.workflows.output import RUN_FILE, Run, is_done
+from hilum.workflows.output import RUN_FILE, Run, is_done, refusal
 
 FOLDER = ".journal"
 _LOCK = "lock"
@@ -88,9 +88,7 @@ def _make_room(out: Path, run: Run, force: bool) -> None:
     if force:
         _put_away(out)
     elif (begun.is_file() or ended.is_file()) and not (is_done(begun.parent, run) or is_done(out, run)):
-        raise OutputError(
-            f"{out} holds the result of another run.", "Choose another folder, or replace it with --force."
-        )
+        raise refusal(out, run, begun.parent if begun.is_file() else out)
 
 
 def _put_away(out: Path) -> None:

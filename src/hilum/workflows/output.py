@@ -16,7 +16,7 @@ import hilum
 from hilum import __version__
 from hilum.core import OutputError
 from hilum.io.atomic import atomic_folder, output_error
-from hilum.io.json_file import write_json
+from hilum.io.json_file import plain, write_json
 
 RUN_FILE = "run.json"
 
@@ -69,6 +69,28 @@ def is_done(out: Path, run: Run) -> bool:
         return False
 
 
+def refusal(out: Path, run: Run, made: Path | None = None) -> OutputError:
+    """Why a folder that hilum filled isn't this run's: made by another version of hilum, or of something else.
+
+    Args:
+        out: the folder, for the message.
+        run: what was to be made.
+        made: the folder with the other run's `run.json`; `out` without it.
+    """
+    try:
+        theirs = json.loads(((made or out) / RUN_FILE).read_text(encoding="utf-8"))
+        mine = json.loads(json.dumps(plain(asdict(run))))
+        is_same_task = all(theirs[name] == mine[name] for name in ("command", "inputs", "options"))
+    except (OSError, ValueError, KeyError, TypeError):
+        is_same_task = False
+    if is_same_task:
+        return OutputError(
+            f"{out} was made by another version of hilum, of the same inputs and options.",
+            "--force makes it anew; or choose another folder.",
+        )
+    return OutputError(f"{out} holds the result of another run.", "Choose another folder, or replace it with --force.")
+
+
 @contextmanager
 def output_folder(out: Path, run: Run, *, force: bool = False) -> Iterator[Path]:
     """A temporary folder to fill; it becomes `out`, with `run.json` in it, when the block ends well.
@@ -81,13 +103,13 @@ def output_folder(out: Path, run: Run, *, force: bool = False) -> Iterator[Path]
     Raises:
         OutputError: the folder holds something else, or can't be written.
     """
-    _refuse_to_overwrite(out, force)
+    _refuse_to_overwrite(out, run, force)
     with atomic_folder(out, replace=force) as folder:
         yield folder
         write_json(folder / RUN_FILE, {"schema": "hilum.run/1", "hash": run.hash, **asdict(run)})
 
 
-def _refuse_to_overwrite(out: Path, force: bool) -> None:
+def _refuse_to_overwrite(out: Path, run: Run, force: bool) -> None:
     try:
         occupied = out.exists() and (not out.is_dir() or any(out.iterdir()))
     except OSError as error:
@@ -99,6 +121,4 @@ def _refuse_to_overwrite(out: Path, force: bool) -> None:
     if not (out / RUN_FILE).is_file():
         raise OutputError(f"{out} holds files that hilum didn't make.", "Choose another folder.")
     if not force:
-        raise OutputError(
-            f"{out} holds the result of another run.", "Choose another folder, or replace it with --force."
-        )
+        raise refusal(out, run)
