@@ -45,7 +45,9 @@ def test_every_option_is_recorded(ct, tmp_path):
     out = tmp_path / "out"
     options = "--view oblique --geometry cone --oblique-deg 30 --rotate 1 -2 3 --shift 4 5 -6 --source-detector 1400"
     options += " --source-patient 1200 --pixel 1.5 --size 180 190 --energies 50 80 --weights 1 3 --scatter 0.2"
-    options += " --scatter-mm 25 --photons 5000 --blur 0.4 --seed 7 --keep-table --style raw --consensus 0.75"
+    options += (
+        " --scatter-mm 25 --photons 5000 --blur 0.4 --seed 7 --keep-table --style raw --consensus 0.75 --rule outline"
+    )
     assert main(["drr", str(ct / "ct.nii.gz"), str(out), *options.split()]) == 0
     said = json.loads((out / "run.json").read_text())["options"]
     setup, exposure = said["room"]["setup"], said["room"]["exposure"]
@@ -55,7 +57,7 @@ def test_every_option_is_recorded(ct, tmp_path):
     assert exposure["spectrum"] == {"energies_kev": [50, 80], "weights": [0.25, 0.75]}
     assert (exposure["scatter_fraction"], exposure["scatter_mm"], exposure["blur_mm"]) == (0.2, 25, 0.4)
     assert (exposure["photons_per_mm2"], said["seed"], said["consensus"]) == (5000, 7, 0.75)
-    assert (said["room"]["keep_table"], said["room"]["style"]) == (True, "raw")
+    assert (said["room"]["keep_table"], said["room"]["style"], said["rule"]) == (True, "raw", "outline")
     geometry = read_json(out / "geometry.json")
     assert (geometry["shape_yx"], geometry["source_detector_mm"]) == ([180, 190], 1400)
     assert geometry["pixel_mm"] == pytest.approx([1.5, 1.5])
@@ -79,6 +81,7 @@ def test_warnings_go_to_stderr_and_the_code_is_0(ct, tmp_path, capsys):
         (["--energies", "50", "60", "--weights", "1"], "2 energies and 1 weights"),
         (["--scatter", "1.5"], "below 1"),
         (["--photons", "-3"], "positive number"),
+        (["--blur", "1e9"], "up to 1000 mm"),
         (["--pixel", "0"], "positive side"),
         (["--style", "source", "--view", "pa"], "its own recipe"),
         (["--consensus", "2"], "from 0 to 1"),

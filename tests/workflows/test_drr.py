@@ -23,12 +23,12 @@ from hilum.core import (
 from hilum.drr.display import RAW_STEP, Style
 from hilum.drr.exposure import Exposure, Spectrum
 from hilum.drr.projection import Beam, Pose, Setup
-from hilum.io import read_radiograph, read_volume, write_mask, write_volume
+from hilum.io import read_mask, read_radiograph, read_volume, write_mask, write_volume
 from hilum.io.dicom import write_series
 from hilum.io.installed import SAMPLE_PATIENT, sample_ct_path
 from hilum.io.lidc import lidc_read
 from hilum.io.nodules_file import write_nodules
-from hilum.ops import to_lps_axes
+from hilum.ops import OutlineRule, to_lps_axes
 from hilum.workflows.drr import DrrRequest, read_projection, run_drr
 from hilum.workflows.drr_nodules import ball, find_subjects, subjects_of_read
 from hilum.workflows.drr_picture import Room
@@ -145,6 +145,21 @@ def test_a_list_of_nodules_becomes_balls_and_none_is_lost(folder, tmp_path):
     assert "nodule sizeless is not in the picture: its file doesn't say how large it is" in said
     assert entries["sizeless"]["centre_px"] is not None
     assert json.loads((tmp_path / "out" / "geometry.json").read_text())["warnings"] == list(result.warnings)
+
+
+def test_no_two_nodules_share_a_mask_file(folder, tmp_path):
+    ids = ["../../x", ".._.._x", "1", "1", "A", "a", "é" * 300, "1-2"]
+    centres = [(-50.0 + 12 * number, 0.0, -600.0) for number in range(len(ids))]
+    listed = [Nodule(name, centre, volume_mm3=300.0) for name, centre in zip(ids, centres, strict=True)]
+    write_nodules(tmp_path / "nodules.json", {}, listed)
+    run_drr(folder / "ct.nii.gz", tmp_path / "out", DrrRequest(nodules=str(tmp_path / "nodules.json")))
+    nodules, projection, _ = made(tmp_path / "out")
+    names = [one["mask"] for one in nodules["nodules"]]
+    assert len({name.lower() for name in names}) == len(ids)
+    assert names[:4] == [f"masks/nodule-{name}.png" for name in (".._.._x", ".._.._x-2", "1", "1-2")]
+    for name, centre in zip(names, centres, strict=True):
+        found = ndimage.center_of_mass(read_radiograph(tmp_path / "out" / name).array > 0)
+        assert np.abs(np.array(found) - projection.to_pixel(centre)).max() < 1
 
 
 def test_a_ball_has_its_volume():
@@ -347,6 +362,20 @@ def test_the_sample_in_the_published_style_lies_on_its_own_geometry(sample):
     assert nodules["nodules"][0]["shadow"]["longest_chord_mm"] == pytest.approx(
         physical["shadow"]["longest_chord_mm"], abs=0.01
     )
+
+
+def test_the_samples_published_mask_comes_out(real_data, tmp_path):
+    (published,) = (real_data("lidc-drr") / "1-200").glob(f"{SAMPLE_PATIENT}_*_drr_mask.png")
+    truth = read_mask(published).labels > 0
+    room = Room(style=Style.SOURCE)
+    for rule, expected in ((OutlineRule.OUTLINE, 0.99), (OutlineRule.INSIDE, 0.9)):
+        request = DrrRequest(room, f"lidc:{SAMPLE_PATIENT}", consensus=0.0, rule=rule)
+        run_drr(sample_ct_path(), tmp_path / rule, request)
+        mask = read_radiograph(tmp_path / rule / "mask.png").array > 0
+        overlap = 2 * (mask & truth).sum() / (mask.sum() + truth.sum())
+        assert expected <= overlap <= expected + 0.08
+    study = made(tmp_path / OutlineRule.OUTLINE)[0]["study"]
+    assert (study["rule"], study["silhouette"][:9]) == ("outline", "as in the")
 
 
 def test_the_samples_nodule_is_told_with_its_readers_and_overlaps(sample):

@@ -70,6 +70,7 @@ def drr(
     nodules: str | None = None,
     style: Literal["radiograph", "raw", "source"] = "radiograph",
     consensus: float = 0.5,
+    rule: Literal["inside", "outline"] = "inside",
     organs: Path | None = None,
     series: str | None = None,
     geometry: Geometry | None = None,
@@ -101,7 +102,10 @@ def drr(
         radiograph: log, windowed, local contrast, 16 bit. raw: −ln of the signal, 0.0002 a grey level, 16 bit. source:
         the published LIDC pairs' own recipe, 8 bit.
     consensus
-        Share of a nodule's readers who need to have a voxel.
+        Share of a nodule's readers who need to have a voxel; 0 for what any of them has.
+    rule
+        Whether the pixels under the readers' lines belong to a nodule: inside leaves them out (LIDC's readers marked
+        the first pixel outside), outline takes them in, as the published masks do.
     organs
         Organ mask on the CT's grid with TotalSegmentator's names, for overlap with ribs, heart, spine and diaphragm.
     series
@@ -110,12 +114,14 @@ def drr(
         Replace what an earlier run of hilum left there.
     """
     from hilum.drr.display import Style
+    from hilum.ops import OutlineRule
     from hilum.workflows.drr import DrrRequest, run_drr
     from hilum.workflows.drr_picture import Room
 
     physics = physics or Physics()
     room = Room(_setup(geometry or Geometry()), _exposure(physics), Style(style), keep_table=physics.keep_table)
-    result = run_drr(ct, out, DrrRequest(room, nodules, consensus, organs, series, physics.seed), force=force)
+    request = DrrRequest(room, nodules, consensus, organs, series, physics.seed, OutlineRule(rule))
+    result = run_drr(ct, out, request, force=force)
     for warning in result.warnings:
         print(f"hilum: warning: {warning}", file=sys.stderr)
     count, seen = result.nodules

@@ -23,6 +23,8 @@ BEHIND_PATIENT = 0.5
 FAINTEST = 1e-6
 """Intensities are read no lower than this when there are no quanta to count: 0.7 m of water."""
 
+_WIDEST_MM = 1000.0
+
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -81,8 +83,11 @@ class Exposure:
     def __post_init__(self) -> None:
         if not 0 <= self.scatter_fraction < 1:
             raise InputError(f"the scattered share is from 0 to below 1, got {self.scatter_fraction:g}.")
-        if not (0 < self.scatter_mm < math.inf and 0 <= self.blur_mm < math.inf):
-            raise InputError(f"kernels have a width, got {self.scatter_mm:g} mm (scatter), {self.blur_mm:g} mm (blur).")
+        if not (0 < self.scatter_mm <= _WIDEST_MM and 0 <= self.blur_mm <= _WIDEST_MM):
+            raise InputError(
+                f"kernels have a width of up to {_WIDEST_MM:g} mm, got {self.scatter_mm:g} mm (scatter), "
+                f"{self.blur_mm:g} mm (blur)."
+            )
         if self.photons_per_mm2 is not None and not 0 < self.photons_per_mm2 < 1e12:
             raise InputError(f"photons per mm² are a positive number, got {self.photons_per_mm2:g}.")
 

@@ -21,6 +21,7 @@ from hilum.io.installed import sample_organs_path
 from hilum.io.kinds import Kind, recognise
 from hilum.io.nodules_file import SCHEMA
 from hilum.io.text_file import write_bytes
+from hilum.ops import OutlineRule
 from hilum.report.xray import Silhouette, outlined_xray
 from hilum.workflows.drr_nodules import LIDC, STRUCTURES, Subject, find_subjects, nodule_inputs, organs_of
 from hilum.workflows.drr_picture import Room, Taken, remarks, take
@@ -36,6 +37,9 @@ from hilum.workflows.drr_shadows import (
 )
 from hilum.workflows.output import Run, is_done, output_folder, sha256_of
 
+_SILHOUETTE = "rays that run through the nodule's voxels for at least half their smallest side"
+_SOURCE_SILHOUETTE = "as in the published masks: any voxel from front to back, each row takes the nearest slice"
+_LONGEST_LABEL = 24
 _OPPOSITE = {"L": "R", "R": "L", "A": "P", "P": "A", "H": "F", "F": "H"}
 
 
@@ -46,10 +50,11 @@ class DrrRequest:
     Attributes:
         room: how the picture is taken and shown.
         nodules: where the nodules are read from (`hilum.workflows.drr_nodules`); None for a picture alone.
-        consensus: share of a nodule's readers who need to have a voxel.
+        consensus: share of a nodule's readers who need to have a voxel; 0 for what any of them has.
         organs: an organ mask on the CT's grid, for overlaps; None for the sample's own, or none.
         series: which DICOM series, where the CT's folder holds several.
         seed: of the noise.
+        rule: what pixels under the readers' lines are.
     """
 
     room: Room = field(default_factory=Room)
@@ -58,6 +63,7 @@ class DrrRequest:
     organs: Path | None = None
     series: str | None = None
     seed: int = 0
+    rule: OutlineRule = OutlineRule.INSIDE
 
     def __post_init__(self) -> None:
         """Refuse what no run can have.
@@ -124,7 +130,7 @@ def _make(ct_path: Path, organs: Path | None, request: DrrRequest, folder: Path)
     subjects: tuple[Subject, ...] = ()
     if request.nodules:
         uid = _series_uid(ct_path, request.series)
-        subjects = find_subjects(request.nodules, ct, request.consensus, uid)
+        subjects = find_subjects(request.nodules, ct, request.consensus, request.rule, uid)
     hiding = organs_of(organs, ct) if organs is not None and subjects else None
     taken, casts = picture_of(ct, subjects, hiding, request)
     write_drr(Made(taken, casts, ct, ct_path), request, folder)
@@ -190,7 +196,7 @@ def picture_of(
 def overlay(taken: Taken, casts: Sequence[Cast]) -> bytes:
     """PNG for people: the picture with every silhouette outlined."""
     outlines = [
-        Silhouette(f"nodule {cast.subject.nodule.id}", cast.shadow.silhouette)
+        Silhouette(f"nodule {cast.subject.nodule.id[:_LONGEST_LABEL]}", cast.shadow.silhouette)
         for cast in casts
         if cast.shadow is not None
     ]
@@ -218,7 +224,8 @@ def _nodules(made: Made, request: DrrRequest) -> dict[str, object]:
     study = {
         "nodules_from": Path(request.nodules).name if request.nodules else None,
         "consensus": request.consensus,
-        "silhouette": "rays that run through the nodule's voxels for at least half their smallest side",
+        "rule": request.rule,
+        "silhouette": _SOURCE_SILHOUETTE if request.room.style is Style.SOURCE else _SILHOUETTE,
         "thickness_mm_per_step": THICKNESS_STEP_MM,
         "contrast_to_noise_of": "grey levels" if made.taken.primary_share is None else "−ln of the signal",
         "rules": "docs/explanation/drr.md",

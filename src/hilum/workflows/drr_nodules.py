@@ -20,7 +20,7 @@ from hilum.io.lidc.types import IMAGE_SIZE
 from hilum.io.nodules_file import SCHEMA
 from hilum.io.read import read_mask
 from hilum.measure import centroid_lps_mm, diameters, volume_mm3
-from hilum.ops import to_lps_axes
+from hilum.ops import OutlineRule, to_lps_axes
 from hilum.workflows.output import sha256_of
 
 LIDC = "lidc:"
@@ -66,7 +66,11 @@ def nodule_inputs(source: str) -> dict[str, str]:
 
 
 def find_subjects(
-    source: str, ct: Volume, consensus: float = 0.5, series_uid: str | None = None
+    source: str,
+    ct: Volume,
+    consensus: float = 0.5,
+    rule: OutlineRule = OutlineRule.INSIDE,
+    series_uid: str | None = None,
 ) -> tuple[Subject, ...]:
     """The nodules of a CT.
 
@@ -74,7 +78,8 @@ def find_subjects(
         source: `lidc:` and a patient, LIDC's XML, a nodules.json, or a mask (one label: each connected part is a
             nodule; several: each label is).
         ct: the CT that they belong to.
-        consensus: share of a nodule's readers who need to have a voxel.
+        consensus: share of a nodule's readers who need to have a voxel; 0 for what any of them has.
+        rule: what pixels under the readers' lines are.
         series_uid: the CT's Series Instance UID; None when its format has none.
 
     Raises:
@@ -83,22 +88,25 @@ def find_subjects(
     """
     if source.startswith(LIDC):
         read = matching_read(lidc_reads(source.removeprefix(LIDC)), ct, series_uid)
-        return subjects_of_read(read, ct, consensus)
+        return subjects_of_read(read, ct, consensus, rule)
     path = Path(source)
     if path.suffix.lower() == ".xml":
-        return subjects_of_read(require_same_scan(read_lidc_xml(path), ct, series_uid), ct, consensus)
+        return subjects_of_read(require_same_scan(read_lidc_xml(path), ct, series_uid), ct, consensus, rule)
     if path.suffix.lower() == ".json":
         return _of_file(read_json(path), path, ct.geometry)
     return _of_mask(read_mask(path, ct.geometry), ct.geometry)
 
 
-def subjects_of_read(read: Read, ct: Volume, consensus: float = 0.5) -> tuple[Subject, ...]:
+def subjects_of_read(
+    read: Read, ct: Volume, consensus: float = 0.5, rule: OutlineRule = OutlineRule.INSIDE
+) -> tuple[Subject, ...]:
     """The nodules that LIDC's readers outlined on a CT.
 
     Args:
         read: the readers' marks.
         ct: the CT that they marked.
-        consensus: share of a nodule's readers who need to have a voxel.
+        consensus: share of a nodule's readers who need to have a voxel; 0 for what any of them has.
+        rule: what pixels under the readers' lines are.
 
     Raises:
         GeometryError: it is not the whole CT: outlines count its rows and columns.
@@ -109,14 +117,15 @@ def subjects_of_read(read: Read, ct: Volume, consensus: float = 0.5) -> tuple[Su
             f"LIDC's outlines count pixels of {IMAGE_SIZE} × {IMAGE_SIZE}; this CT has {grid.shape_zyx[1:]}.",
             "Give the original CT, not cropped or resampled.",
         )
-    return tuple(_of_outlines(nodule, grid, consensus) for nodule in lidc_nodules(read))
+    return tuple(_of_outlines(nodule, grid, consensus, rule) for nodule in lidc_nodules(read))
 
 
-def _of_outlines(nodule: LidcNodule, grid: Geometry, consensus: float) -> Subject:
+def _of_outlines(nodule: LidcNodule, grid: Geometry, consensus: float, rule: OutlineRule) -> Subject:
     """A nodule whose outlines lie on no slice of the CT is kept, without a mask."""
     try:
-        mask, readers = nodule.consensus(grid, consensus), nodule.masks(grid)
-        measured = nodule.measured(grid, consensus)
+        mask = nodule.consensus(grid, consensus, rule)
+        readers = nodule.masks(grid, rule)
+        measured = nodule.measured(grid, consensus, rule)
     except GeometryError as error:
         lost = Nodule(nodule.id, reader_count=nodule.reader_count, characteristics=nodule.characteristics())
         return Subject(lost, None, note=f"it lies outside the CT: {error.message}")

@@ -3,23 +3,28 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hilum.core import Volume
+from hilum.core import GeometryError, Mask, Volume
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.drr.shadow import Shadow, contribution, shadow_of
+from hilum.drr.source_style import source_mask
 from hilum.drr.visibility import against_ring, overlaps, visibility
 from hilum.io.nodules_file import record
 from hilum.io.raster import write_png
+from hilum.ops import place, to_lps_axes
 from hilum.workflows.drr_nodules import Subject
 from hilum.workflows.drr_picture import Taken
 
 THICKNESS_STEP_MM = 0.01
 """Millimetres per grey level of the thickness map: 65535 levels reach 655 mm."""
+
+_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class Cast:
         shadow: of its consensus; None without a mask.
         readers: of each reader's outline.
         figures: None when nothing of it is in the picture.
+        file: what its masks' files are called, without folder and ending; no two of one picture share one.
     """
 
     subject: Subject
@@ -72,6 +78,7 @@ class Cast:
     shadow: Shadow | None
     readers: tuple[Shadow, ...] = ()
     figures: Figures | None = None
+    file: str = ""
 
     @property
     def in_view(self) -> bool:
@@ -112,7 +119,7 @@ class Scenery:
 
 def cast_all(subjects: Sequence[Subject], scenery: Scenery) -> tuple[Cast, ...]:
     """Every nodule's shadow and its figures; each one's ring leaves the others' shadows out."""
-    casts = [_cast(subject, scenery.taken) for subject in subjects]
+    casts = _named([_cast(subject, scenery) for subject in subjects])
     return tuple(
         replace(cast, figures=_figures(cast, union([one for one in casts if one is not cast], scenery.taken), scenery))
         if cast.in_view
@@ -166,18 +173,48 @@ def write_masks(casts: Iterable[Cast], folder: Path) -> None:
 
 
 def _mask_name(cast: Cast, reader: int | None = None) -> str:
-    safe = re.sub(r"[^A-Za-z0-9_.-]", "_", cast.subject.nodule.id)
-    return f"masks/nodule-{safe}" + (f"-reader-{reader}" if reader else "") + ".png"
+    return f"masks/{_file_name(cast.file, reader)}.png"
 
 
-def _cast(subject: Subject, taken: Taken) -> Cast:
-    centre = subject.nodule.centre_lps_mm
-    pixel = taken.projection.to_pixel(centre) if centre is not None else np.array([np.nan])
+def _file_name(stem: str, reader: int | None) -> str:
+    return f"{stem}-reader-{reader}" if reader else stem
+
+
+def _named(casts: Sequence[Cast]) -> list[Cast]:
+    """With files named after the nodules; where two names or ids are the same (in any case), a number follows."""
+    taken: set[str] = set()
+    named = []
+    for cast in casts:
+        safe = "nodule-" + re.sub(r"[^A-Za-z0-9_.-]", "_", cast.subject.nodule.id)[:_LONGEST_NAME]
+        for stem in chain([safe], (f"{safe}-{number}" for number in count(2))):
+            files = {_file_name(stem, reader).lower() for reader in range(len(cast.readers) + 1)}
+            if not files & taken:
+                break
+        taken |= files
+        named.append(replace(cast, file=stem))
+    return named
+
+
+def _cast(subject: Subject, scenery: Scenery) -> Cast:
+    projection, centre = scenery.taken.projection, subject.nodule.centre_lps_mm
+    pixel = projection.to_pixel(centre) if centre is not None else np.array([np.nan])
     centre_px = (float(pixel[0]), float(pixel[1])) if np.isfinite(pixel).all() else None
     if subject.mask is None:
         return Cast(subject, centre_px, None)
-    shadow = shadow_of(subject.mask, taken.projection)
-    return Cast(subject, centre_px, shadow, tuple(shadow_of(mask, taken.projection) for mask in subject.readers))
+    shadow = _shadow(subject.mask, scenery)
+    return Cast(subject, centre_px, shadow, tuple(_shadow(mask, scenery) for mask in subject.readers))
+
+
+def _shadow(mask: Mask, scenery: Scenery) -> Shadow:
+    """In the source's style the silhouette is the published masks': each row takes the nearest slice."""
+    shadow = shadow_of(mask, scenery.taken.projection)
+    if scenery.taken.primary_share is not None:
+        return shadow
+    upright = to_lps_axes(scenery.ct)
+    try:
+        return replace(shadow, silhouette=source_mask([place(mask, upright.geometry)], upright))
+    except GeometryError:  # a drawn ball has finer voxels than the CT
+        return shadow
 
 
 def _figures(cast: Cast, others: Selection, scenery: Scenery) -> Figures | None:
