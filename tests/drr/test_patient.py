@@ -55,7 +55,6 @@ def test_slices_are_parts_of_the_whole(spacing_mm):
     body = find_body(ct, BodyRule(least_litres=0.01))
     parts = [body.slices(start, min(start + 7, 41)) for start in range(0, 41, 7)]
     np.testing.assert_array_equal(np.concatenate(parts), body_mask(ct, BodyRule(least_litres=0.01)))
-    assert (body.slices(0, 41) | ~inside).mean() > 0.999
 
 
 @pytest.mark.parametrize("radius_mm", [0, 3, 5.0, 6, 9])

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from hilum.core import InputError, Quantity, UnitError, Volume
+from hilum.core import InputError, Quantity, Volume
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.core.volume import Voxels
 from hilum.drr.compiled import compiled
+from hilum.drr.hu import require_hu
 
 AIR_HU, WATER_HU = -1000.0, 0.0
 
@@ -97,7 +98,7 @@ def attenuation(ct: Volume, energy_kev: float = RADIOGRAPH_KEV, ct_kev: float = 
     Whole HU go through a table, one look-up a voxel; others are computed slice by slice.
 
     Raises:
-        UnitError: the volume is not in HU, or its values can't be (nothing as thin as lung or air).
+        UnitError: the volume is not in HU, or its values can't be (`hilum.drr.hu`).
     """
     return next(attenuation_slabs(ct, len(ct.array), energy_kev, ct_kev))
 
@@ -114,13 +115,8 @@ def attenuation_slabs(
         ct_kev: effective energy at which the HU were measured.
         keep: which voxels count, all others being air; None for all.
     """
-    ct.require(Quantity.HU)
+    require_hu(ct)
     lowest, highest = float(ct.array.min()), float(ct.array.max())
-    if lowest > -200:
-        raise UnitError(
-            f"a chest CT holds air near −1000 HU; these values run from {lowest:g} to {highest:g}.",
-            "Rescale them to HU first; 8-bit pictures of a CT can't be brought back.",
-        )
     is_whole = ct.array.dtype.kind in "iu" and highest - lowest < 2**16
     values = np.arange(lowest, highest + 1) if is_whole else np.array([])
     table = attenuation_per_mm(values, energy_kev, ct_kev).astype(np.float32)

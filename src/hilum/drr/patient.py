@@ -19,17 +19,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from hilum.core import InputError, Quantity, UnitError, Volume
+from hilum.core import InputError, Volume
 from hilum.core.geometry import Shape3
 from hilum.core.mask import Selection
 from hilum.core.volume import Voxels
 from hilum.drr.attenuation import AIR_HU
+from hilum.drr.hu import require_hu
 
 _PADDING_HU = -900
 """Padding below this is air to `attenuation` as it is."""
-
-_NO_AIR_HU = -200
-"""A CT whose lowest value is above this holds neither air nor lung: it is not in HU."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +104,11 @@ def find_body(ct: Volume, rule: BodyRule | None = None) -> Body:
     """Where the patient is, by the rule above. The CT is read a few slices at a time and never copied.
 
     Raises:
-        UnitError: the volume is not in HU, or its values can't be (nothing as thin as lung or air).
+        UnitError: the volume is not in HU, or its values can't be (`hilum.drr.hu`).
         InputError: there is no body on it.
     """
     rule = rule or BodyRule()
-    _require_air(ct)
+    require_hu(ct)
     nz, ny, nx = (max(1, round(rule.working_mm / step)) for step in ct.geometry.spacing_zyx_mm)
     solid = _denser(ct, (nz, ny, nx), rule.solid_hu)
     steps_mm = np.multiply(ct.geometry.spacing_zyx_mm, (nz, ny, nx))
@@ -219,15 +217,6 @@ def _filled(body: Selection, axial: int) -> Selection:
     slices = np.moveaxis(body, axial, 0)
     closed = np.stack([ndimage.binary_fill_holes(one) for one in slices])
     return np.asarray(ndimage.binary_fill_holes(np.moveaxis(closed, 0, axial)))
-
-
-def _require_air(ct: Volume) -> None:
-    ct.require(Quantity.HU)
-    if (lowest := ct.array.min()) > _NO_AIR_HU:
-        raise UnitError(
-            f"a chest CT holds air near −1000 HU; these values run from {lowest:g} to {ct.array.max():g}.",
-            "Rescale them to HU first; 8-bit pictures of a CT can't be brought back.",
-        )
 
 
 def _require_body(core: Selection, steps_mm: Voxels, rule: BodyRule) -> None:

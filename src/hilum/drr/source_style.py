@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
 
-from hilum.core import InputError, Mask, Quantity, Radiograph, SpacingPlane, UnitError, View, Volume
+from hilum.core import InputError, Mask, Radiograph, SpacingPlane, UnitError, View, Volume
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
+from hilum.drr.hu import require_hu
 from hilum.ops import to_lps_axes
 
 _AIR_HU, _FLAT_BELOW_HU = -1000.0, -500.0
@@ -24,8 +25,6 @@ _MOST_A_VOXEL = 0.001
 _PERCENTILES = (1, 99)
 _CLIP_LIMIT = 0.03
 _BLUR_PX = 0.5
-_WARM_HU = -200.0
-"""A chest CT has voxels below this; what has none isn't in HU."""
 
 
 def source_style_drr(ct: Volume) -> Radiograph:
@@ -54,11 +53,11 @@ def source_style_drr(ct: Volume) -> Radiograph:
 
 def _path_sums(ct: Volume) -> Floats:
     """Sum from front to back [slice, column] of what the style takes for attenuation."""
-    ct.require(Quantity.HU)
-    lowest, highest = float(ct.array.min()), float(ct.array.max())
-    if lowest > _WARM_HU or highest <= _FLAT_BELOW_HU:
+    require_hu(ct)
+    highest = float(ct.array.max())
+    if highest <= _FLAT_BELOW_HU:
         raise UnitError(
-            f"a chest CT holds air near −1000 HU and tissue above; these values run from {lowest:g} to {highest:g}.",
+            f"a chest CT holds air near −1000 HU and tissue above; these values run to {highest:g}.",
             "Rescale them to HU first; 8-bit pictures of a CT can't be brought back.",
         )
     # Padding below air becomes air as well, so that the lowest value is air's.
