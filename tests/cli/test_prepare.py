@@ -6,6 +6,9 @@ import pytest
 
 from hilum.cli.app import main
 from hilum.cli.progress import bar
+from hilum.drr.display import Style
+from hilum.drr.projection import Beam
+from hilum.workflows.pair_render import Variation
 from tests.pairs import publish
 
 
@@ -42,7 +45,16 @@ def test_some_failed_is_3_each_on_a_line(source, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("extra", "code"), [(["--style", "painted"], 2), (["--views", "0"], 1), (["--style", "source", "--views", "2"], 1)]
+    ("extra", "code"),
+    [
+        (["--style", "painted"], 2),
+        (["--views", "0"], 1),
+        (["--style", "source", "--views", "2"], 1),
+        (["--style", "source", "raw"], 1),
+        (["--photons", "3e6", "5e5"], 1),
+        (["--scatter", "0.1", "0.2", "0.3"], 1),
+        (["--beam", "fan"], 2),
+    ],
 )
 def test_wrong_options(source, tmp_path, extra, code, capsys):
     assert main(["prepare", "drr-pairs", str(source), str(tmp_path / "out"), *extra]) == code
@@ -52,3 +64,36 @@ def test_wrong_options(source, tmp_path, extra, code, capsys):
 
 def test_the_bar_hands_everything_through():
     assert list(bar([1, 2, 3], "counting")) == [1, 2, 3]
+
+
+def test_options_reach_the_run(monkeypatch, capsys):
+    from hilum.workflows import prepare
+
+    told = []
+
+    def instead(src, out, options, track):
+        told.append(options)
+        return prepare.Prepared(out, 0, (), (), was_done=False)
+
+    monkeypatch.setattr(prepare, "prepare_drr_pairs", instead)
+    views = "--style radiograph raw --beam parallel cone --views 3 --turn 8 --shift 2 --pixel 0.5"
+    physics = "--energy 55 75 --photons 1.5e6 --scatter 0.1 0.5 --blur 0.2"
+    rest = "--consensus 0.75 --seed 4 --workers 2 --max-failures 7 --force"
+    assert main(["prepare", "drr-pairs", "in", "out", *f"{views} {physics} {rest}".split()]) == 0
+    (options,) = told
+    assert (options.workers, options.max_failures, options.force) == (2, 7, True)
+    assert (options.case.consensus, options.case.seed) == (0.75, 4)
+    assert options.case.variation == Variation(
+        styles=(Style.RADIOGRAPH, Style.RAW),
+        views=3,
+        turn_deg=8,
+        shift_mm=2,
+        energy_kev=(55, 75),
+        photons_per_mm2=(1.5e6, 1.5e6),
+        pixel_mm=0.5,
+        scatter=(0.1, 0.5),
+        blur_mm=(0.2, 0.2),
+        beams=(Beam.PARALLEL, Beam.CONE),
+    )
+    assert main(["prepare", "drr-pairs", "in", "out"]) == 0
+    assert told[1] == prepare.PrepareOptions()

@@ -1,6 +1,7 @@
 """CTs to DRR pairs: whose they are, how they vary, and where their nodules fall."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from hilum.core import Failures, Geometry, GeometryError, InputError, Volume
 from hilum.drr.display import Style
+from hilum.drr.projection import Beam, Pose
 from hilum.io import read_volume, write_volume
 from hilum.io.dicom import find_series, write_series
 from hilum.io.installed import sample_ct_path
@@ -74,7 +76,7 @@ def pixels(path):
 
 
 def test_the_sample_ct_in_the_published_style_is_its_published_pair(sample, real_data, tmp_path):
-    (case,) = prepared(sample, tmp_path / "out", Variation(Style.SOURCE))["cases"]
+    (case,) = prepared(sample, tmp_path / "out", Variation((Style.SOURCE,)))["cases"]
     (picture,) = (real_data("lidc-drr") / "1-200").glob("LIDC-IDRI-0001_*_drr.png")
     mask = picture.with_name(picture.name.replace("_drr.png", "_drr_mask.png"))
     assert np.array_equal(pixels(tmp_path / "out" / case["masks"]["union"]), pixels(mask))
@@ -101,7 +103,7 @@ def test_dicom_with_a_readers_xml_is_rendered_and_outlined(dicom, tmp_path):
 
 
 def test_views_are_drawn_by_seed_and_recorded(dicom, tmp_path):
-    variation = Variation(views=3, turn_deg=8, energy_kev=(50, 80), photons_per_mm2=1e4)
+    variation = Variation(views=3, turn_deg=8, energy_kev=(50, 80), photons_per_mm2=(1e4, 1e4))
     data = prepared(dicom, tmp_path / "a", variation, seed=4)
     looks = [case["rendering"] for case in data["cases"]]
     assert looks[0]["pose"] == {"rotation_deg": [0, 0, 0], "shift_mm": [0, 0, 0]}
@@ -140,8 +142,17 @@ def test_a_look_depends_on_seed_key_and_view_only():
         {"views": 0},
         {"turn_deg": -1},
         {"energy_kev": (80, 60)},
-        {"style": Style.SOURCE, "views": 2},
-        {"style": Style.SOURCE, "photons_per_mm2": 100},
+        {"photons_per_mm2": (2e6, 1e6)},
+        {"photons_per_mm2": (0, 1e6)},
+        {"scatter": (0.2, 1.0)},
+        {"blur_mm": (-0.1, 0.2)},
+        {"styles": ()},
+        {"beams": ()},
+        {"styles": (Style.SOURCE, Style.RADIOGRAPH)},
+        {"styles": (Style.SOURCE,), "beams": (Beam.CONE,)},
+        {"styles": (Style.SOURCE,), "scatter": (0, 0.1)},
+        {"styles": (Style.SOURCE,), "views": 2},
+        {"styles": (Style.SOURCE,), "photons_per_mm2": (100, 100)},
     ],
 )
 def test_variations_that_make_no_sense_are_refused(numbers):
@@ -298,3 +309,50 @@ def test_the_sample_s_pair_and_its_drr_measure_the_same(sample, tmp_path):
         assert pair["shadow"][name] == pytest.approx(alone["shadow"][name], rel=1e-3), name
     truth = (tmp_path / "out" / case["nodules"]).parent
     assert np.array_equal(pixels(truth / pair["chord"]), pixels(tmp_path / "drr" / "thickness.png"))
+
+
+WIDE = Variation(
+    styles=(Style.RADIOGRAPH, Style.RAW),
+    photons_per_mm2=(1e5, 1.6e6),
+    scatter=(0.1, 0.5),
+    blur_mm=(0.05, 0.25),
+    beams=(Beam.PARALLEL, Beam.CONE),
+)
+
+
+def test_every_part_of_the_exposure_is_drawn_from_its_range():
+    looks = [draw_look(WIDE, str(number), 1, 0) for number in range(1000)]
+    for name, (low, high) in (("scatter", WIDE.scatter), ("blur_mm", WIDE.blur_mm)):
+        drawn = np.array([getattr(look, name) for look in looks])
+        assert low <= drawn.min() < drawn.max() <= high
+        assert drawn.mean() == pytest.approx((low + high) / 2, rel=0.05)
+        assert drawn.std() == pytest.approx((high - low) / np.sqrt(12), rel=0.05)
+    doublings = np.log2([look.photons_per_mm2 / 1e5 for look in looks])
+    assert np.histogram(doublings, 4, (0, 4))[0] == pytest.approx(250, rel=0.25)
+    for name, choices in (("style", WIDE.styles), ("beam", WIDE.beams)):
+        counts = [sum(getattr(look, name) == one for look in looks) for one in choices]
+        assert counts == pytest.approx([500, 500], rel=0.15)
+    assert {look.pose for look in looks} == {Pose()}  # first views stand straight
+
+
+def test_to_vary_one_thing_more_changes_nothing_in_the_others():
+    one, more = draw_look(Variation(scatter=(0.1, 0.5)), "a", 2, 0), draw_look(WIDE, "a", 2, 0)
+    assert (one.pose, one.scatter, one.noise_seed) == (more.pose, more.scatter, more.noise_seed)
+
+
+def test_what_was_drawn_is_recorded_and_its_geometry_maps_nodules(dicom, tmp_path):
+    variation = replace(WIDE, views=4)
+    cases = prepared(dicom, tmp_path / "out", variation, seed=1)["cases"]
+    looks = [draw_look(variation, "LIDC-IDRI-0002_series", view, 1) for view in (1, 2, 3, 4)]
+    assert {look.beam for look in looks} == set(WIDE.beams)
+    for case, look in zip(cases, looks, strict=True):
+        told = case["rendering"]
+        names = ("style", "beam", "photons_per_mm2", "scatter", "blur_mm")
+        assert [told[name] for name in names] == [getattr(look, name) for name in names]
+        truth = (tmp_path / "out" / case["nodules"]).parent
+        geometry = json.loads((truth / "geometry.json").read_text())
+        assert geometry["beam"] == look.beam
+        (nodule,) = json.loads((truth / "nodules.json").read_text())["nodules"]
+        column, row, w = np.array(geometry["matrix"]) @ [*nodule["centre_lps_mm"], 1]
+        assert [row / w, column / w] == pytest.approx(nodule["centre_px"], abs=0.5)
+        assert nodule["shadow"]["magnification"] == pytest.approx(1.16 if look.beam is Beam.CONE else 1, abs=0.05)

@@ -1,12 +1,14 @@
 """`hilum prepare`."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
+    from hilum.workflows.pair_render import Range, Variation
     from hilum.workflows.prepare import Prepared
 
 SOME_FAILED = 3
@@ -22,6 +24,59 @@ hilum prepare drr-pairs LIDC-IDRI pairs   CTs, rendered
 """,
 )
 
+Ends = Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative="")]
+
+
+@Parameter(name="*", group="Views")
+@dataclass(frozen=True)
+class Views:
+    """How CTs are seen and shown."""
+
+    style: Annotated[
+        tuple[Literal["radiograph", "raw", "source"], ...], Parameter(consume_multiple=True, negative="")
+    ] = ("radiograph",)
+    "As a radiograph, as raw −ln of the signal, or in the published pairs' style; of several each view draws one."
+    beam: Annotated[tuple[Literal["parallel", "cone"], ...], Parameter(consume_multiple=True, negative="")] = (
+        "parallel",
+    )
+    "Parallel keeps millimetres as they are, a cone magnifies; of several each view draws one."
+    views: int = 1
+    "Pictures of each CT; the first stands straight, the others are turned and shifted at random."
+    turn: float = 5.0
+    "Largest turn about each axis, in degrees."
+    shift: float = 10.0
+    "Largest shift along each axis, in mm."
+    pixel: float | None = None
+    "Side of a pixel in mm; the CT's smallest spacing (times the magnification) when not given."
+
+
+@Parameter(name="*", group="Physics")
+@dataclass(frozen=True)
+class Physics:
+    """What happens on the way: one number, or the two ends of a range from which each view draws its own."""
+
+    energy: Ends | None = None
+    "Energy of the photons in keV."
+    photons: Ends | None = None
+    "Photons per mm² of detector in the open beam, for noise (1.5e6 is a usual chest exposure); none without it."
+    scatter: Ends = (0.0,)
+    "Scattered share of the signal behind the patient, 0 to below 1."
+    blur: Ends = (0.0,)
+    "Sigma in mm of the detector's blur."
+
+
+@Parameter(name="*", group="The run")
+@dataclass(frozen=True)
+class Running:
+    """How the work is done; the result doesn't depend on it."""
+
+    workers: int = 1
+    "Processes at a time."
+    max_failures: int = 20
+    "Inputs that may fail before the run stops."
+    force: Annotated[bool, Parameter(negative="")] = False
+    "Replace what another run of hilum left in OUT."
+
 
 @prepare.command(name="drr-pairs")
 def drr_pairs(
@@ -29,18 +84,11 @@ def drr_pairs(
     out: Path,
     /,
     *,
-    style: Literal["radiograph", "raw", "source"] = "radiograph",
-    views: int = 1,
-    turn: float = 5.0,
-    shift: float = 10.0,
-    energy: Annotated[tuple[float, float] | None, Parameter(negative="")] = None,
-    photons: float | None = None,
-    pixel: float | None = None,
     consensus: float = 0.5,
     seed: int = 0,
-    workers: int = 1,
-    max_failures: int = 20,
-    force: Annotated[bool, Parameter(negative="")] = False,
+    views: Views | None = None,
+    physics: Physics | None = None,
+    running: Running | None = None,
 ) -> int:
     """Chest X-rays made of CTs (DRRs), each with the masks of its nodules.
 
@@ -50,8 +98,9 @@ def drr_pairs(
     from LIDC's XML beside the slices, or from the installed database.
 
     OUT then holds 1-200/NAME_drr.png and NAME_drr_mask.png (all readers, all nodules), truth/NAME/ with nodules.json,
-    the consensus mask and each nodule's silhouettes, and dataset.json with the split and every file's SHA-256. Patients
-    whose number is divisible by 5 are left out, always.
+    the consensus mask and each nodule's silhouettes (of CTs also its path length, 0.01 mm a step, and what its shadow
+    measures), and dataset.json with the split, what was drawn and every file's SHA-256. Patients whose number is
+    divisible by 5 are left out, always.
 
     A run that was stopped, however it was, goes on when it is started again. An input that fails is listed in
     failures.json and costs nothing else; the exit code is 3.
@@ -62,7 +111,9 @@ def drr_pairs(
 
     hilum prepare drr-pairs LIDC-IDRI pairs --workers 8
 
-    hilum prepare drr-pairs LIDC-IDRI pairs --views 4 --turn 8 --energy 55 75 --photons 20000 --seed 1
+    hilum prepare drr-pairs LIDC-IDRI pairs --views 4 --turn 8 --energy 55 75 --photons 5e5 3e6 --seed 1
+
+    hilum prepare drr-pairs LIDC-IDRI pairs --beam parallel cone --scatter 0.1 0.5 --blur 0.05 0.25
 
     hilum prepare drr-pairs LIDC-IDRI pairs --style source
 
@@ -72,40 +123,46 @@ def drr_pairs(
         Folder with published pairs, or with CTs.
     out
         Folder for the data set.
-    style
-        How CTs are shown: as a radiograph, as raw −ln of the signal, or in the published pairs' style.
-    views
-        Pictures of each CT; the first is straight, the others are turned and shifted at random.
-    turn
-        Largest turn about each axis, in degrees.
-    shift
-        Largest shift along each axis, in mm.
-    energy
-        Lowest and highest energy of the photons in keV; each view draws its own.
-    photons
-        Photons per mm² of detector, for noise; none without it.
-    pixel
-        Side of a pixel in mm; the CT's smallest spacing without it.
     consensus
         Share of a nodule's readers who need to have a voxel.
     seed
         Of all that is drawn.
-    workers
-        Processes at a time.
-    max_failures
-        Inputs that may fail before the run stops.
-    force
-        Replace what another run of hilum left in OUT.
     """
     from hilum.cli.progress import bar
-    from hilum.drr.display import Style
     from hilum.workflows.pair_case import CaseOptions
-    from hilum.workflows.pair_render import Variation
     from hilum.workflows.prepare import PrepareOptions, prepare_drr_pairs
 
-    variation = Variation(Style(style), views, turn, shift, energy, photons, pixel)
-    case = CaseOptions(consensus=consensus, variation=variation, seed=seed)
-    return _say(prepare_drr_pairs(src, out, PrepareOptions(case, workers, max_failures, force), bar))
+    running = running or Running()
+    case = CaseOptions(consensus, variation=_variation(views or Views(), physics or Physics()), seed=seed)
+    options = PrepareOptions(case, running.workers, running.max_failures, running.force)
+    return _say(prepare_drr_pairs(src, out, options, bar))
+
+
+def _variation(views: Views, physics: Physics) -> "Variation":
+    from hilum.drr.display import Style
+    from hilum.drr.projection import Beam
+    from hilum.workflows.pair_render import Variation
+
+    return Variation(
+        styles=tuple(Style(one) for one in views.style),
+        views=views.views,
+        turn_deg=views.turn,
+        shift_mm=views.shift,
+        energy_kev=None if physics.energy is None else _range("energy", physics.energy),
+        photons_per_mm2=None if physics.photons is None else _range("photons", physics.photons),
+        pixel_mm=views.pixel,
+        scatter=_range("scatter", physics.scatter),
+        blur_mm=_range("blur", physics.blur),
+        beams=tuple(Beam(one) for one in views.beam),
+    )
+
+
+def _range(option: str, ends: tuple[float, ...]) -> "Range":
+    from hilum.core import InputError
+
+    if len(ends) not in (1, 2):
+        raise InputError(f"--{option} takes one number or the two ends of a range, got {len(ends)}.")
+    return ends[0], ends[-1]
 
 
 def _say(prepared: "Prepared") -> int:

@@ -1,8 +1,9 @@
-"""A CT as a picture in one of the styles, with varied pose, energy and noise, and where masks cast their shadows."""
+"""A CT as a picture in one of the styles, with varied pose and exposure, and where masks cast their shadows."""
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from hilum.datasets.drr_pairs import PairNodule, silhouette_centre
 from hilum.datasets.lidc import LidcNodule
 from hilum.drr.display import Style
 from hilum.drr.exposure import Exposure, Spectrum
-from hilum.drr.projection import Pose, Setup
+from hilum.drr.projection import Beam, Pose, Setup
 from hilum.drr.record import to_record
 from hilum.drr.shadow import shadow_of
 from hilum.drr.source_style import source_mask
@@ -21,31 +22,41 @@ from hilum.workflows.drr_nodules import Subject
 from hilum.workflows.drr_picture import Room, Taken, remarks, take
 from hilum.workflows.drr_shadows import Cast, Scenery, cast_all
 
+Range: TypeAlias = tuple[float, float]
+
 
 @dataclass(frozen=True)
 class Variation:
-    """How pictures of one CT may differ. The first view of a CT is the plain one; the others are drawn.
+    """How pictures of one CT may differ. The first view of a CT stands straight; all else is drawn for every view.
 
     Attributes:
-        style: how the pictures look; the published style is one fixed recipe, so nothing varies in it.
+        styles: how the pictures look, one drawn for each; the published style is one fixed recipe, so nothing varies in
+            it, and it is not mixed with others.
         views: pictures of each CT.
         turn_deg: each of the three rotations is drawn from ± this.
         shift_mm: each of the three shifts is drawn from ± this.
         energy_kev: the photons' energy is drawn from this range; None for the usual one.
-        photons_per_mm2: quanta per mm² of detector in the open beam; None for no noise.
-        pixel_mm: side of a pixel; None for the CT's smallest spacing.
+        photons_per_mm2: quanta per mm² of detector in the open beam, drawn from this range, in which each doubling is
+            as likely as any other; None for no noise.
+        pixel_mm: side of a pixel; None for the CT's smallest spacing (times the magnification).
+        scatter: scattered share of the signal behind the patient, drawn from this range.
+        blur_mm: sigma of the detector's blur, drawn from this range.
+        beams: parallel or cone, one drawn for each picture.
 
     Raises:
         InputError: numbers that vary nothing or can't be.
     """
 
-    style: Style = Style.RADIOGRAPH
+    styles: tuple[Style, ...] = (Style.RADIOGRAPH,)
     views: int = 1
     turn_deg: float = 5.0
     shift_mm: float = 10.0
-    energy_kev: tuple[float, float] | None = None
-    photons_per_mm2: float | None = None
+    energy_kev: Range | None = None
+    photons_per_mm2: Range | None = None
     pixel_mm: float | None = None
+    scatter: Range = (0.0, 0.0)
+    blur_mm: Range = (0.0, 0.0)
+    beams: tuple[Beam, ...] = (Beam.PARALLEL,)
 
     def __post_init__(self) -> None:
         if self.views < 1 or min(self.turn_deg, self.shift_mm) < 0:
@@ -53,14 +64,35 @@ class Variation:
                 f"a CT gives at least one view, turned and shifted by 0 or more; got {self.views} views, "
                 f"{self.turn_deg:g}°, {self.shift_mm:g} mm."
             )
-        if self.energy_kev is not None and self.energy_kev[0] > self.energy_kev[1]:
-            raise InputError(f"a range of energies has the lower one first, got {self.energy_kev} keV.")
-        varied = self.views > 1 or self.energy_kev or self.photons_per_mm2 or self.pixel_mm
-        if self.style is Style.SOURCE and varied:
+        if not self.styles or not self.beams:
+            raise InputError("a picture has a style and a beam, got none.")
+        self._require_ranges()
+        if Style.SOURCE in self.styles and replace(self, turn_deg=5.0, shift_mm=10.0, styles=_PLAIN) != Variation():
             raise InputError(
-                "the published style is one fixed recipe: one view, no energy, noise or pixel size.",
+                "the published style is one fixed recipe: one view, parallel, no energy, noise, scatter, blur or pixel size.",
                 "Leave these options out, or choose --style radiograph.",
             )
+        if Style.SOURCE in self.styles and len(set(self.styles)) > 1:
+            raise InputError(
+                "the published style is one fixed recipe, and not mixed with others.", "Make a data set of each style."
+            )
+
+    def _require_ranges(self) -> None:
+        ranges = {
+            "energies in keV": self.energy_kev,
+            "photons per mm²": self.photons_per_mm2,
+            "scattered shares": self.scatter,
+            "blurs in mm": self.blur_mm,
+        }
+        for name, span in ranges.items():
+            if span is not None and not span[0] <= span[1]:
+                raise InputError(f"a range of {name} has the lower one first, got {span[0]:g} to {span[1]:g}.")
+        for end in (0, 1):  # what no exposure has is refused here, not once for each CT
+            photons = None if self.photons_per_mm2 is None else self.photons_per_mm2[end]
+            Exposure(scatter_fraction=self.scatter[end], photons_per_mm2=photons, blur_mm=self.blur_mm[end])
+
+
+_PLAIN = (Style.RADIOGRAPH,)
 
 
 @dataclass(frozen=True)
@@ -68,12 +100,15 @@ class Look:
     """One picture's parameters, as they were drawn.
 
     Attributes:
-        style: as in `Variation`.
+        style: how it looks.
         pose: how the patient stands.
         energy_kev: of the photons; None for the usual one.
-        photons_per_mm2: as in `Variation`.
+        photons_per_mm2: quanta per mm² of detector in the open beam; None for no noise.
         pixel_mm: as in `Variation`.
         noise_seed: of the noise.
+        scatter: scattered share of the signal behind the patient.
+        blur_mm: sigma of the detector's blur.
+        beam: parallel or cone.
     """
 
     style: Style
@@ -82,34 +117,57 @@ class Look:
     photons_per_mm2: float | None = None
     pixel_mm: float | None = None
     noise_seed: int = 0
+    scatter: float = 0.0
+    blur_mm: float = 0.0
+    beam: Beam = Beam.PARALLEL
+
+    @property
+    def room(self) -> Room:
+        """The X-ray room that takes this picture."""
+        spectrum = Spectrum() if self.energy_kev is None else Spectrum((self.energy_kev,))
+        exposure = Exposure(
+            spectrum, scatter_fraction=self.scatter, photons_per_mm2=self.photons_per_mm2, blur_mm=self.blur_mm
+        )
+        return Room(Setup(beam=self.beam, pose=self.pose, pixel_mm=self.pixel_mm), exposure, self.style)
 
 
 def draw_look(variation: Variation, key: str, view: int, seed: int) -> Look:
     """The parameters of one view of one CT: the same whatever else is made, before it or beside it.
 
     Args:
-        variation: what may vary.
+        variation: what may vary; to vary one thing more changes nothing in the others.
         key: the CT's.
-        view: from 1; the first is in the plain pose, at the middle energy.
+        view: from 1; the first is in the plain pose.
         seed: of the data set.
     """
     of_key = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
     rng = np.random.default_rng([seed, of_key, view])
-    turn, shift, share = rng.uniform(-1, 1, 3), rng.uniform(-1, 1, 3), float(rng.uniform())
-    look = Look(
-        variation.style,
-        energy_kev=None if variation.energy_kev is None else sum(variation.energy_kev) / 2,
-        photons_per_mm2=variation.photons_per_mm2,
-        pixel_mm=variation.pixel_mm,
-        noise_seed=int(rng.integers(2**31)),
-    )
-    if view == 1:
-        return look
+    turn, shift, energy = rng.uniform(-1, 1, 3), rng.uniform(-1, 1, 3), float(rng.uniform())
+    noise_seed = int(rng.integers(2**31))
+    photons, scatter, blur, style, beam = rng.uniform(size=5).tolist()
     a, b, c = (turn * variation.turn_deg).round(3).tolist()
     x, y, z = (shift * variation.shift_mm).round(3).tolist()
-    low, high = variation.energy_kev or (0.0, 0.0)
-    energy = round(low + share * (high - low), 3) if variation.energy_kev else None
-    return replace(look, pose=Pose((a, b, c), (x, y, z)), energy_kev=energy)
+    return Look(
+        style=variation.styles[int(style * len(variation.styles))],
+        pose=Pose() if view == 1 else Pose((a, b, c), (x, y, z)),
+        energy_kev=None if variation.energy_kev is None else _within(variation.energy_kev, energy),
+        photons_per_mm2=None if variation.photons_per_mm2 is None else _doubled(variation.photons_per_mm2, photons),
+        pixel_mm=variation.pixel_mm,
+        noise_seed=noise_seed,
+        scatter=_within(variation.scatter, scatter),
+        blur_mm=_within(variation.blur_mm, blur),
+        beam=variation.beams[int(beam * len(variation.beams))],
+    )
+
+
+def _within(span: Range, share: float) -> float:
+    """The point of a range that lies at this share of it, to a thousandth."""
+    return min(max(round(span[0] + share * (span[1] - span[0]), 3), span[0]), span[1])
+
+
+def _doubled(span: Range, share: float) -> float:
+    """The same by factors, to six digits."""
+    return min(max(float(f"{span[0] * (span[1] / span[0]) ** share:.6g}"), span[0]), span[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,18 +207,16 @@ def render(ct: Volume, look: Look) -> Rendered:
         InputError: it shows no patient, or no contrast.
         GeometryError: the pose misses it.
     """
-    spectrum = Spectrum() if look.energy_kev is None else Spectrum((look.energy_kev,))
-    setup = Setup(pose=look.pose, pixel_mm=look.pixel_mm)
-    room = Room(setup, Exposure(spectrum, photons_per_mm2=look.photons_per_mm2), look.style)
+    room = look.room
     taken = take(ct, room, np.random.default_rng(look.noise_seed))
     if look.style is Style.SOURCE:
-        return Rendered(taken, lambda mask: source_mask([mask], ct), spectrum.mean_kev)
+        return Rendered(taken, lambda mask: source_mask([mask], ct), room.exposure.spectrum.mean_kev)
     return Rendered(
         taken,
         lambda mask: shadow_of(mask, taken.projection).silhouette,
-        spectrum.mean_kev,
+        room.exposure.spectrum.mean_kev,
         remarks(ct, taken),
-        to_record(taken.projection, setup),
+        to_record(taken.projection, room.setup),
     )
 
 
