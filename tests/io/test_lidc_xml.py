@@ -204,7 +204,7 @@ def test_the_database_adds_what_the_xml_leaves_out() -> None:
     known = with_scan_facts(read)
     assert (known.patient, known.pixel_mm, len(known.slices_z_mm)) == ("LIDC-IDRI-0001", 0.703125, 133)
     assert known.marks == read.marks
-    with pytest.raises(InputError, match=r"no 1\.2\.3"):
+    with pytest.raises(InputError, match=r"no series 1\.2\.3"):
         with_scan_facts(Read("1.2.3", ()))
 
 
