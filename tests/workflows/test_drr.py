@@ -275,6 +275,31 @@ def test_a_turned_header_is_followed_and_told(tmp_path):
     assert np.abs(found - projection.to_pixel((40, 0, -600))).max() < 3
 
 
+def test_slices_that_are_not_stacked_from_foot_to_head_are_told(tmp_path):
+    """Axial slices under a header that calls them coronal or sagittal, and upright ones without a word."""
+    for name, turn, words in (
+        ("coronal", (90, 0, 0), "stacked from back to front, not from foot to head"),
+        ("sagittal", (0, 90, 0), "stacked from right to left, not from foot to head"),
+        ("axial", (0, 0, 0), None),
+    ):
+        write_volume(Volume(chest().array, rotated(GRID, turn)), tmp_path / f"{name}.mha")
+        result = run_drr(tmp_path / f"{name}.mha", tmp_path / name, DrrRequest(Room(Setup(pixel_mm=3.0))))
+        told = [warning for warning in result.warnings if "stacked" in warning]
+        assert len(told) == (words is not None)
+        assert all(words in warning for warning in told)
+
+
+@pytest.mark.parametrize("style", Style)
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_voxels_that_are_no_numbers_are_refused(tmp_path, style, number):
+    hu = chest().array.astype(np.float32)
+    hu[:2, :2, 0] = number
+    write_volume(Volume(hu, GRID), tmp_path / "ct.nii.gz")
+    with pytest.raises(InputError, match="4 of the CT's 720,000 voxels are no numbers"):
+        run_drr(tmp_path / "ct.nii.gz", tmp_path / "out", DrrRequest(Room(style=style)))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_short_ct_is_told(tmp_path):
     write_volume(Volume(chest().array[:40], GRID.crop((0, 0, 0), (40, 90, 100))), tmp_path / "ct.nii.gz")
     result = run_drr(tmp_path / "ct.nii.gz", tmp_path / "out", DrrRequest())

@@ -75,8 +75,9 @@ def take(ct: Volume, room: Room, rng: np.random.Generator) -> Taken:
     Raises:
         UnitError: the CT is not in HU.
         GeometryError: the rays miss the CT.
-        InputError: there is no patient on the CT, or the picture shows air only.
+        InputError: there is no patient on the CT, the picture shows air only, or voxels are no numbers.
     """
+    _require_numbers(ct)
     if room.style is Style.SOURCE:
         return _in_source_style(ct)
     projection = room.setup.projection(ct.geometry)
@@ -90,6 +91,14 @@ def take(ct: Volume, room: Room, rng: np.random.Generator) -> Taken:
     plane = SpacingPlane.DETECTOR if projection.beam is Beam.CONE else SpacingPlane.PATIENT
     shown = Radiograph(pixels, projection.pixel_mm, projection.view, "DRR", plane)
     return Taken(shown, projection, signal, passing / np.maximum(passing + fog, np.finfo(float).tiny))
+
+
+def _require_numbers(ct: Volume) -> None:
+    if ct.array.dtype.kind == "f" and (missing := int(np.count_nonzero(~np.isfinite(ct.array)))):
+        raise InputError(
+            f"{missing:,} of the CT's {ct.array.size:,} voxels are no numbers (NaN or infinite).",
+            "Replace them, with −1000 HU where there is only air.",
+        )
 
 
 def _in_source_style(ct: Volume) -> Taken:
@@ -122,6 +131,11 @@ def remarks(ct: Volume, taken: Taken) -> tuple[str, ...]:
             f"the CT's header says that its grid is turned by {turned_deg:.0f}° against the patient; the picture "
             "follows the patient's axes"
         )
+    if ct.geometry.axial_axis != 0:
+        notes.append(
+            f"the CT's header says that its slices are stacked from {_STACKED[ct.geometry.axis_codes[2]]}, not from "
+            "foot to head; when they are axial slices all the same, the header is wrong, and so is the picture"
+        )
     if (height_mm := np.ptp(ct.geometry.corners_lps_mm()[:, 2])) < _CHEST_MM:
         notes.append(f"the CT covers {height_mm:.0f} mm from foot to head: not a whole chest")
     pixels = taken.projection.to_pixel(ct.geometry.corners_lps_mm())
@@ -130,5 +144,7 @@ def remarks(ct: Volume, taken: Taken) -> tuple[str, ...]:
     return tuple(notes)
 
 
+_STACKED = {"L": "right to left", "R": "left to right", "P": "front to back", "A": "back to front"}
+"""By the letter that the slice axis grows to."""
 _TURNED_DEG = 10.0
 _CHEST_MM = 150.0
