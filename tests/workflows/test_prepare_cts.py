@@ -142,6 +142,7 @@ def test_a_look_depends_on_seed_key_and_view_only():
         {"views": 0},
         {"turn_deg": -1},
         {"energy_kev": (80, 60)},
+        {"energy_kev": (10, 60)},
         {"photons_per_mm2": (2e6, 1e6)},
         {"photons_per_mm2": (0, 1e6)},
         {"scatter": (0.2, 1.0)},
@@ -229,8 +230,8 @@ def test_the_truth_is_of_the_very_series():
 def failed(folder):
     """What `find_sources` records about a folder, by input."""
     failures = Failures()
-    find_sources(folder, failures)
-    return {failure.input: failure.error for failure in failures}
+    without_ct = find_sources(folder, failures).without_ct
+    return {failure.input: failure.error for failure in (*failures, *without_ct)}
 
 
 @pytest.mark.parametrize("name", ["ct.nii.gz", "ct.nii", "z.mhd", "z.mha", "z.NRRD", "1-001.dcm"])
@@ -266,6 +267,21 @@ def test_a_dicom_folder_without_a_ct_is_a_recorded_failure_and_one_with_is_not(d
     assert list(failed(tmp_path)) == ["xray"]
     assert "no CT (modality: DX)" in failed(tmp_path)["xray"]
     assert [job.path.name for job in find_sources(tmp_path, Failures()).jobs] == ["mixed"]
+
+
+def test_x_rays_beside_the_cts_are_recorded_and_do_not_stop_the_run(dicom, tmp_path):
+    import pydicom
+
+    xray = pydicom.dcmread(min((dicom / "series").glob("*.dcm")))
+    xray.Modality = "DX"
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "ct").symlink_to(dicom / "series")
+    for name in ("a", "b"):
+        (tmp_path / "in" / name).mkdir()
+        xray.save_as(tmp_path / "in" / name / "1.dcm")
+    made = prepare_drr_pairs(tmp_path / "in", tmp_path / "out", PrepareOptions(max_failures=0))
+    assert made.cases == 1
+    assert [one["input"] for one in json.loads((tmp_path / "out" / "failures.json").read_text())] == ["a", "b"]
 
 
 def test_linked_folders_are_followed_once_and_never_round(dicom, tmp_path):

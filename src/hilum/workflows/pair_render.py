@@ -11,6 +11,7 @@ from hilum.core import InputError, Mask, Radiograph, Volume
 from hilum.core.mask import Selection
 from hilum.datasets.drr_pairs import PairNodule, silhouette_centre
 from hilum.datasets.lidc import LidcNodule
+from hilum.drr.attenuation import RADIOGRAPH_KEV, attenuation_per_mm
 from hilum.drr.display import Style
 from hilum.drr.exposure import Exposure, Spectrum
 from hilum.drr.projection import Beam, Pose, Setup
@@ -69,7 +70,7 @@ class Variation:
         self._require_ranges()
         if Style.SOURCE in self.styles and replace(self, turn_deg=5.0, shift_mm=10.0, styles=_PLAIN) != Variation():
             raise InputError(
-                "the published style is one fixed recipe: one view, parallel, no energy, noise, scatter, blur or pixel size.",
+                "the published style is one fixed recipe: one view, a parallel beam, no physics, no pixel size.",
                 "Leave these options out, or choose --style radiograph.",
             )
         if Style.SOURCE in self.styles and len(set(self.styles)) > 1:
@@ -90,6 +91,7 @@ class Variation:
         for end in (0, 1):  # what no exposure has is refused here, not once for each CT
             photons = None if self.photons_per_mm2 is None else self.photons_per_mm2[end]
             Exposure(scatter_fraction=self.scatter[end], photons_per_mm2=photons, blur_mm=self.blur_mm[end])
+            attenuation_per_mm(0.0, RADIOGRAPH_KEV if self.energy_kev is None else self.energy_kev[end])
 
 
 _PLAIN = (Style.RADIOGRAPH,)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hilum.core import Failures, HilumError, InputError, UnreadableError
+from hilum.core import Failure, Failures, HilumError, InputError, UnreadableError
 from hilum.datasets.drr_pairs import MASK, PICTURE, pair_folder, pair_name
 from hilum.datasets.splits import is_held_out
 from hilum.io.inputs import require_path
@@ -49,6 +49,8 @@ class Sources:
     Attributes:
         jobs: sorted by key.
         are_pairs: whether they are published pairs, not CTs.
+        without_ct: folders with sound DICOM but no CT. They are told like failures but don't count towards their limit:
+            LIDC's own archive has a chest X-ray beside the CT of many a patient.
         left_out: keys of held-out patients, sorted: they are in no data set.
         hash: SHA-256 over what decides the result: of pairs the content, of CTs names and sizes, because reading
             them all to see whether a run may go on would take as long as the run.
@@ -56,8 +58,13 @@ class Sources:
 
     jobs: tuple[Job, ...]
     are_pairs: bool
+    without_ct: tuple[Failure, ...]
     left_out: tuple[str, ...]
     hash: str
+
+
+class _NoCtError(InputError):
+    """A folder holds DICOM, and none of it is a CT."""
 
 
 def find_sources(src: Path, failures: Failures) -> Sources:
@@ -66,7 +73,7 @@ def find_sources(src: Path, failures: Failures) -> Sources:
     Where there is a `…_drr.png`, the folder is the published layout. Otherwise every NIfTI, MetaImage or NRRD file and
     every folder that holds DICOM CT slices itself is a CT. The patient is the LIDC name in the path, the last one if
     there are several, or else DICOM's Patient ID. Links are followed. A file that is called like a volume and isn't,
-    a folder with DICOM but no CT, and a link that leads nowhere are failures.
+    and a link that leads nowhere are failures.
 
     Raises:
         InputError: there is no such folder, or nothing of either kind in it.
@@ -74,8 +81,9 @@ def find_sources(src: Path, failures: Failures) -> Sources:
     """
     files = _files_below(require_path(src), failures)
     pictures = [path for path in files if path.name.endswith(PICTURE)]
-    found = [*_pairs(pictures, src, failures)] if pictures else [*_cts(files, src, failures)]
-    if not found and not len(failures):
+    without_ct = Failures()
+    found = [*_pairs(pictures, src, failures)] if pictures else [*_cts(files, src, failures, without_ct)]
+    if not found and not len(failures) and not len(without_ct):
         raise InputError(
             f"{src} holds neither published pairs (…{PICTURE}) nor CTs (DICOM, NIfTI, MHD/MHA, NRRD).",
             "Name the folder that holds them.",
@@ -83,7 +91,7 @@ def find_sources(src: Path, failures: Failures) -> Sources:
     jobs = _unique(sorted(found, key=lambda job: (job.key, str(job.path))))
     held_out = tuple(job.key for job in jobs if is_held_out(job.patient))
     rest = tuple(job for job in jobs if not is_held_out(job.patient))
-    return Sources(rest, bool(pictures), held_out, _hash(pictures, files, src))
+    return Sources(rest, bool(pictures), tuple(without_ct), held_out, _hash(pictures, files, src))
 
 
 def _pairs(pictures: Iterable[Path], src: Path, failures: Failures) -> Iterable[Job]:
@@ -150,7 +158,7 @@ def _enter(start: Path, src: Path, entered: set[str], found: list[Path], failure
     return links
 
 
-def _cts(files: Iterable[Path], src: Path, failures: Failures) -> Iterable[Job]:
+def _cts(files: Iterable[Path], src: Path, failures: Failures, without_ct: Failures) -> Iterable[Job]:
     dicom_folders: dict[Path, list[Path]] = {}
     for path in files:
         try:
@@ -166,6 +174,8 @@ def _cts(files: Iterable[Path], src: Path, failures: Failures) -> Iterable[Job]:
     for folder, slices in dicom_folders.items():
         try:
             yield _dicom_job(folder, slices, src)
+        except _NoCtError as error:
+            without_ct.add(str(folder.relative_to(src)), error)
         except HilumError as error:
             failures.add(str(folder.relative_to(src)), error)
 
@@ -180,7 +190,7 @@ def _dicom_job(folder: Path, slices: Iterable[Path], src: Path) -> Job:
         if header.text("Modality") == "CT":
             return _ct_job(folder, src, header.text("PatientID"), header.text("SeriesInstanceUID"))
         others.add(header.text("Modality") or "none given")
-    raise InputError(
+    raise _NoCtError(
         f"{folder} holds DICOM files, and no CT (modality: {', '.join(sorted(others))}).",
         "Leave the folder out of the source, or get the CT.",
     )

@@ -60,7 +60,7 @@ class Prepared:
     Attributes:
         folder: the data set's.
         cases: how many it has.
-        failures: inputs that failed, sorted.
+        failures: inputs that failed, and folders whose DICOM is no CT, sorted.
         left_out: keys of held-out patients that were there and are not in it.
         was_done: whether an earlier run had left all of it.
     """
@@ -96,7 +96,7 @@ def prepare_drr_pairs(src: Path, out: Path, options: PrepareOptions | None = Non
         return _as_left(out, sources)
     with journalled(out, run, force=options.force) as journal:
         _work(sources, out, options, journal, failures, track)
-        failed = tuple(sorted(failures, key=lambda one: one.input))
+        failed = tuple(sorted((*failures, *sources.without_ct), key=lambda one: one.input))
         index = _index(sources, options, journal.entries(), failed)
         write_json(out / FAILED, failed)
         write_json(out / DATASET, index)
