@@ -22,6 +22,7 @@ def require_same_scan(read: Read, ct: Volume, series_uid: str | None = None) -> 
     A DICOM series is known by its UID. A CT of another format is compared with what the read says, and, for an XML,
     with what LIDC's database knows of its series: number of slices, the z of the lowest and highest one, pixel size.
     An XML of a series that the database doesn't know, or without the database, is held against its outlines' z alone.
+    Without a UID some series can't be told apart: LIDC-IDRI-0001, 0234 and 0255 have the same slices and pixels.
 
     Args:
         read: what the readers drew, from an XML or the database.

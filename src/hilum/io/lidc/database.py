@@ -96,7 +96,7 @@ def lidc_reads(
         annotations = _by_first(connection.execute(_ANNOTATIONS, chosen))
         contours = _by_first(connection.execute(_CONTOURS, chosen))
         if not scans:
-            wanted = f"series {series_uid}" if series_uid else patient or "series at all"
+            wanted = f"series {series_uid}" if series_uid else patient or "such patient"
             wanted += f" of {patient}" if series_uid and patient else ""
             raise InputError(
                 f"LIDC's database has no {wanted}.",
