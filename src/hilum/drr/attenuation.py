@@ -130,7 +130,9 @@ def attenuation_slabs(
             for k, plane in enumerate(slab.array):
                 result[k] = attenuation_per_mm(plane, energy_kev, ct_kev)
         if keep is not None:
-            result[~keep(start, start + len(result))] = attenuation_per_mm(AIR_HU, energy_kev, ct_kev)
+            air = attenuation_per_mm(AIR_HU, energy_kev, ct_kev).astype(np.float32)
+            for k, plane in enumerate(result, start):
+                np.copyto(plane, air, where=~keep(k, k + 1)[0])
         yield Volume(result, slab.geometry, Quantity.ATTENUATION)
 
 

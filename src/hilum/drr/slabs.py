@@ -16,8 +16,8 @@ from hilum.drr.attenuation import CT_KEV, RADIOGRAPH_KEV, Keep, attenuation_slab
 from hilum.drr.joseph import project_joseph
 from hilum.drr.projection import Projection
 
-_SLICES = 32
-"""A quarter of a chest CT at 2.5 mm: thinner slabs take longer, thicker ones more memory."""
+_FEWEST, _MOST = 8, 32
+"""Slices of a slab, else a quarter of the CT: thinner slabs take longer, thicker ones more memory."""
 
 
 def project_ct(
@@ -42,7 +42,8 @@ def project_ct(
     """
     projection.require_hit(ct.geometry)
     result = np.zeros(projection.shape_yx, dtype=np.float32)
-    for slab in attenuation_slabs(ct, _SLICES, energy_kev, ct_kev, keep):
+    slices = min(max(len(ct.array) // 4, _FEWEST), _MOST)
+    for slab in attenuation_slabs(ct, slices, energy_kev, ct_kev, keep):
         rows, columns = _shadow(slab.geometry, projection)
         if rows.start < rows.stop and columns.start < columns.stop:
             result[rows, columns] += project_joseph(slab, _part(projection, rows, columns))
