@@ -155,9 +155,14 @@ def test_what_cannot_be_judged_is_listed_and_the_rest_is(folders, capsys):
     words = ("no prediction", "another grid", "no declared label", "case3.png")
     assert all(word in one["error"] for word, one in zip(words, failures, strict=True))
     assert "--resample" in failures[1]["remedy"]
-    assert json.loads((folders / "out" / "evaluation.json").read_text())["n_cases"] == 2
+    content = json.loads((folders / "out" / "evaluation.json").read_text())
+    assert (content["n_cases"], content["n_failed"]) == (2, 4)
+    raised = next(one for one in content["alarms"] if one["name"] == "cases_failed")
+    assert (raised["evidence"], raised["is_note"]) == (KEYS[:4], False)
+    assert (folders / "out" / "report.html").read_text().count("2 of 6 cases judged") == 2  # lead and summary
+    assert "2 of 6 cases judged" in capsys.readouterr().out
     assert main([*command, "--bootstraps", "20"]) == 3  # found done, and still not all of it
-    capsys.readouterr()
+    assert "2 of 6 cases judged" in capsys.readouterr().out
 
 
 def test_resampling_is_said(folders):
@@ -282,3 +287,29 @@ def test_compare_refuses_what_is_not_alike(dataset, capsys):
     assert "differ in split" in capsys.readouterr().err
     assert main(["compare", str(dataset / "cmp"), pair[0]]) == 1
     assert main(["compare", str(dataset / "cmp"), "nonsense"]) == 1
+
+
+def test_the_human_yardstick_is_of_the_patients_that_were_judged(folders, monkeypatch):
+    from hilum.core import Failures
+    from hilum.workflows import yardstick
+
+    asked = []
+
+    def of(patients):
+        asked.append(set(patients))
+        return yardstick.Yardstick("some", (), 0, 0, 0, Failures())
+
+    monkeypatch.setattr(yardstick, "patients_yardstick", of)
+    case = {"nodules": None, "pixel_mm": [1.0, 1.0], "sha256": "", "image": None}
+    cases = [
+        {**case, "key": key, "patient": f"LIDC-IDRI-{n:04}", "masks": {"union": f"{key}.png"}}
+        for n, key in enumerate(KEYS)
+    ]
+    splits = {"rule": "made", "hash": "abc", "test": [one["patient"] for one in cases]}
+    index = {"schema": "hilum.dataset/1", "kind": "made", "cases": cases, "splits": splits, "failures": []}
+    (folders / "truth" / "dataset.json").write_text(json.dumps(index))
+    (folders / "pred" / "case0.png").unlink()
+    run_evaluate(
+        folders / "pred", TruthWanted(folders / "truth", "test"), folders / "out", EvaluateOptions(bootstraps=DRAWS)
+    )
+    assert asked == [{f"LIDC-IDRI-{n:04}" for n in range(1, 6)}]

@@ -108,11 +108,11 @@ def _classes(words: str | None) -> "Mapping[int, str] | None":
 
 
 def _say(run: "EvaluateRun") -> int:
-    from hilum.report.evaluation import with_interval
+    from hilum.report.evaluation import cases_words, with_interval
 
     found = run.evaluation
     state = "Already there" if run.was_done else "Done"
-    print(f"{found.n_cases} cases, {found.n_empty_truth} without a lesion")
+    print(f"{cases_words(found)}, {found.n_empty_truth} without a lesion")
     for name in ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image"):
         print(f"{name:26} {with_interval(found.figures[name])}")
     for alarm in found.alarms:

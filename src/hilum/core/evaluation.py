@@ -92,6 +92,7 @@ class Evaluation:
         rivals: what trivial predictions reach on the same cases.
         cases: one row each.
         alarms: what a reviewer would ask about.
+        n_failed: how many more cases were asked for and could not be judged.
     """
 
     data: str
@@ -107,6 +108,7 @@ class Evaluation:
     rivals: tuple[Group, ...] = ()
     cases: tuple[CaseRow, ...] = ()
     alarms: tuple[Alarm, ...] = ()
+    n_failed: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "figures", MappingProxyType(dict(self.figures)))
@@ -115,6 +117,11 @@ class Evaluation:
     def n_cases(self) -> int:
         """How many cases were judged."""
         return len(self.cases)
+
+    @property
+    def n_asked(self) -> int:
+        """How many cases the truth asked for, judged or not."""
+        return self.n_cases + self.n_failed
 
     @property
     def n_empty_truth(self) -> int:

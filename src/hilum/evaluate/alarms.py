@@ -90,6 +90,17 @@ def duplicates(hashes: Mapping[str, str], what: str) -> tuple[Alarm, ...]:
     return _alarm(f"duplicate_{what}s", says, groups)
 
 
+def cases_failed(keys: Sequence[str], asked: int) -> tuple[Alarm, ...]:
+    """Cases that the truth asks for and that have no figure: those that are left may be the easy ones.
+
+    Args:
+        keys: of the cases that could not be judged.
+        asked: how many there are in all.
+    """
+    says = f"{len(keys)} of {asked} cases could not be judged and are in no figure; the others may be the easy ones."
+    return _alarm("cases_failed", says, keys)
+
+
 def truth_at_border(keys: Sequence[str]) -> tuple[Alarm, ...]:
     """True lesions that the image's edge cuts: their size and surface are not the lesion's."""
     return _alarm("truth_at_border", "The truth touches the image's edge: lesions may be cut, or masks shifted.", keys)

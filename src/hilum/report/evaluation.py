@@ -115,9 +115,16 @@ def evaluation_page(found: Evaluation, report: EvaluationReport) -> Page:
 def _lead(found: Evaluation) -> str:
     patients = len({row.patient for row in found.cases})
     return (
-        f"{found.n_cases} cases of {patients} patients, {found.data}, split “{found.split}”, truth “{found.truth}”; "
+        f"{cases_words(found)} of {patients} patients, {found.data}, split “{found.split}”, truth “{found.truth}”; "
         f"{found.n_empty_truth} of them without a lesion. {_threshold_words(found)}"
     )
+
+
+def cases_words(found: Evaluation) -> str:
+    """How many cases were judged, of how many that were asked for: "436 cases", "40 of 436 cases judged"."""
+    if found.n_failed:
+        return f"{found.n_cases} of {found.n_asked} cases judged"
+    return f"{found.n_cases} case{'s' if found.n_cases != 1 else ''}"
 
 
 def _threshold_words(found: Evaluation) -> str:
@@ -131,6 +138,8 @@ def _summary(found: Evaluation, report: EvaluationReport) -> Section:
     said = [
         f"Mean Dice {with_interval(dice)} over {dice.n} cases with a lesion; the sources' band: {band(dice.value)}."
     ]
+    if found.n_failed:
+        said.insert(0, f"{cases_words(found)}: the figures are of these only, and no judgement on all of them.")
     if found.by_class:
         said.append("Here any class counts against background; each class for itself stands below.")
     if report.yardstick is not None:

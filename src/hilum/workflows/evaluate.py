@@ -238,8 +238,9 @@ def _evaluation(plan: _Plan, outcomes: Sequence[Outcome], rivals: Rivals) -> tup
         options.bootstraps,
         options.seed,
     )
-    found = evaluation(results, about, _raised(plan, judged))
-    found = replace(found, rivals=_rival_groups(judged, options))
+    failed = alarms.cases_failed([one.input for one in failures], len(outcomes))
+    found = evaluation(results, about, (*failed, *_raised(plan, judged)))
+    found = replace(found, rivals=_rival_groups(judged, options), n_failed=len(failures))
     yardstick, notes = _yardstick(source, found)
     moved = tuple(one.result.row.key for one in judged if one.was_resampled)
     if moved:
@@ -295,7 +296,7 @@ def _yardstick(source: TruthSource, found: Evaluation) -> tuple[YardstickRow | N
 
     is_flat = "area_error_mm2" in found.cases[0].values
     try:
-        rows = patients_yardstick({case.patient for case in source.cases}).rows
+        rows = patients_yardstick({row.patient for row in found.cases}).rows
         return headline(rows, View.SILHOUETTE if is_flat else View.VOLUME), ()
     except HilumError as error:
         return None, (f"no human yardstick: {error.message}",)

@@ -132,7 +132,7 @@ def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[s
         "labels": dict(made_of.rule.labels),
         "n_cases": found.n_cases,
         "n_empty_truth": found.n_empty_truth,
-        "n_failed": len(made_of.failures),
+        "n_failed": found.n_failed,
         "n_patients": len({row.patient for row in found.cases}),
         "figures": _figures(found.figures),
         "by_size": _groups(found.by_size),

@@ -67,6 +67,7 @@ def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluatio
         threshold=Threshold(_number(threshold["value"]), threshold["chosen_on"]),
         figures=figures,
         cases=rows,
+        n_failed=int(content.get("n_failed", 0)),
         alarms=tuple(
             Alarm(one["name"], one["says"], tuple(one["evidence"]), one["is_note"]) for one in content["alarms"]
         ),
