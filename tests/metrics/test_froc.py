@@ -20,7 +20,7 @@ from hilum.metrics.froc import (
     sensitivity_at,
     wafroc,
 )
-from hilum.metrics.lesions import Assignment, assign
+from hilum.metrics.lesions import Assignment, MatchRule, assign, components, match_components
 
 
 def random_detections(seed, scans=30, missed=True):
@@ -135,15 +135,29 @@ def test_the_same_seed_draws_the_same():
     assert not np.array_equal(one, other)
 
 
+def test_a_hit_has_the_score_of_its_surest_mark_not_of_the_largest():
+    truth = np.zeros((8, 12), bool)
+    truth[1:7, 1:11] = True
+    predicted = np.zeros_like(truth)
+    predicted[1:7, 1:7] = True
+    predicted[2, 9] = True  # small, and sure
+    matches = match_components(components(predicted), components(truth))
+    found = Detections.of([(matches, [0.6, 0.99])])
+    assert found.score.tolist() == [0.99]
+    assert found.is_hit.tolist() == [True]
+    one_to_one = match_components(components(predicted), components(truth), MatchRule(assignment=Assignment.GREEDY))
+    assert Detections.of([(one_to_one, [0.6, 0.99])]).score.tolist() == [0.6, 0.99]
+
+
 def test_matches_of_images_become_detections():
     meets = np.array([[True, False], [True, False], [False, False]])
-    worth = np.array([[0.5, 0.0], [0.9, 0.0], [0.0, 0.0]])
+    worth = np.array([[0.9, 0.0], [0.5, 0.0], [0.0, 0.0]])
     many = Detections.of([(assign(meets, worth, Assignment.MANY_TO_ONE), [0.1, 0.2, 0.3])])
     assert many.lesions.tolist() == [2]
     assert many.score.tolist() == [0.2, 0.3]
     assert many.is_hit.tolist() == [True, False]
     one = Detections.of([(assign(meets, worth, Assignment.GREEDY), [0.1, 0.2, 0.3])] * 2)
-    assert one.score.tolist() == [0.2, 0.1, 0.3] * 2
+    assert one.score.tolist() == [0.1, 0.2, 0.3] * 2  # the one worth most stands for the lesion, the other is false
     assert one.scan.tolist() == [0, 0, 0, 1, 1, 1]
     assert Detections.of([]).scans == 0
 

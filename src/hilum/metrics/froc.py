@@ -1,7 +1,7 @@
 """Free-response figures: from scored marks on scans to curves, sensitivities and figures of merit.
 
 How marks became hits and false positives is decided before (`hilum.metrics.luna16`, `hilum.metrics.lesions`). Here a
-hit is one found lesion with the score of its best mark; a missed lesion is only in the number of lesions.
+hit is one found lesion with the score of its surest mark; a missed lesion is only in the number of lesions.
 """
 
 import math
@@ -31,7 +31,7 @@ class Detections:
     Attributes:
         scan: [n] number of the scan of each entry.
         score: [n] confidence of each entry, finite; larger is surer.
-        is_hit: [n] True for a found lesion (with its best mark's score), False for a false positive.
+        is_hit: [n] True for a found lesion (with its surest mark's score), False for a false positive.
         lesions: [scans] how many lesions each scan has, found or not.
 
     Raises:
@@ -51,7 +51,7 @@ class Detections:
         if len(self.scan) and not (self.scan.min() >= 0 and self.scan.max() < len(self.lesions)):
             raise MeasureError(f"scans are numbered from 0 to {len(self.lesions) - 1}; some entries lie outside")
         if (np.bincount(self.scan[self.is_hit], minlength=len(self.lesions)) > self.lesions).any():
-            raise MeasureError("a scan has more hits than lesions; a lesion is found once, by its best mark")
+            raise MeasureError("a scan has more hits than lesions; a lesion is found once, by its surest mark")
 
     @classmethod
     def of(cls, images: Sequence[tuple[Matches, ArrayLike]]) -> "Detections":
@@ -72,8 +72,9 @@ class Detections:
 
 
 def _image_entries(matches: Matches, score: Floats) -> tuple[Floats, Selection]:
-    """Scores and hits of one image. Of several predictions on a lesion the best one that isn't false scores."""
-    hits = score[matches.found_by[matches.is_found]]
+    """Scores and hits of one image. Of several marks on a lesion the surest scores, whatever its overlap."""
+    surest = np.where(matches.marks, score[:, None], -np.inf).max(axis=0, initial=-np.inf)
+    hits = surest[matches.is_found]
     false = score[matches.is_false]
     return np.concatenate([hits, false]), np.repeat([True, False], [len(hits), len(false)])
 

@@ -117,12 +117,15 @@ class Matches:
     """What became of each prediction and each lesion of one image.
 
     Attributes:
-        found_by: [lesions] the best prediction on each lesion, counted from 0; −1 where it was missed.
+        found_by: [lesions] the prediction worth most on each lesion (IoU, closeness), counted from 0; −1 where missed.
         is_false: [predictions] whether each is a false positive.
+        marks: [predictions, lesions] which predictions count for which lesion: all that meet it under many to one,
+            `found_by` alone under one to one.
     """
 
     found_by: Counts
     is_false: Selection
+    marks: Selection
 
     @property
     def is_found(self) -> Selection:
@@ -205,12 +208,12 @@ def assign(meets: Selection, worth: Floats, assignment: Assignment) -> Matches:
         if len(meets):
             best = np.where(meets, worth, -np.inf).argmax(axis=0)
             found_by = np.where(meets.any(axis=0), best, -1)
-        return Matches(found_by, np.asarray(~meets.any(axis=1)))
+        return Matches(found_by, np.asarray(~meets.any(axis=1)), meets)
     pairs = _greedy(meets, worth) if assignment is Assignment.GREEDY else _optimal(meets, worth)
-    found_by, is_false = np.full(meets.shape[1], -1, dtype=np.intp), np.ones(len(meets), dtype=bool)
+    found_by, marks = np.full(meets.shape[1], -1, dtype=np.intp), np.zeros(meets.shape, dtype=bool)
     for prediction, lesion in pairs:
-        found_by[lesion], is_false[prediction] = prediction, False
-    return Matches(found_by, is_false)
+        found_by[lesion], marks[prediction, lesion] = prediction, True
+    return Matches(found_by, np.asarray(~marks.any(axis=1)), marks)
 
 
 def _greedy(meets: Selection, worth: Floats) -> list[tuple[int, int]]:
