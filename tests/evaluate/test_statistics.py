@@ -113,6 +113,18 @@ def test_cohens_d_is_t_over_root_n():
     assert math.isnan(cohens_d(of([1])))
 
 
+def test_rounding_is_no_spread():
+    """.1 more in each of four patients, which subtraction gives as four neighbouring numbers."""
+    first = np.array([0.1, 0.2, 0.3, 0.7])
+    pairs = paired_differences(first, first + 0.1, list("abcd"))
+    assert len(set(pairs.by_patient)) > 1
+    found = compare_paired("dice_mean", pairs, rng())
+    assert math.isnan(found.cohens_d)
+    assert math.isnan(found.detectable)
+    small = paired_differences(1e-9 * first, np.array([1e-9, 2e-9, 4e-9, 7e-9]), list("abcd"))
+    assert math.isfinite(cohens_d(small))  # small numbers are not rounding
+
+
 def test_the_share_improved_counts_only_what_is_better():
     assert share_improved(of([1, 0, -1, 2])) == 0.5
     assert share_improved(of([1, 0, -1, 2]), higher_is_better=False) == 0.25
@@ -166,13 +178,26 @@ def test_the_detectable_difference_is_detected_four_times_in_five(patients, spre
     assert detected == pytest.approx(0.8, abs=4 * math.sqrt(0.16 / 8000))
 
 
+def test_of_three_pairs_the_stated_difference_is_seen_four_times_in_five_after_holm():
+    """In the worst case: the other two pairs don't differ."""
+    from scipy.stats import ttest_1samp
+
+    one = compare_paired("dice_mean", of(rng(10).normal(0, 0.2, 40)), rng())
+    stated = with_holm([one, one, one])[0].detectable
+    assert with_holm([one])[0].detectable == one.detectable < stated
+    values = rng(11).normal(0, one.spread, (4000, 3, 40))
+    values[:, 0] += stated
+    p_values = ttest_1samp(values, 0, axis=2).pvalue
+    assert np.mean([holm(row)[0] < 0.05 for row in p_values]) >= 0.78
+
+
 def test_what_is_detectable_shrinks_with_patients_and_grows_with_spread_and_strictness():
     sizes = [minimal_detectable_difference(1, patients) for patients in (2, 3, 10, 100, 1000)]
     assert (np.diff(sizes) < 0).all()
     assert minimal_detectable_difference(3, 20) == pytest.approx(3 * minimal_detectable_difference(1, 20))
     assert minimal_detectable_difference(1, 20, alpha=0.01) > minimal_detectable_difference(1, 20)
     assert minimal_detectable_difference(1, 20, power=0.95) > minimal_detectable_difference(1, 20)
-    assert minimal_detectable_difference(0, 20) == 0
+    assert math.isnan(minimal_detectable_difference(0, 20))  # no spread, so nothing to go by
     # Without spread in the limit of many: (1.96 + .84) / √n.
     assert minimal_detectable_difference(1, 10_000) == pytest.approx(2.8016 / 100, rel=1e-3)
 

@@ -19,6 +19,8 @@ from hilum.evaluate.bootstrap import mean_figures, resample_patients
 ALPHA = 0.05
 POWER = 0.8
 PERMUTATIONS = 10_000
+_ROUNDING = 1e-12
+"""Differences that spread by no more than this share of the values themselves are one number, rounded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +31,13 @@ class Differences:
         cases: [n], where both have a value.
         patient: [n], counted from 0 without gaps.
         dropped: cases where one model's figure, or both, is undefined.
+        scale: the largest magnitude of a value that was subtracted, which rounding goes by.
     """
 
     cases: Floats
     patient: NDArray[np.intp]
     dropped: int
+    scale: float
 
     @cached_property
     def by_patient(self) -> Floats:
@@ -68,7 +72,8 @@ def paired_differences(first: Floats, second: Floats, patients: Sequence[str]) -
         raise MeasureError("a value is infinite;", "what is undefined is NaN, and is counted.")
     kept = ~(np.isnan(first) | np.isnan(second))
     _, patient = np.unique(np.asarray(patients)[kept], return_inverse=True)
-    return Differences(np.asarray(second - first)[kept], patient, int((~kept).sum()))
+    scale = float(np.abs(np.stack([first, second])[:, kept]).max(initial=0))
+    return Differences(np.asarray(second - first)[kept], patient, int((~kept).sum()), scale)
 
 
 def wilcoxon_p(differences: Differences) -> float:
@@ -108,9 +113,20 @@ def cohens_d(differences: Differences) -> float:
 
     NaN for fewer than two patients, or when all differ by the same.
     """
+    spread = spread_of(differences)
+    return float(differences.by_patient.mean()) / spread if spread > 0 else math.nan
+
+
+def spread_of(differences: Differences) -> float:
+    """Standard deviation of the patients' differences; NaN for fewer than two.
+
+    0 when they differ by no more than rounding does: .3 − .2 and .8 − .7 are not the same number.
+    """
     by_patient = differences.by_patient
-    spread = float(by_patient.std(ddof=1)) if len(by_patient) > 1 else 0.0
-    return float(by_patient.mean()) / spread if spread else math.nan
+    if len(by_patient) < 2:
+        return math.nan
+    spread = float(by_patient.std(ddof=1))
+    return spread if spread > _ROUNDING * differences.scale else 0.0
 
 
 def share_improved(differences: Differences, *, higher_is_better: bool = True) -> float:
@@ -158,7 +174,8 @@ def power_of_paired_t(difference: float, spread: float, patients: int, alpha: fl
 def minimal_detectable_difference(spread: float, patients: int, alpha: float = ALPHA, power: float = POWER) -> float:
     """The smallest true mean difference that a paired t test of this size finds with the given power.
 
-    "No difference was seen" is to be read as "none above this". NaN for fewer than two patients.
+    "No difference was seen" is to be read as "none above this". NaN for fewer than two patients, or when these differ
+    by the same: no spread says nothing of what could be seen.
 
     Args:
         spread: standard deviation of the patients' differences.
@@ -168,10 +185,8 @@ def minimal_detectable_difference(spread: float, patients: int, alpha: float = A
     """
     from scipy.optimize import brentq
 
-    if patients < 2 or math.isnan(spread):
+    if patients < 2 or not spread > 0:
         return math.nan
-    if spread == 0:
-        return 0.0
     high = 1.0
     while power_of_paired_t(high, 1, patients, alpha) < power:
         high *= 2
@@ -190,6 +205,7 @@ class PairedComparison:
         permutation_p: of `permutation_p`.
         cohens_d: of `cohens_d`.
         share_improved: of `share_improved`.
+        spread: of `spread_of`.
         detectable: of `minimal_detectable_difference` at this number of patients and their spread.
     """
 
@@ -200,6 +216,7 @@ class PairedComparison:
     permutation_p: float
     cohens_d: float
     share_improved: float
+    spread: float
     detectable: float
 
 
@@ -214,26 +231,36 @@ def compare_paired(
         rng: for bootstrap and permutation.
         higher_is_better: False for distances and errors.
     """
-    by_patient = differences.by_patient
-    spread = float(by_patient.std(ddof=1)) if len(by_patient) > 1 else math.nan
+    patients, spread = len(differences.by_patient), spread_of(differences)
     return PairedComparison(
         difference=_mean_difference(name, differences, rng),
-        patients=len(by_patient),
+        patients=patients,
         dropped=differences.dropped,
         wilcoxon_p=wilcoxon_p(differences),
         permutation_p=permutation_p(differences, rng),
         cohens_d=cohens_d(differences),
         share_improved=share_improved(differences, higher_is_better=higher_is_better),
-        detectable=minimal_detectable_difference(spread, len(by_patient)),
+        spread=spread,
+        detectable=minimal_detectable_difference(spread, patients),
     )
 
 
 def with_holm(comparisons: Sequence[PairedComparison]) -> tuple[PairedComparison, ...]:
-    """The same comparisons of several models, both p values of each adjusted by Holm over all of them."""
+    """The same comparisons of several models, both p values of each adjusted by Holm over all of them.
+
+    What is detectable is what a test at α over their number detects: Holm's first step, and its worst case, in which
+    no other pair differs. Where others do, a difference of this size is seen more often.
+    """
     wilcoxon = holm([one.wilcoxon_p for one in comparisons])
     permutation = holm([one.permutation_p for one in comparisons])
+    alpha = ALPHA / max(1, int((~np.isnan(permutation)).sum()))
     return tuple(
-        replace(one, wilcoxon_p=float(w), permutation_p=float(p))
+        replace(
+            one,
+            wilcoxon_p=float(w),
+            permutation_p=float(p),
+            detectable=minimal_detectable_difference(one.spread, one.patients, alpha),
+        )
         for one, w, p in zip(comparisons, wilcoxon, permutation, strict=True)
     )
 
