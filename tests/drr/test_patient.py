@@ -8,6 +8,7 @@ from hilum.core import Geometry, InputError, Quantity, UnitError, Volume
 from hilum.drr.patient import BodyRule, _grown, _shrunk, body_mask, find_body, patient_only, without_padding
 from hilum.io import read_mask, read_volume
 from hilum.io.installed import sample_ct_path, sample_organs_path
+from hilum.workflows.drr_picture import Room, remarks, take
 from tests.shapes import ellipsoid, rotation
 
 GRID = Geometry.regular((30, 120, 120), (5, 3, 3), (-178.5, -178.5, -72.5))
@@ -55,6 +56,28 @@ def test_slices_are_parts_of_the_whole(spacing_mm):
     body = find_body(ct, BodyRule(least_litres=0.01))
     parts = [body.slices(start, min(start + 7, 41)) for start in range(0, 41, 7)]
     np.testing.assert_array_equal(np.concatenate(parts), body_mask(ct, BodyRule(least_litres=0.01)))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_cloth_that_touches_the_back_is_told(flip):
+    touching = chest()
+    beyond = (X / 138) ** 2 + (Y / 98) ** 2
+    touching[(beyond > 1) & (beyond < 1.1) & (Y > 20)] = 200
+    grid = Geometry(GRID.shape_zyx, GRID.affine_lps @ np.diag([1, -1, 1, 1])) if flip else GRID
+    clear, told = (find_body(Volume(hu[:, ::-1] if flip else hu, grid)).on_solid for hu in (chest(), touching))
+    if flip:
+        upright = find_body(Volume(touching, GRID)).on_solid
+        assert told == pytest.approx(upright)
+    assert clear < 0.05
+    assert told > 0.15
+
+
+def test_on_the_second_patient_the_cloth_is_told(real_data):
+    touched = read_volume(real_data("lung-pet-ct-dx/A0001-series2"))
+    taken = take(touched, Room(), np.random.default_rng(0))
+    assert any("touches the patient's back" in note for note in remarks(touched, taken))
+    clear = read_volume(sample_ct_path())
+    assert not remarks(clear, take(clear, Room(), np.random.default_rng(0)))
 
 
 @pytest.mark.parametrize("radius_mm", [0, 3, 5.0, 6, 9])

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from hilum.core import InputError, Volume
+from hilum.core import Geometry, InputError, Volume
 from hilum.core.geometry import Shape3
 from hilum.core.mask import Selection
 from hilum.core.volume import Voxels
@@ -67,11 +67,14 @@ class Body:
         blocks: [z, y, x] which blocks are the patient.
         factors: how many voxels a block has along z, y, x; those at the end may have fewer.
         shape_zyx: of the CT's grid.
+        on_solid: share of the lines from front to back on which something solid that was cut away follows within two
+            blocks, about 6 mm: a few hundredths on a patient clear of the table, a quarter where its cloth touches.
     """
 
     blocks: Selection
     factors: Shape3
     shape_zyx: Shape3
+    on_solid: float = 0.0
 
     def slices(self, start: int, stop: int) -> Selection:
         """Which voxels of some slices of the CT's array are the patient."""
@@ -116,7 +119,8 @@ def find_body(ct: Volume, rule: BodyRule | None = None) -> Body:
     _require_body(core, steps_mm, rule)
     body = core | (solid & _grown(core, rule.recover_mm, steps_mm))
     body = _filled(body, ct.geometry.axial_axis)
-    return Body(_grown(body, rule.margin_mm, steps_mm), (nz, ny, nx), ct.geometry.shape_zyx)
+    body = _grown(body, rule.margin_mm, steps_mm)
+    return Body(body, (nz, ny, nx), ct.geometry.shape_zyx, _on_solid(body, solid, ct.geometry))
 
 
 def without_padding(ct: Volume) -> Voxels:
@@ -217,6 +221,18 @@ def _filled(body: Selection, axial: int) -> Selection:
     slices = np.moveaxis(body, axial, 0)
     closed = np.stack([ndimage.binary_fill_holes(one) for one in slices])
     return np.asarray(ndimage.binary_fill_holes(np.moveaxis(closed, 0, axial)))
+
+
+def _on_solid(body: Selection, solid: Selection, geometry: Geometry) -> float:
+    """`Body.on_solid`: the lines from front to back on which one of two blocks behind the patient is solid."""
+    to_back = geometry.affine_lps[1, 2::-1]  # LPS: y grows towards the back; in the array's order of axes
+    axis = int(np.abs(to_back).argmax())
+    order = slice(None, None, -1 if to_back[axis] > 0 else 1)
+    from_back, dense = (np.moveaxis(each, axis, 0)[order] for each in (body, solid))
+    last, hit = from_back.argmax(axis=0), from_back.any(axis=0)
+    beyond = np.stack([last - 1, last - 2])
+    behind = np.take_along_axis(dense, np.maximum(beyond, 0), axis=0) & (beyond >= 0) & hit
+    return float(behind.any(axis=0).sum() / hit.sum())
 
 
 def _require_body(core: Selection, steps_mm: Voxels, rule: BodyRule) -> None:

@@ -25,12 +25,14 @@ class Taken:
         signal: [row, column], −ln of what the detector measured; in the source's style its grey levels, 0 to 1.
         primary_share: [row, column], unscattered part of what arrived; None in the source's style, which has no
             physics.
+        on_solid: how much of the patient's back lies on something solid (`hilum.drr.patient.Body`); 0 when not asked.
     """
 
     radiograph: Radiograph
     projection: Projection
     signal: Floats
     primary_share: Floats | None
+    on_solid: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def take(ct: Volume, room: Room, rng: np.random.Generator) -> Taken:
     if room.style is Style.SOURCE:
         return _in_source_style(ct)
     projection = room.setup.projection(ct.geometry)
-    keep = None if room.keep_table else find_body(ct).slices
+    body = None if room.keep_table else find_body(ct)
+    keep = None if body is None else body.slices
     energies = room.exposure.spectrum.energies_kev
     integrals = [project_ct(ct, projection, energy, keep=keep) for energy in energies]
     passing, fog = arriving([one.astype(np.float64) for one in integrals], room.exposure, projection.pixel_mm)
@@ -90,7 +93,8 @@ def take(ct: Volume, room: Room, rng: np.random.Generator) -> Taken:
     pixels = as_raw(signal) if room.style is Style.RAW else as_radiograph(signal, room.display)
     plane = SpacingPlane.DETECTOR if projection.beam is Beam.CONE else SpacingPlane.PATIENT
     shown = Radiograph(pixels, projection.pixel_mm, projection.view, "DRR", plane)
-    return Taken(shown, projection, signal, passing / np.maximum(passing + fog, np.finfo(float).tiny))
+    share = passing / np.maximum(passing + fog, np.finfo(float).tiny)
+    return Taken(shown, projection, signal, share, body.on_solid if body is not None else 0.0)
 
 
 def _require_numbers(ct: Volume) -> None:
@@ -141,6 +145,8 @@ def remarks(ct: Volume, taken: Taken) -> tuple[str, ...]:
     pixels = taken.projection.to_pixel(ct.geometry.corners_lps_mm())
     if (pixels < -1).any() or (pixels > np.array(taken.projection.shape_yx)).any():
         notes.append("the detector holds only a part of the CT's shadow")
+    if taken.on_solid > _TOUCHING:
+        notes.append("something solid touches the patient's back: a strip of the table or its cloth may be left")
     return tuple(notes)
 
 
@@ -148,3 +154,5 @@ _STACKED = {"L": "right to left", "R": "left to right", "P": "front to back", "A
 """By the letter that the slice axis grows to."""
 _TURNED_DEG = 10.0
 _CHEST_MM = 150.0
+_TOUCHING = 0.15
+"""Where a table lies clear of the back, `on_solid` is below .04 on two CTs; where its cloth touches it, .26 on one."""
