@@ -57,3 +57,12 @@ def test_truth_at_the_border_is_named():
 def test_a_threshold_that_takes_every_pixel_is_refused():
     with pytest.raises(MeasureError):
         Threshold(0.0, "stated")
+
+
+def test_training_patients_and_failed_cases_are_named():
+    assert alarms.training_cases_reported(["a", "b"], ["b", "c"])[0].evidence == ("b",)
+    assert not alarms.training_cases_reported(["a"], ["c"])
+    (raised,) = alarms.cases_failed(["x"], 4)
+    assert (raised.evidence, raised.is_note) == (("x",), False)
+    assert raised.says.startswith("1 of 4")
+    assert not alarms.cases_failed([], 4)

@@ -60,7 +60,7 @@ def dataset(folders):
     return folders
 
 
-def evaluate(folder, data="truth", pred="pred", out="out", split="all", **options):
+def evaluate(folder, data="truth", pred="pred", out="out", split=None, **options):
     wanted = TruthWanted(folder / data, split, pixel_mm=(1.0, 1.0) if data == "truth" else None)
     return run_evaluate(folder / pred, wanted, folder / out, EvaluateOptions(bootstraps=DRAWS, **options))
 
@@ -313,3 +313,15 @@ def test_the_human_yardstick_is_of_the_patients_that_were_judged(folders, monkey
         folders / "pred", TruthWanted(folders / "truth", "test"), folders / "out", EvaluateOptions(bootstraps=DRAWS)
     )
     assert asked == [{f"LIDC-IDRI-{n:04}" for n in range(1, 6)}]
+
+
+def test_a_data_set_wants_its_split_named_and_training_cases_ring(dataset):
+    with pytest.raises(InputError, match=r"train, validation, test, all.*none was chosen"):
+        evaluate(dataset, data="data")
+    every = evaluate(dataset, data="data", split="all").evaluation
+    (raised,) = [alarm for alarm in every.alarms if alarm.name == "training_cases_reported"]
+    assert raised.evidence == ("p0", "p1")
+    assert not raised.is_note
+    test = evaluate(dataset, data="data", split="test", out="test").evaluation
+    assert "training_cases_reported" not in [alarm.name for alarm in test.alarms]
+    assert evaluate(dataset, out="plain").evaluation.split == "all"

@@ -20,7 +20,7 @@ def evaluate(
     /,
     *,
     data: Path,
-    split: Literal["train", "validation", "test", "all"] = "all",
+    split: Literal["train", "validation", "test", "all"] | None = None,
     truth: str | None = None,
     threshold: float | None = None,
     threshold_from: Path | None = None,
@@ -58,7 +58,7 @@ def evaluate(
     data
         A data set (hilum prepare), or a plain folder of true masks named by key.
     split
-        Which part of the data set; a plain folder has only "all".
+        Which part of the data set is reported; needed where there are splits. A plain folder has only "all".
     truth
         Name of the true masks: union or consensus for DRR pairs.
     threshold

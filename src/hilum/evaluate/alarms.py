@@ -29,6 +29,13 @@ def patients_shared(splits: Mapping[str, Iterable[str]]) -> tuple[Alarm, ...]:
     return _alarm("patients_shared", "Patients stand in more than one split, so what is reported was learnt.", shared)
 
 
+def training_cases_reported(training: Iterable[str], reported: Iterable[str]) -> tuple[Alarm, ...]:
+    """Patients whose figures are reported stand in the training split: a model may have learnt them by heart."""
+    shared = sorted(set(training) & set(reported))
+    says = f"{len(shared)} reported patients are in the training split: what was learnt is reported."
+    return _alarm("training_cases_reported", says, shared)
+
+
 @dataclass(frozen=True)
 class ChosenOn:
     """On which cases a threshold was chosen.

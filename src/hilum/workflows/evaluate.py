@@ -270,6 +270,7 @@ def _raised(plan: _Plan, judged: Sequence[CaseOutcome]) -> tuple[Alarm, ...]:
     stray = stray_files(plan.folder, dict.fromkeys(keys)) if source.split == "all" else []
     return (
         *alarms.patients_shared(splits),
+        *alarms.training_cases_reported(splits.get("train", ()), reported),
         *alarms.threshold_on_reported(plan.chosen.threshold, plan.chosen.source, reported),
         *alarms.duplicates({case.key: case.content for case in source.cases}, "image"),
         *alarms.duplicates(predictions, "prediction"),

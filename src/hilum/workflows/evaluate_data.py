@@ -86,14 +86,14 @@ class TruthWanted:
 
     Attributes:
         data: a data set's folder (or its `dataset.json`), or a folder of masks.
-        split: "train", "validation", "test" or "all".
+        split: "train", "validation", "test" or "all"; None only where there are no splits.
         truth: name of the masks; None takes "union", or the only ones.
         patients: CSV with the columns key and patient, for a folder of masks.
         pixel_mm: row and column step, for a folder of 2D masks.
     """
 
     data: Path
-    split: str = ALL
+    split: str | None = None
     truth: str | None = None
     patients: Path | None = None
     pixel_mm: PixelMm | None = None
@@ -128,18 +128,16 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
 
 def _cases_of(content: Mapping[str, Any], index: Path, wanted: TruthWanted) -> TruthSource:
     splits = {name: list(content["splits"].get(name) or []) for name in SPLITS}
-    if wanted.split != ALL and not splits.get(wanted.split):
-        there = ", ".join([name for name, patients in splits.items() if patients] + [ALL])
-        raise InputError(f"the data set has no split {wanted.split!r}; it has {there}.", "Choose one with --split.")
+    split = _split(splits, wanted.split)
     truth = _truth_name(content["cases"], wanted.truth)
     every = [_case(record, index.parent, truth) for record in content["cases"]]
-    reported = [one for one in every if wanted.split == ALL or one.patient in set(splits[wanted.split])]
+    reported = [one for one in every if split == ALL or one.patient in set(splits[split])]
     learnable = set(splits["train"]) - {one.patient for one in reported}
     if not reported:
-        raise InputError(f"the split {wanted.split!r} has no case.", "Choose another with --split.")
+        raise InputError(f"the split {split!r} has no case.", "Choose another with --split.")
     return TruthSource(
         data=f"{content['kind']} {content['splits'].get('hash', '')[:8]}".strip(),
-        split=wanted.split,
+        split=split,
         split_hash=content["splits"].get("hash", ""),
         truth=truth,
         cases=tuple(reported),
@@ -149,6 +147,22 @@ def _cases_of(content: Mapping[str, Any], index: Path, wanted: TruthWanted) -> T
         is_lidc=all(one.patient.startswith("LIDC-IDRI-") for one in reported),
         hash=sha256_of(index),
     )
+
+
+def _split(splits: Mapping[str, Sequence[str]], wanted: str | None) -> str:
+    """Which part is reported; nobody reports training cases because he forgot to choose.
+
+    Raises:
+        InputError: there is no such split, or none was chosen of several.
+    """
+    there = [name for name, patients in splits.items() if patients]
+    if wanted is None and there:
+        listed = ", ".join([*there, ALL])
+        raise InputError(f"the data set has splits ({listed}), and none was chosen.", "Choose one with --split.")
+    if wanted is not None and wanted != ALL and wanted not in there:
+        listed = ", ".join([*there, ALL])
+        raise InputError(f"the data set has no split {wanted!r}; it has {listed}.", "Choose one with --split.")
+    return wanted or ALL
 
 
 def _truth_name(records: Sequence[Mapping[str, Any]], wanted: str | None) -> str:
@@ -180,7 +194,7 @@ def _case(record: Mapping[str, Any], folder: Path, truth: str) -> CaseSource:
 
 def _of_folder(wanted: TruthWanted) -> TruthSource:
     """A folder of masks named by key: one split, "all"."""
-    if wanted.split != ALL:
+    if wanted.split not in (None, ALL):
         raise InputError(f"{wanted.data} is a plain folder: it has no split {wanted.split!r}.", "Take --split all.")
     named = {key_of(path): path for path in sorted(wanted.data.iterdir()) if key_of(path)}
     if not named:
