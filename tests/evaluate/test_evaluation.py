@@ -137,3 +137,35 @@ def test_false_positives_are_counted_an_image():
     found = judged([pair(two, EMPTY, key="a", patient="a"), pair(disc(), disc(), key="b", patient="b")])
     assert found.figures["false_positives_per_image"].value == 1
     assert found.by_size[0].figures["false_positives_per_image"].value == 1
+
+
+def test_swapped_classes_are_no_success():
+    one, two = disc(centre=(16, 16)), disc(centre=(44, 44))
+    truth = one + 2 * two.astype(np.uint8)
+    swapped = 2 * one.astype(np.uint8) + two
+    pairs = [pair(swapped, truth, key=str(n), patient=str(n)) for n in range(3)]
+    found = judged(pairs, JudgeRule({1: "lung", 2: "covid"}))
+    for name in ("dice_mean", "dice_pooled", "iou_mean", "iou_pooled", "recall_pooled", "lesion_sensitivity"):
+        assert found.figures[name].value == 0
+    assert found.figures["hd95_mm"].value > 10
+    assert found.figures["foreground_dice_mean"].value == found.figures["foreground_dice_pooled"].value == 1
+    assert found.figures["foreground_hd95_mm"].value == 0
+
+
+def test_the_headline_is_the_mean_over_the_classes_that_are_there():
+    lung, covid = disc(radius=12), disc(centre=(8, 8), radius=4)
+    both = lung + 2 * covid.astype(np.uint8)
+    rule = JudgeRule({1: "lung", 2: "covid", 3: "other"})
+    found = judged([pair(lung, both, key="a", patient="a"), pair(lung, lung, key="b", patient="b")], rule)
+    assert found.figures["dice_mean"].value == pytest.approx((0.5 + 1) / 2)
+    assert found.figures["dice_pooled"].value == pytest.approx(0.5)
+    assert [row.values["classes_in_truth"] for row in found.cases] == [2, 1]
+    by_name = {group.name: group.figures for group in found.by_class}
+    assert (by_name["lung"]["dice_mean"].n, by_name["covid"]["dice_mean"].n, by_name["other"]["dice_mean"].n) == (
+        2,
+        1,
+        0,
+    )
+    assert by_name["lung"]["hd95_mm"].value == 0
+    assert by_name["lung"]["nsd_2mm"].value == 1
+    assert by_name["covid"]["area_error_mm2"].value == -covid.sum() / 2

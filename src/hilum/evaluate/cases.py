@@ -48,6 +48,10 @@ OVERLAPS: Mapping[str, Ratio] = {
 SURFACES = ("hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm", "nsd_2mm")
 
 
+FOREGROUND = "foreground_"
+"""Before the names of figures that take any class together, where several are declared."""
+
+
 @dataclass(frozen=True, eq=False)
 class TrueNodule:
     """A nodule that readers outlined, on the case's pixels.
@@ -142,7 +146,7 @@ class CaseResult:
         row: its figures.
         counts: pixels, foreground against background.
         by_class: pixels of each class.
-        lesions: connected components of the truth.
+        lesions: connected components of the truth; of several classes, those of each.
         nodules: the readers' nodules, where they are known.
         false_mm: sizes of the false predictions; NaN without millimetres.
         matches: predicted with true components, for curves.
@@ -173,6 +177,10 @@ class CaseResult:
 def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
     """Every figure of one case.
 
+    With two classes or more a figure is the mean over classes, those that it is undefined for left out; each class has
+    its own as `dice_lung`, and what any class against background gives is `foreground_dice`. A lesion is then a
+    component of one class, found by a prediction of that class.
+
     Raises:
         GeometryError: prediction and truth differ in shape.
         InputError: a label was not declared.
@@ -180,15 +188,13 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
     by_class = class_counts(pair.pred, pair.truth, list(rule.labels))
     pred, truth = pair.pred > 0, pair.truth > 0
     counts = confusion(pred, truth)
-    predicted, true = components(pred), components(truth)
-    matches = match_components(predicted, true, rule.match)
+    labels = list(rule.labels) if len(rule.labels) > 1 else [None]
+    parts = [_part(pair, label, rule) for label in labels]
+    matches = _joined([part.matches for part in parts])
     scores = None if pair.probability is None else case_scores(pair.probability, truth, pred, pair.spacing_mm)
     values = {
         **_sizes(counts),
-        **_overlaps(counts),
-        **_class_values(by_class, rule),
-        **_volumes(counts, pair),
-        **(_surfaces(pred, truth, pair.spacing_mm) if rule.with_surfaces else {}),
+        **_figures(pair, by_class, counts, rule),
         **_lesion_values(matches),
         **({} if scores is None else scores.values),
     }
@@ -196,15 +202,81 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
         row=CaseRow(pair.key, pair.patient, values),
         counts=counts,
         by_class=by_class,
-        lesions=_lesions(true, matches, pred, pair.spacing_mm),
+        lesions=tuple(lesion for part in parts for lesion in part.lesions),
         nodules=tuple(_nodule(one, pred) for one in pair.nodules if one.silhouette.any()),
-        false_mm=tuple(_diameters(predicted, pair.spacing_mm)[matches.is_false].tolist()),
+        false_mm=tuple(size for part in parts for size in part.false_mm),
         matches=matches,
-        candidate_scores=_candidate_scores(predicted, pair.probability),
+        candidate_scores=np.concatenate([part.scores for part in parts]),
         scores=scores,
         touches_border=_touches_border(truth),
         is_constant=_is_constant(pair),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Lesions of one class."""
+
+    matches: Matches
+    lesions: tuple[Lesion, ...]
+    false_mm: tuple[float, ...]
+    scores: Floats
+
+
+def _part(pair: Pair, label: int | None, rule: JudgeRule) -> _Part:
+    """Lesions of a class; None takes whatever is not background."""
+    pred, truth = (array > 0 if label is None else array == label for array in (pair.pred, pair.truth))
+    predicted, true = components(pred), components(truth)
+    matches = match_components(predicted, true, rule.match)
+    return _Part(
+        matches,
+        _lesions(true, matches, pred, pair.spacing_mm),
+        tuple(_diameters(predicted, pair.spacing_mm)[matches.is_false].tolist()),
+        _candidate_scores(predicted, pair.probability),
+    )
+
+
+def _joined(parts: Sequence[Matches]) -> Matches:
+    """The lesions and predictions of several classes in one list each."""
+    shapes = np.array([part.marks.shape for part in parts])
+    marks = np.zeros(shapes.sum(axis=0), dtype=bool)
+    starts = shapes.cumsum(axis=0) - shapes
+    for part, (row, column), (rows, columns) in zip(parts, starts, shapes, strict=True):
+        marks[row : row + rows, column : column + columns] = part.marks
+    found_by = [np.where(part.is_found, part.found_by + row, -1) for part, (row, _) in zip(parts, starts, strict=True)]
+    return Matches(np.concatenate(found_by), np.concatenate([part.is_false for part in parts]), marks)
+
+
+def _figures(pair: Pair, by_class: Mapping[int, Counts], counts: Counts, rule: JudgeRule) -> dict[str, float]:
+    """Overlap, size and surface of one class; of several their mean, theirs, and those of the foreground."""
+    foreground = _figures_of(pair, pair.pred > 0, pair.truth > 0, counts, rule)
+    if len(by_class) < 2:
+        return foreground
+    own = {
+        rule.labels[label]: _figures_of(pair, pair.pred == label, pair.truth == label, one, rule)
+        for label, one in by_class.items()
+    }
+    mean = {name: _mean_of_known([one[name] for one in own.values()]) for name in foreground}
+    return {
+        **mean,
+        "false_positive_on_empty": foreground["false_positive_on_empty"],
+        "classes_in_truth": float(sum(one.tp + one.fn > 0 for one in by_class.values())),
+        **{f"{name}_{label}": value for label, one in own.items() for name, value in one.items()},
+        **{f"{FOREGROUND}{name}": foreground[name] for name in foreground if name != "false_positive_on_empty"},
+    }
+
+
+def _mean_of_known(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def _figures_of(pair: Pair, pred: Selection, truth: Selection, counts: Counts, rule: JudgeRule) -> dict[str, float]:
+    return {
+        **_overlaps(counts),
+        **_volumes(counts, pair),
+        **(_surfaces(pred, truth, pair.spacing_mm) if rule.with_surfaces else {}),
+    }
 
 
 def _sizes(counts: Counts) -> dict[str, float]:
@@ -225,18 +297,6 @@ def _overlaps(counts: Counts) -> dict[str, float]:
     if is_empty:
         found |= dict.fromkeys(("dice", "iou", "precision", "recall"), math.nan)
     return {**found, "false_positive_on_empty": float(counts.fp > 0) if is_empty else math.nan}
-
-
-def _class_values(by_class: Mapping[int, Counts], rule: JudgeRule) -> dict[str, float]:
-    """Dice and IoU of each class where the truth has it; nothing when there is one class only."""
-    if len(by_class) < 2:
-        return {}
-    values = {}
-    for label, counts in by_class.items():
-        is_there = counts.tp + counts.fn > 0
-        for name in ("dice", "iou"):
-            values[f"{name}_{rule.labels[label]}"] = OVERLAPS[name](counts) if is_there else math.nan
-    return values
 
 
 def _volumes(counts: Counts, pair: Pair) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -149,7 +149,7 @@ def compare_evaluations(
     draw = resample_patients(patients, np.random.default_rng(seed), samples)
     pooled = [_pooled(name, pair, rows, draw) for name in POOLED for pair in pairs]
     return EvaluationsCompared(
-        models, len(keys), len(set(patients)), tuple(versus), tuple(pooled), _alarms(tables, keys)
+        models, len(keys), len(set(patients)), tuple(versus), tuple(pooled), (*_alarms(tables, keys), *_carried(models))
     )
 
 
@@ -197,7 +197,18 @@ def _pooled(name: str, pair: tuple[str, str], rows: Mapping[str, Sequence[CaseRo
     def difference(sums: Floats) -> Floats:
         return np.asarray(ratio.of_sums(sums[..., 4:]) - ratio.of_sums(sums[..., :4]))
 
+    if "foreground_dice" in rows[pair[0]][0].values:  # the counts are of any class together
+        name = f"foreground_{name}"
     return PooledVersus(*pair, pooled_figure(name, np.concatenate([first, second], axis=1), difference, draw))
+
+
+def _carried(models: Mapping[str, Evaluation]) -> list[Alarm]:
+    """What was doubtful of a model before it was compared stays so."""
+    return [
+        replace(alarm, says=f"{name}: {alarm.says}", evidence=tuple(f"{name}: {one}" for one in alarm.evidence))
+        for name, model in models.items()
+        for alarm in model.alarms
+    ]
 
 
 def _alarms(tables: Mapping[str, Mapping[str, CaseRow]], keys: Sequence[str]) -> tuple[Alarm, ...]:

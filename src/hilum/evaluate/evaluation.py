@@ -12,12 +12,12 @@ from hilum.core.geometry import Floats
 from hilum.datasets.drr_pairs import SIZE_BANDS_MM, size_band
 from hilum.evaluate import alarms
 from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure, resample_patients
-from hilum.evaluate.cases import OVERLAPS, CaseResult, JudgeRule, Lesion
+from hilum.evaluate.cases import FOREGROUND, OVERLAPS, SURFACES, CaseResult, JudgeRule, Lesion
 from hilum.evaluate.scores import pooled_score_figures
-from hilum.metrics.overlap import Counts, Ratio
+from hilum.metrics.overlap import Counts, Ratio, share
 
-SURFACE_MEANS = ("hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm", "nsd_2mm")
 OTHER_MEANS = ("area_error_mm2", "volume_error_mm3", "volume_error_percent")
+CLASS_MEANS = ("hd95_mm", "nsd_2mm", *OTHER_MEANS)
 SCORE_MEANS = ("roc_auc", "average_precision", "ece", "ace")
 """Means over cases; `ece` without "mean" is that of all pixels together."""
 
@@ -89,8 +89,9 @@ def resamples_of(cases: Sequence[CaseResult], samples: int, seed: int) -> Resamp
 def all_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Figure]:
     """Figures over all cases, by name."""
     found = [*_overlap_figures(cases, draw), *_lesion_figures(cases, draw)]
-    found += [_mean(cases, draw, name, name) for name in SURFACE_MEANS]
-    found += [_mean(cases, draw, name, name) for name in OTHER_MEANS if _any_has(cases, name)]
+    found += [_mean(cases, draw, name, name) for name in SURFACES]
+    apart = [f"{FOREGROUND}{name}" for name in (*SURFACES, *OTHER_MEANS)]
+    found += [_mean(cases, draw, name, name) for name in (*OTHER_MEANS, *apart) if _any_has(cases, name)]
     found += [_mean(cases, draw, f"{name}_mean", name) for name in SCORE_MEANS if _any_has(cases, name)]
     scored = [case.scores for case in cases]
     if cases and all(one is not None for one in scored):
@@ -122,13 +123,43 @@ def _mean_of(name: str, values: Floats, draw: Resamples) -> Figure:
 
 
 def _overlap_figures(cases: Sequence[CaseResult], draw: Resamples) -> list[Figure]:
-    counts = _table([case.counts for case in cases])
+    by_class = np.stack([_table(list(case.by_class.values())) for case in cases]) if cases else np.zeros((0, 1, 4))
+    several = by_class.shape[1] > 1
+    tables = (
+        {"": by_class, FOREGROUND: _table([case.counts for case in cases])[:, None]}
+        if several
+        else {"": _table([case.counts for case in cases])[:, None]}
+    )
     found = []
-    for name, ratio in OVERLAPS.items():
-        found.append(_mean(cases, draw, f"{name}_mean", name))
-        found.append(_pooled(f"{name}_pooled", counts, ratio, draw))
+    for before, table in tables.items():
+        for name, ratio in OVERLAPS.items():
+            found.append(_mean(cases, draw, f"{before}{name}_mean", f"{before}{name}"))
+            found.append(_pooled_classes(f"{before}{name}_pooled", table, ratio, draw))
     found.append(_mean(cases, draw, "empty_false_positive_rate", "false_positive_on_empty"))
     return found
+
+
+def _pooled_classes(name: str, counts: Floats, ratio: Ratio, draw: Resamples) -> Figure:
+    """The mean over classes of each one's pooled figure; a class that no case has is left out.
+
+    Args:
+        name: of the figure.
+        counts: [cases, classes, 4].
+        ratio: the figure.
+        draw: of patients.
+    """
+    classes = counts.shape[1]
+    if classes == 1:
+        return _pooled(name, counts[:, 0], ratio, draw)
+
+    def mean(sums: Floats) -> Floats:
+        split = sums.reshape(*sums.shape[:-1], classes, 4)
+        values = ratio.of_sums(split)
+        is_known = ~np.isnan(values) & (split[..., 0] + split[..., 2] > 0)
+        total, known = np.where(is_known, values, 0).sum(axis=-1), is_known.sum(axis=-1)
+        return share(np.asarray(total), np.asarray(known))
+
+    return pooled_figure(name, counts.reshape(len(counts), -1), mean, draw)
 
 
 def _table(counts: Sequence[Counts]) -> Floats:
@@ -164,6 +195,7 @@ def _by_class(cases: Sequence[CaseResult], rule: JudgeRule, draw: Resamples) -> 
         figures = [
             *(replace(_pooled(f"{one}_pooled", counts, ratio, draw), n=has) for one, ratio in OVERLAPS.items()),
             *(_mean(cases, draw, f"{one}_mean", f"{one}_{name}") for one in ("dice", "iou")),
+            *(_mean(cases, draw, one, f"{one}_{name}") for one in CLASS_MEANS if _any_has(cases, f"{one}_{name}")),
             *_image_level(counts, draw),
         ]
         groups.append(Group(name, {figure.name: figure for figure in figures}))
@@ -253,7 +285,7 @@ def _alarms(cases: Sequence[CaseResult], about: Judged, found: Evaluation) -> tu
 
 def _expected(found: Evaluation) -> list[Figure]:
     """Figures whose absence a reader should know of: distances, and calibration of probabilities."""
-    names = [*SURFACE_MEANS, *(() if math.isnan(found.threshold.value) else ("ece",))]
+    names = [*SURFACES, *(() if math.isnan(found.threshold.value) else ("ece",))]
     return [found.figures[name] for name in names]
 
 

@@ -37,7 +37,8 @@ def _alarms(found: Evaluation) -> str:
 
 def _rivals(found: Evaluation) -> str:
     """Not to beat a trivial rival is the first thing to say of a result."""
-    dice = _figure(found, "dice_mean")
+    name = "foreground_dice_mean" if "foreground_dice_mean" in found.figures else "dice_mean"
+    dice = _figure(found, name)  # rivals know no classes
     beaten_by = [
         f"{rival.name} ({rival.figures['dice_mean'].value:.3f})"
         for rival in found.rivals

@@ -101,7 +101,7 @@ def evaluation_page(found: Evaluation, report: EvaluationReport) -> Page:
     """The page."""
     sections = [
         _summary(found, report),
-        *_alarm_sections(found.alarms),
+        *alarm_sections(found.alarms),
         _training(report),
         _evaluation(found),
         Section("Curves and distributions", pictures=report.curves),
@@ -141,7 +141,7 @@ def _summary(found: Evaluation, report: EvaluationReport) -> Section:
     if found.n_failed:
         said.insert(0, f"{cases_words(found)}: the figures are of these only, and no judgement on all of them.")
     if found.by_class:
-        said.append("Here any class counts against background; each class for itself stands below.")
+        said.append("Figures are means over classes; each class, and all together (foreground), stand below.")
     if report.yardstick is not None:
         said.append(f"The human yardstick: {with_interval(report.yardstick)}. {report.yardstick_words}")
     rows = [
@@ -154,7 +154,8 @@ def _summary(found: Evaluation, report: EvaluationReport) -> Section:
 
 
 def _rival_table(found: Evaluation) -> Table:
-    everyone = [Group("this", found.figures), *found.rivals]
+    foreground = {name: found.figures.get(f"foreground_{name}", one) for name, one in found.figures.items()}
+    everyone = [Group("this, any class" if found.by_class else "this", foreground), *found.rivals]
     rows = [
         [group.name, *(with_interval(group.figures[name]) for name in _RIVAL_FIGURES if name in group.figures)]
         for group in everyone
@@ -166,7 +167,8 @@ def _rival_table(found: Evaluation) -> Table:
     return Table(("", "Dice, mean", "Dice, pooled", "lesions found", "false positives"), rows, caption)
 
 
-def _alarm_sections(alarms: Sequence[Alarm]) -> list[Section]:
+def alarm_sections(alarms: Sequence[Alarm]) -> list[Section]:
+    """Alarms and notes with their evidence."""
     raised = [alarm for alarm in alarms if not alarm.is_note]
     noted = [alarm for alarm in alarms if alarm.is_note]
     if not alarms:
@@ -193,7 +195,7 @@ def _training(report: EvaluationReport) -> Section:
 def _evaluation(found: Evaluation) -> Section:
     every = Table(
         ("", "value (95 % interval)", "n"),
-        [[WORDS.get(name, name), with_interval(figure), _count(figure)] for name, figure in found.figures.items()],
+        [[_words(name), with_interval(figure), _count(figure)] for name, figure in found.figures.items()],
         "All figures. n: cases (lesions for “lesions found”) that have the figure; the others are undefined, not 0. "
         "A missed lesion has no surface distance, so distances are of cases with a prediction only.",
     )
@@ -261,6 +263,12 @@ def with_interval(figure: Figure) -> str:
         return value
     joint = "–" if figure.low >= 0 else " to "
     return f"{value} ({figure.low:.{digits}f}{joint}{figure.high:.{digits}f})".replace("-", "−")
+
+
+def _words(name: str) -> str:
+    """What a figure is called; of any class together, with a word before."""
+    any_class = name.removeprefix("foreground_")
+    return WORDS.get(name, name) if any_class == name else f"any class: {WORDS.get(any_class, any_class)}"
 
 
 def _count(figure: Figure) -> str:
