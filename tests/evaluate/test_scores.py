@@ -41,7 +41,7 @@ def test_ranking_doesn_t_change_when_all_scores_are_scaled(factor):
 
 def test_scores_near_one_are_ranked_too():
     some = cases()
-    near_one = pooled([(1 - 1e-4 * (1 - probability), mask) for probability, mask in some])
+    near_one = pooled([(p / (p + (1 - p) * 1e-5), mask) for p, mask in some])  # all odds × 100,000
     assert near_one["roc_auc_pooled"].value == pytest.approx(pooled(some)["roc_auc_pooled"].value, abs=0.002)
 
 

@@ -26,7 +26,8 @@ from hilum.metrics.probability import (
     ScoreCounts,
     average_precision,
     average_precision_of_sums,
-    count_on_levels,
+    count_scores,
+    require_probabilities,
     roc_auc,
     roc_auc_of_sums,
 )
@@ -34,8 +35,12 @@ from hilum.metrics.probability import (
 SCAN = np.arange(1, 100) / 100
 """Thresholds at which every case is counted."""
 
-_LEVELS = 1000
-"""Levels on which scores are pooled: few enough for a thousand resamples; equal levels count as tied."""
+_LEVELS = np.union1d(np.arange(1001) / 1000, 1 / (1 + np.exp(-np.linspace(-30, 17, 2351))))
+"""Levels on which scores are pooled: few enough for a thousand resamples; scores between two count as tied.
+
+Steps of .001, and of .02 in log-odds, whichever are finer: small probabilities differ by ratios, and a model whose
+scores are all a thousand times too low ranks pixels as well as before.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +49,7 @@ class CaseScores:
 
     Attributes:
         values: figures of this case by name; NaN where a class is absent or nothing is near.
-        counts: pixels by probability on `_LEVELS`, for pooling.
+        counts: pixels by the highest of `_LEVELS` that their probability reaches, for pooling.
         scan: [thresholds, 4] tp, fp, fn, tn at each of `SCAN`.
         reliability: bins of equal width inside the calibration region.
     """
@@ -66,7 +71,8 @@ def case_scores(
         pred: the prediction at its threshold; calibration is looked at around truth and prediction.
         spacing_mm: step along each axis; None counts the region in pixels.
     """
-    fine = count_on_levels(probability, truth)
+    require_probabilities(probability, truth)
+    fine = count_scores(probability, truth)
     spacing = [1.0] * truth.ndim if spacing_mm is None else spacing_mm
     region = calibration_region(pred, truth, spacing, REGION_PX if spacing_mm is None else REGION_MM)
     near, there = probability[region], truth[region]
@@ -77,12 +83,12 @@ def case_scores(
 
 
 def _coarse(fine: ScoreCounts) -> ScoreCounts:
-    level = np.rint(fine.score * _LEVELS).astype(np.intp)
+    level = np.searchsorted(_LEVELS, fine.score, side="right") - 1
     positives, negatives = (
-        np.bincount(level, weights=part, minlength=_LEVELS + 1).astype(np.float64)
+        np.bincount(level, weights=part, minlength=len(_LEVELS)).astype(np.float64)
         for part in (fine.positives, fine.negatives)
     )
-    return ScoreCounts(np.arange(_LEVELS + 1) / _LEVELS, positives, negatives)
+    return ScoreCounts(_LEVELS, positives, negatives)
 
 
 def _scan(fine: ScoreCounts) -> Floats:
