@@ -169,3 +169,16 @@ def test_the_headline_is_the_mean_over_the_classes_that_are_there():
     assert by_name["lung"]["hd95_mm"].value == 0
     assert by_name["lung"]["nsd_2mm"].value == 1
     assert by_name["covid"]["area_error_mm2"].value == -covid.sum() / 2
+
+
+def test_each_lesion_has_the_dice_of_what_meets_it():
+    small, large = disc(centre=(12, 12), radius=3), disc(centre=(44, 44), radius=9)
+    near, far = disc(centre=(44, 47), radius=9), disc(centre=(12, 44), radius=4)
+    nodules = (TrueNodule("1", small, 1, 6.0), TrueNodule("2", large, 4, 18.0))
+    found = judged([pair(near | far, small | large, nodules=nodules)])
+    expected = f1_score(large.ravel(), near.ravel())
+    assert [group.figures["lesion_dice"].value for group in found.by_readers] == pytest.approx([0, expected])
+    sizes = {group.name: group.figures["lesion_dice"] for group in found.by_size}
+    assert (sizes["< 8 mm"].value, sizes["≥ 15 mm"].value) == pytest.approx((0, expected))
+    assert sizes["≥ 15 mm"].n == 1
+    assert found.figures["lesion_dice"].value == pytest.approx(expected / 2)

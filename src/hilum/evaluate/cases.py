@@ -15,7 +15,7 @@ from hilum.core.evaluation import CaseRow
 from hilum.core.geometry import Floats
 from hilum.core.mask import Labels, Selection
 from hilum.evaluate.scores import CaseScores, case_scores
-from hilum.metrics.lesions import Components, Matches, MatchRule, components, match_components
+from hilum.metrics.lesions import Components, Matches, MatchRule, components, intersections, match_components
 from hilum.metrics.overlap import (
     Counts,
     Ratio,
@@ -125,6 +125,7 @@ class Lesion:
         size_mm: equivalent diameter; NaN without millimetres.
         is_found: whether the prediction hit it.
         covered: share of its pixels that were predicted.
+        dice: with all predicted components that meet it; 0 when none does.
         place: centre as shares of the image's height and width, (row, column).
         readers: of a nodule; 0 for a component of the truth.
         visibility: of a nodule; NaN when nobody knows.
@@ -133,6 +134,7 @@ class Lesion:
     size_mm: float
     is_found: bool
     covered: float
+    dice: float
     place: tuple[float, float]
     readers: int = 0
     visibility: float = math.nan
@@ -203,7 +205,7 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
         counts=counts,
         by_class=by_class,
         lesions=tuple(lesion for part in parts for lesion in part.lesions),
-        nodules=tuple(_nodule(one, pred) for one in pair.nodules if one.silhouette.any()),
+        nodules=_nodules(pair),
         false_mm=tuple(size for part in parts for size in part.false_mm),
         matches=matches,
         candidate_scores=np.concatenate([part.scores for part in parts]),
@@ -230,7 +232,7 @@ def _part(pair: Pair, label: int | None, rule: JudgeRule) -> _Part:
     matches = match_components(predicted, true, rule.match)
     return _Part(
         matches,
-        _lesions(true, matches, pred, pair.spacing_mm),
+        _lesions(predicted, true, matches, pair.spacing_mm),
         tuple(_diameters(predicted, pair.spacing_mm)[matches.is_false].tolist()),
         _candidate_scores(predicted, pair.probability),
     )
@@ -334,24 +336,36 @@ def _diameters(parts: Components, spacing_mm: Sequence[float] | None) -> Floats:
 
 
 def _lesions(
-    true: Components, matches: Matches, pred: Selection, spacing_mm: Sequence[float] | None
+    predicted: Components, true: Components, matches: Matches, spacing_mm: Sequence[float] | None
 ) -> tuple[Lesion, ...]:
-    covered = np.bincount(true.labels[pred], minlength=true.count + 1)[1:] / true.sizes
+    common = intersections(predicted, true)
+    inside = common.sum(axis=0)
+    dice = 2 * inside / (true.sizes + (common > 0).T @ predicted.sizes)
     shape = np.array(true.labels.shape)
     places = (true.centroids + 0.5)[:, -2:] / shape[-2:]
     sizes = _diameters(true, spacing_mm)
+    columns = (sizes, matches.is_found, inside / true.sizes, dice, places)
     return tuple(
-        Lesion(float(size), bool(found), float(share), (float(place[0]), float(place[1])))
-        for size, found, share, place in zip(sizes, matches.is_found, covered, places, strict=True)
+        Lesion(float(size), bool(found), float(share), float(agrees), (float(place[0]), float(place[1])))
+        for size, found, share, agrees, place in zip(*columns, strict=True)
     )
 
 
-def _nodule(nodule: TrueNodule, pred: Selection) -> Lesion:
+def _nodules(pair: Pair) -> tuple[Lesion, ...]:
+    seen = [one for one in pair.nodules if one.silhouette.any()]
+    predicted = components(pair.pred > 0) if seen else None
+    return () if predicted is None else tuple(_nodule(one, predicted) for one in seen)
+
+
+def _nodule(nodule: TrueNodule, predicted: Components) -> Lesion:
     """A nodule is found when any pixel of its silhouette was predicted: the rule of lesions, asked of one nodule."""
     here = np.argwhere(nodule.silhouette)
-    covered = float(pred[nodule.silhouette].mean())
-    row, column = (here.mean(axis=0) + 0.5)[-2:] / np.array(pred.shape)[-2:]
-    return Lesion(nodule.size_mm, covered > 0, covered, (float(row), float(column)), nodule.readers, nodule.visibility)
+    met = predicted.labels[nodule.silhouette]
+    inside = int(np.count_nonzero(met))
+    dice = 2 * inside / (len(here) + int(predicted.sizes[np.unique(met[met > 0]) - 1].sum()))
+    row, column = (here.mean(axis=0) + 0.5)[-2:] / np.array(predicted.labels.shape)[-2:]
+    place, covered = (float(row), float(column)), inside / len(here)
+    return Lesion(nodule.size_mm, inside > 0, covered, dice, place, nodule.readers, nodule.visibility)
 
 
 def _candidate_scores(predicted: Components, probability: Floats | None) -> Floats:

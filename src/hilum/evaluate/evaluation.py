@@ -173,8 +173,10 @@ def _pooled(name: str, counts: Floats, ratio: Ratio, draw: Resamples) -> Figure:
 def _lesion_figures(cases: Sequence[CaseResult], draw: Resamples) -> list[Figure]:
     lesions, found, false = (_values(cases, name) for name in ("lesions", "lesions_found", "false_positives"))
     sensitivity = pooled_figure("lesion_sensitivity", np.stack([found, lesions], axis=1), _share, draw)
+    dice = np.array([sum(one.dice for one in case.lesions) for case in cases])
     return [
         replace(sensitivity, n=int(lesions.sum())),
+        replace(pooled_figure("lesion_dice", np.stack([dice, lesions], axis=1), _share, draw), n=int(lesions.sum())),
         _mean_of("false_positives_per_image", false, draw),
     ]
 
@@ -233,14 +235,16 @@ def _band(size_mm: float) -> str:
 
 
 def _found_figures(lesions: Sequence[Sequence[Lesion]], draw: Resamples) -> list[Figure]:
-    """Sensitivity, and how much of each lesion was predicted, of some lesions of each case."""
+    """Sensitivity, how much of each lesion was predicted, and its Dice, of some lesions of each case."""
     n = sum(len(some) for some in lesions)
-    sums = [[sum(one.is_found for one in some), sum(one.covered for one in some), len(some)] for some in lesions]
-    table = np.array(sums, dtype=np.float64).reshape(-1, 3)
-    return [
-        replace(pooled_figure("lesion_sensitivity", table[:, [0, 2]], _share, draw), n=n),
-        replace(pooled_figure("lesion_covered", table[:, [1, 2]], _share, draw), n=n),
-    ]
+    of_each = {
+        "lesion_sensitivity": [sum(one.is_found for one in some) for some in lesions],
+        "lesion_covered": [sum(one.covered for one in some) for some in lesions],
+        "lesion_dice": [sum(one.dice for one in some) for some in lesions],
+    }
+    numbers = [len(some) for some in lesions]
+    tables = {name: np.array([sums, numbers], dtype=np.float64).T for name, sums in of_each.items()}
+    return [replace(pooled_figure(name, table, _share, draw), n=n) for name, table in tables.items()]
 
 
 def _by_nodule(
