@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hilum.core import InputError
+from hilum.core.evaluation import Alarm
 from hilum.evaluate.comparison import compare_evaluations
 from tests.evaluate.judged import disc, judged, pair
 
@@ -45,7 +46,16 @@ def test_cases_that_one_model_lacks_raise_an_alarm():
     full, part = model(3), model(6, 5)
     found = compare_evaluations({"full": full, "part": part}, samples=50)
     assert found.cases == 5
-    assert [(alarm.name, alarm.evidence) for alarm in found.alarms] == [("cases_left_out", ("full: 3",))]
+    raised = [alarm for alarm in found.alarms if not alarm.is_note]
+    assert [(alarm.name, alarm.evidence) for alarm in raised] == [("cases_left_out", ("full: 3",))]
+
+
+def test_a_models_own_alarms_are_carried_with_its_name():
+    doubtful = replace(model(6), alarms=(Alarm("threshold_on_reported", "The figures flatter.", ("p1",)),))
+    found = compare_evaluations({"a": model(3, 8), "b": doubtful}, samples=50)
+    carried = next(alarm for alarm in found.alarms if alarm.name == "threshold_on_reported")
+    assert (carried.says, carried.evidence) == ("b: The figures flatter.", ("b: p1",))
+    assert not carried.is_note
 
 
 def test_another_truth_is_refused():

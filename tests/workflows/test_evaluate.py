@@ -325,3 +325,17 @@ def test_a_data_set_wants_its_split_named_and_training_cases_ring(dataset):
     test = evaluate(dataset, data="data", split="test", out="test").evaluation
     assert "training_cases_reported" not in [alarm.name for alarm in test.alarms]
     assert evaluate(dataset, out="plain").evaluation.split == "all"
+
+
+def test_compare_carries_what_was_doubtful_of_each_model(folders, capsys):
+    evaluate(folders, out="a")
+    (folders / "pred" / "case0.png").unlink()
+    evaluate(folders, out="b")
+    command = ["compare", str(folders / "cmp"), f"all={folders / 'a'}", f"some={folders / 'b'}"]
+    for _ in range(2):
+        assert main(command) == 0
+        assert "alarm: some: 1 of 6 cases could not be judged" in capsys.readouterr().err
+    content = json.loads((folders / "cmp" / "comparison.json").read_text())
+    carried = next(one for one in content["alarms"] if one["name"] == "cases_failed")
+    assert carried["evidence"] == ["some: case0"]
+    assert "Alarm, cases_failed: some:" in (folders / "cmp" / "report.html").read_text()

@@ -1,5 +1,6 @@
 """`hilum compare`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,8 @@ def compare(
     run = run_compare(_named(evaluations), out, seed=seed, force=force)
     for verdict in run.verdicts:
         print(verdict)
+    for alarm in run.alarms:
+        print(f"hilum: {'note' if alarm.is_note else 'alarm'}: {alarm.says} ({len(alarm.evidence)})", file=sys.stderr)
     print(f"{'Already there' if run.was_done else 'Done'}: {run.folder / 'report.html'}")
     return 0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hilum.core.evaluation import Alarm
 from hilum.core.figures import Figure
-from hilum.report.evaluation import WORDS, with_interval
+from hilum.report.evaluation import WORDS, alarm_sections, with_interval
 from hilum.report.page import Page, Picture, Section, Table
 
 
@@ -63,7 +63,6 @@ class ComparisonReport:
 
 def comparison_page(report: ComparisonReport) -> Page:
     """The page."""
-    doubts = [f"Alarm, {one.name}: {one.says} Evidence: {'; '.join(one.evidence)}." for one in report.alarms]
     names = [WORDS.get(figure.name, figure.name) for figure in report.figures[0][1]]
     models = Table(
         ("", *names),
@@ -76,7 +75,8 @@ def comparison_page(report: ComparisonReport) -> Page:
         "All pixels together: an interval by bootstrap over patients, and no test.",
     )
     sections = [
-        Section("Summary", (*doubts, *report.verdicts), tables=[models]),
+        Section("Summary", report.verdicts, tables=[models]),
+        *alarm_sections(report.alarms),
         Section(
             "Case by case", (_RULE,), pictures=[_picture(report.pairs)], tables=[_pair_table(report.pairs), pooled]
         ),

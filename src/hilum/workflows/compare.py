@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hilum import __version__
 from hilum.core import InputError
-from hilum.core.evaluation import Evaluation
+from hilum.core.evaluation import Alarm, Evaluation
 from hilum.core.figures import Figure
 from hilum.evaluate.comparison import EvaluationsCompared, Versus, compare_evaluations
 from hilum.evaluate.statistics import ALPHA, PERMUTATIONS, POWER
@@ -14,7 +14,7 @@ from hilum.io import read_json, write_json
 from hilum.io.text_file import write_text
 from hilum.report.comparison import ComparisonReport, PairRow, comparison_page
 from hilum.report.page import render
-from hilum.workflows.evaluate_read import CASES, EVALUATION, read_evaluation
+from hilum.workflows.evaluate_read import CASES, EVALUATION, read_alarms, read_evaluation
 from hilum.workflows.output import Run, is_done, output_folder, sha256_of
 
 COMPARISON = "comparison.json"
@@ -26,10 +26,11 @@ _VERDICTS = ("dice", "lesion_sensitivity", "false_positives", "hd95_mm")
 
 @dataclass(frozen=True)
 class CompareRun:
-    """What a run left: its folder, verdicts for people, and whether it was there already."""
+    """What a run left: its folder, verdicts for people, alarms, and whether it was there already."""
 
     folder: Path
     verdicts: tuple[str, ...]
+    alarms: tuple[Alarm, ...]
     was_done: bool
 
 
@@ -56,13 +57,14 @@ def run_compare(evaluations: Mapping[str, Path], out: Path, *, seed: int = 0, fo
     }
     run = Run("compare", inputs, {"models": list(models), "seed": seed})
     if is_done(out, run) and not force:
-        return CompareRun(out, tuple(read_json(out / COMPARISON)["verdicts"]), was_done=True)
+        content = read_json(out / COMPARISON)
+        return CompareRun(out, tuple(content["verdicts"]), read_alarms(content["alarms"]), was_done=True)
     found = compare_evaluations(models, seed)
     verdicts = tuple(one.verdict for one in found.versus if one.figure in _VERDICTS)
     with output_folder(out, run, force=force) as folder:
         write_json(folder / COMPARISON, record(found, verdicts, seed))
         write_text(folder / "report.html", render(comparison_page(_report(found, verdicts, run))))
-    return CompareRun(out, verdicts, was_done=False)
+    return CompareRun(out, verdicts, found.alarms, was_done=False)
 
 
 def record(found: EvaluationsCompared, verdicts: tuple[str, ...], seed: int) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,13 @@ def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluatio
         figures=figures,
         cases=rows,
         n_failed=int(content.get("n_failed", 0)),
-        alarms=tuple(
-            Alarm(one["name"], one["says"], tuple(one["evidence"]), one["is_note"]) for one in content["alarms"]
-        ),
+        alarms=read_alarms(content["alarms"]),
     )
+
+
+def read_alarms(listed: Iterable[dict[str, Any]]) -> tuple[Alarm, ...]:
+    """Alarms as they stand in JSON."""
+    return tuple(Alarm(one["name"], one["says"], tuple(one["evidence"]), one["is_note"]) for one in listed)
 
 
 def _number(value: float | None) -> float:
