@@ -339,3 +339,32 @@ def test_compare_carries_what_was_doubtful_of_each_model(folders, capsys):
     carried = next(one for one in content["alarms"] if one["name"] == "cases_failed")
     assert carried["evidence"] == ["some: case0"]
     assert "Alarm, cases_failed: some:" in (folders / "cmp" / "report.html").read_text()
+
+
+def test_compare_refuses_other_masks_under_the_same_names(folders, capsys):
+    for n, key in enumerate(KEYS):
+        save(folders / "bytes" / "truth" / f"{key}.png", truth_of(n).astype(np.uint8))  # the same, written as 0 and 1
+        save(folders / "moved" / "truth" / f"{key}.png", png(np.roll(truth_of(n), 4, 0)))
+    evaluate(folders, out="a")
+    for other in ("bytes", "moved"):
+        evaluate(folders, data=f"{other}/truth", out=f"{other}/out")
+    assert main(["compare", str(folders / "same"), f"a={folders / 'a'}", f"b={folders / 'bytes' / 'out'}"]) == 0
+    assert main(["compare", str(folders / "cmp"), f"a={folders / 'a'}", f"b={folders / 'moved' / 'out'}"]) == 1
+    assert "different true masks" in capsys.readouterr().err
+    assert not (folders / "cmp").exists()
+
+
+def test_grey_edges_are_no_classes(folders):
+    soft = (255 * np.clip(np.roll(truth_of(3), 1, 0) * 0.4 + truth_of(3) * 0.6, 0, 1)).astype(np.uint8)
+    save(folders / "truth" / "case3.png", soft)
+    with pytest.raises(InputError, match=r"3 values besides 0 .*case3\.png.*nobody declared"):
+        evaluate(folders)
+    assert not (folders / "out").exists()
+
+
+def test_masks_written_in_two_ways_are_one_class_only_when_said(folders):
+    save(folders / "truth" / "case1.png", truth_of(1).astype(np.uint8))
+    with pytest.raises(InputError, match=r"some true masks have 1 and some 255 \(case1\.png, case0\.png\)") as raised:
+        evaluate(folders)
+    assert "--classes" in raised.value.remedy
+    assert not evaluate(folders, classes={1: "lesion"}).failures

@@ -92,6 +92,7 @@ class Evaluation:
         rivals: what trivial predictions reach on the same cases.
         cases: one row each.
         alarms: what a reviewer would ask about.
+        truth_hash: of the content of all true masks that were asked for; "" when unknown.
         n_failed: how many more cases were asked for and could not be judged.
     """
 
@@ -108,6 +109,7 @@ class Evaluation:
     rivals: tuple[Group, ...] = ()
     cases: tuple[CaseRow, ...] = ()
     alarms: tuple[Alarm, ...] = ()
+    truth_hash: str = ""
     n_failed: int = 0
 
     def __post_init__(self) -> None:

@@ -138,6 +138,7 @@ def compare_evaluations(
         InputError: fewer than two models, another truth or split, or no case in common.
     """
     _require_alike(models)
+    _require_same_masks(models)
     tables = {name: {row.key: row for row in model.cases} for name, model in models.items()}
     keys = sorted(set.intersection(*(set(table) for table in tables.values())))
     if not keys:
@@ -163,6 +164,17 @@ def _require_alike(models: Mapping[str, Evaluation]) -> None:
             raise InputError(
                 f"the evaluations differ in {what} ({names}).", "Evaluate all on the same split and truth."
             )
+
+
+def _require_same_masks(models: Mapping[str, Evaluation]) -> None:
+    """Names may be equal where masks are not; evaluations that don't know their masks' hash are taken at their word."""
+    hashes = {name: model.truth_hash for name, model in models.items() if model.truth_hash}
+    if len(set(hashes.values())) > 1:
+        shown = ", ".join(f"{name}: {found[:8]}" for name, found in hashes.items())
+        raise InputError(
+            f"the evaluations were judged against different true masks (their hashes: {shown}).",
+            "Evaluate all against the same masks.",
+        )
 
 
 def _all_have(rows: Mapping[str, Sequence[CaseRow]], figure: str) -> bool:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from hilum.core import Failure, HilumError, InputError
 from hilum.core.evaluation import Alarm, Evaluation, Group, Threshold
 from hilum.evaluate import alarms
@@ -15,7 +13,6 @@ from hilum.evaluate.cases import CaseResult, JudgeRule
 from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, resamples_of
 from hilum.evaluate.rivals import blob_threshold, prior_map
 from hilum.evaluate.yardstick import View, YardstickRow, headline
-from hilum.io import read_mask
 from hilum.workflows.evaluate_case import CaseJob, CaseOutcome, Outcome, Rivals, blobs_of, judge_source, read_truth
 from hilum.workflows.evaluate_data import (
     TruthSource,
@@ -26,6 +23,7 @@ from hilum.workflows.evaluate_data import (
 from hilum.workflows.evaluate_files import EvaluateRun, Material, left, write_evaluation
 from hilum.workflows.evaluate_predictions import As, Reading, find_prediction, read_numbers, require_folder, stray_files
 from hilum.workflows.evaluate_threshold import Chosen, chosen_threshold
+from hilum.workflows.evaluate_truth import TruthSeen, see_truths, truth_hash, undeclared_labels
 from hilum.workflows.output import Run, is_done, output_folder
 from hilum.workflows.pool import in_processes
 from hilum.workflows.track import Track, silently
@@ -77,6 +75,7 @@ class _Plan:
     chosen: Chosen
     rule: JudgeRule
     options: EvaluateOptions
+    seen: tuple[TruthSeen, ...]
 
     @property
     def reading(self) -> Reading:
@@ -110,13 +109,9 @@ def run_evaluate(
     options = options or EvaluateOptions()
     require_folder(predictions)
     source = truth_source(wanted)
-    plan = _Plan(
-        predictions,
-        source,
-        chosen_threshold(options.threshold, options.threshold_from),
-        _rule(source, options),
-        options,
-    )
+    chosen = chosen_threshold(options.threshold, options.threshold_from)
+    seen = see_truths(source.cases, options.workers)
+    plan = _Plan(predictions, source, chosen, _rule(source, options, seen), options, seen)
     run = _run(plan)
     if is_done(out, run) and not force:
         return left(out)
@@ -130,7 +125,7 @@ def run_evaluate(
 
 def _run(plan: _Plan) -> Run:
     options = plan.options
-    inputs = {"predictions": folder_hash(plan.folder), "truth": plan.source.hash}
+    inputs = {"predictions": folder_hash(plan.folder), "truth": plan.source.hash, "true masks": truth_hash(plan.seen)}
     return Run(
         "evaluate",
         inputs,
@@ -151,14 +146,9 @@ def _run(plan: _Plan) -> Run:
     )
 
 
-def _rule(source: TruthSource, options: EvaluateOptions) -> JudgeRule:
+def _rule(source: TruthSource, options: EvaluateOptions, seen: Sequence[TruthSeen]) -> JudgeRule:
     """The declared classes; those of the truth itself when nobody declared any."""
-    declared = dict(options.classes or source.labels)
-    if not declared:
-        present = {int(label) for case in source.cases for label in np.unique(read_mask(case.truth).labels)} - {0}
-        is_one = len(present) <= 1
-        declared = {1 if present in ({255}, set()) else min(present): "lesion"} if is_one else {}
-        declared = declared or {label: f"class {label}" for label in sorted(present)}
+    declared = dict(options.classes or source.labels or undeclared_labels(seen))
     if 0 in declared:
         raise InputError("0 is background and no class.", "Declare classes from 1.")
     return JudgeRule(declared)
@@ -240,7 +230,9 @@ def _evaluation(plan: _Plan, outcomes: Sequence[Outcome], rivals: Rivals) -> tup
     )
     failed = alarms.cases_failed([one.input for one in failures], len(outcomes))
     found = evaluation(results, about, (*failed, *_raised(plan, judged)))
-    found = replace(found, rivals=_rival_groups(judged, options), n_failed=len(failures))
+    found = replace(
+        found, rivals=_rival_groups(judged, options), truth_hash=truth_hash(plan.seen), n_failed=len(failures)
+    )
     yardstick, notes = _yardstick(source, found)
     moved = tuple(one.result.row.key for one in judged if one.was_resampled)
     if moved:

@@ -68,6 +68,7 @@ def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluatio
         threshold=Threshold(_number(threshold["value"]), threshold["chosen_on"]),
         figures=figures,
         cases=rows,
+        truth_hash=str(content.get("truth_hash", "")),
         n_failed=int(content.get("n_failed", 0)),
         alarms=read_alarms(content["alarms"]),
     )
