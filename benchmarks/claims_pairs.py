@@ -14,7 +14,8 @@ from scipy import ndimage
 from hilum.core.geometry import Floats
 from hilum.datasets.drr_pairs import MASK, PICTURE, pair_name
 from hilum.datasets.splits import Role, role
-from hilum.metrics.overlap import Counts, Ratio, confusion, pooled
+from hilum.evaluate.rivals import prior_map
+from hilum.metrics.overlap import Ratio, confusion, pooled
 
 ON = "published DRR pairs · all but the held-out patients · union"
 ON_VALIDATION = "published DRR pairs · validation, map and threshold from training · union"
@@ -235,42 +236,23 @@ def _coarse(masks: Sequence[PairMask]) -> list[Fact]:
 
 # --- a rival that doesn't look ------------------------------------------------------------------------------------
 
-PRIOR_SIGMA = 16.0
-"""Pixels by which the map is smoothed."""
-THRESHOLDS = tuple(float(one) for one in np.linspace(0.1, 0.95, 18))
-"""Shares of the map's highest value."""
-
-
-def prior_map(masks: Sequence[PairMask]) -> Floats:
-    """Where nodules are on average, 512 × 512, highest 1."""
-    mean = np.mean([one.squashed() for one in masks], axis=0)
-    smooth = ndimage.gaussian_filter(mean, PRIOR_SIGMA)
-    return np.asarray(smooth / smooth.max())
-
-
-def dice_counts(pred: Selection, truths: Sequence[Selection]) -> list[Counts]:
-    return [confusion(pred, truth) for truth in truths if truth.any()]
-
-
-def _mean_dice(pred: Selection, truths: Sequence[Selection]) -> float:
-    return float(np.mean([Ratio.DICE(one) for one in dice_counts(pred, truths)]))
-
 
 def _prior(masks: Sequence[PairMask]) -> list[Fact]:
-    training = [one for one in masks if one.role is Role.TRAINING]
-    validation = [one.squashed() for one in masks if one.role is Role.VALIDATION]
-    where, known = prior_map(training), [one.squashed() for one in training]
-    chosen = max(THRESHOLDS, key=lambda one: _mean_dice(where >= one, known))
-    counts = dice_counts(where >= chosen, validation)
+    """The rival of `hilum evaluate`, on the masks as published."""
+    training = [one.mask for one in masks if one.role is Role.TRAINING]
+    rival = prior_map(training)
+    validation = [one.mask for one in masks if one.role is Role.VALIDATION and one.mask.any()]
+    counts = [confusion(rival.predict(truth.shape), truth) for truth in validation]
     mean, both = float(np.mean([Ratio.DICE(one) for one in counts])), Ratio.DICE(pooled(counts))
+    level = rival.threshold / float(rival.frequency.max())
     return [
         number("pairs-prior", "prior map: mean Dice of images with truth", mean, 4, len(counts), ON_VALIDATION),
         number("pairs-prior-pooled", "prior map: Dice, pooled over them", both, 4, len(counts), ON_VALIDATION),
         Fact(
             "pairs-prior-level",
             "its threshold, of its highest value",
-            chosen,
-            plain(chosen, 2),
+            level,
+            plain(level, 2),
             len(training),
             ON_VALIDATION,
         ),

@@ -116,6 +116,12 @@ def test_a_missing_folder_and_a_wrong_section_are_said(claims, capsys, tmp_path)
 # --- what it computes ---
 
 
+def test_the_prior_map_is_the_rival_that_evaluate_has(pairs):
+    from hilum.evaluate import rivals
+
+    assert pairs.prior_map is rivals.prior_map
+
+
 def test_mean_iou_stays_within_its_bounds(arithmetic):
     rng = np.random.default_rng(0)
     for _ in range(200):
