@@ -34,6 +34,8 @@ def test_iou_above_dice_which_no_definition_gives():
 def test_duplicates_by_content():
     (raised,) = alarms.duplicates({"a": "1", "b": "2", "c": "1", "d": "", "e": ""}, "image")
     assert (raised.name, raised.evidence) == ("duplicate_images", ("a, c",))
+    (raised,) = alarms.duplicates({"a": "1", "b": "2"}, "image", {"x (train)": "2", "y (train)": "3", "z (train)": "3"})
+    assert raised.evidence == ("b, x (train)",)
 
 
 def test_constant_predictions_are_an_alarm_when_all_are():

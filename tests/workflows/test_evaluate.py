@@ -368,3 +368,37 @@ def test_masks_written_in_two_ways_are_one_class_only_when_said(folders):
         evaluate(folders)
     assert "--classes" in raised.value.remedy
     assert not evaluate(folders, classes={1: "lesion"}).failures
+
+
+def test_the_same_image_in_another_split_is_found(dataset):
+    shutil.copy(dataset / "data" / "case0_x.png", dataset / "data" / "case4_x.png")
+    raised = {alarm.name: alarm for alarm in evaluate(dataset, data="data", split="test").evaluation.alarms}
+    assert raised["duplicate_images"].evidence == ("case4, case0 (train)",)
+    assert not raised["duplicate_images"].is_note
+
+
+def test_the_same_truth_twice_in_a_plain_folder_is_found_and_empty_ones_are_not(folders):
+    assert "duplicate_truths" not in [alarm.name for alarm in evaluate(folders).evaluation.alarms]
+    shutil.copy(folders / "truth" / "case0.png", folders / "truth" / "case1.png")
+    shutil.copy(folders / "truth" / "case5.png", folders / "truth" / "case4.png")
+    raised = {alarm.name: alarm for alarm in evaluate(folders, out="again").evaluation.alarms}
+    assert raised["duplicate_truths"].evidence == ("case0, case1",)
+
+
+def test_a_threshold_that_changes_nothing_is_said(folders):
+    found = evaluate(folders, threshold=0.5).evaluation
+    assert math.isnan(found.threshold.value)
+    raised = {alarm.name: alarm for alarm in found.alarms}
+    assert "0.5 has no effect on 6 of 6 predictions" in raised["threshold_unused"].says
+    assert raised["threshold_unused"].is_note
+    assert "threshold_unused" not in [alarm.name for alarm in evaluate(folders, out="plain").evaluation.alarms]
+
+
+def test_masks_and_probabilities_are_told_apart_over_all_cases(folders):
+    save(folders / "pred" / "case4.png", (65535 * (0.2 + 0.5 * truth_of(4))).astype(np.uint16))
+    with pytest.raises(InputError, match="1 of 6 predictions are probabilities"):
+        evaluate(folders)
+    found = evaluate(folders, threshold=0.5).evaluation
+    assert found.threshold.value == 0.5
+    (noted,) = [alarm for alarm in found.alarms if alarm.name == "threshold_unused"]
+    assert "5 of 6" in noted.says

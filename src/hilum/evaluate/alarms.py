@@ -81,19 +81,23 @@ def class_without_pixels(truth_pixels: Mapping[str, int]) -> tuple[Alarm, ...]:
     return _alarm("class_without_pixels", "A declared class has no pixel in the truth of this split.", missing)
 
 
-def duplicates(hashes: Mapping[str, str], what: str) -> tuple[Alarm, ...]:
-    """Cases with the same content under several names.
+def duplicates(hashes: Mapping[str, str], what: str, elsewhere: Mapping[str, str] | None = None) -> tuple[Alarm, ...]:
+    """Reported cases with the same content as another one, reported or not.
 
     Args:
         hashes: content hash by key.
-        what: "image" or "prediction".
+        what: "image", "truth" or "prediction".
+        elsewhere: the same of cases that are not reported, such as those a model learnt from.
     """
     by_hash = defaultdict(list)
     for key, content in sorted(hashes.items()):
         if content:
             by_hash[content].append(key)
+    for key, content in sorted((elsewhere or {}).items()):
+        if content in by_hash:
+            by_hash[content].append(key)
     groups = [", ".join(keys) for keys in by_hash.values() if len(keys) > 1]
-    says = f"The same {what} stands under several keys, so it counts more than once."
+    says = f"The same {what} stands under several keys, so it counts more than once or was learnt."
     return _alarm(f"duplicate_{what}s", says, groups)
 
 
@@ -140,6 +144,19 @@ def undefined_figures(figures: Iterable[Figure], cases: int) -> tuple[Alarm, ...
     """Figures that no case has, such as millimetres on pictures without spacing."""
     missing = [figure.name for figure in figures if math.isnan(figure.value)] if cases else []
     return _alarm("undefined_figures", "Some figures have no case that defines them.", missing, is_note=True)
+
+
+def threshold_unused(stated: float, masks: int, cases: int) -> tuple[Alarm, ...]:
+    """A threshold was given, and predictions are masks already: it changes nothing there.
+
+    Args:
+        stated: the threshold.
+        masks: predictions that are masks.
+        cases: all predictions.
+    """
+    says = f"The threshold {stated:g} has no effect on {masks} of {cases} predictions: they are masks already."
+    shown = [f"{masks} masks"] if masks and not math.isnan(stated) else []
+    return _alarm("threshold_unused", says, shown, is_note=True)
 
 
 def unasked_predictions(names: Sequence[str]) -> tuple[Alarm, ...]:

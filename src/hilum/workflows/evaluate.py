@@ -15,8 +15,10 @@ from hilum.evaluate.rivals import blob_threshold, prior_map
 from hilum.evaluate.yardstick import View, YardstickRow, headline
 from hilum.workflows.evaluate_case import CaseJob, CaseOutcome, Outcome, Rivals, blobs_of, judge_source, read_truth
 from hilum.workflows.evaluate_data import (
+    CaseSource,
     TruthSource,
     TruthWanted,
+    content_of,
     folder_hash,
     truth_source,
 )
@@ -115,7 +117,7 @@ def run_evaluate(
     run = _run(plan)
     if is_done(out, run) and not force:
         return left(out)
-    plan = replace(plan, chosen=_settled(plan))
+    _require_threshold(plan)
     with output_folder(out, run, force=force) as folder:
         outcomes, rivals = _outcomes(plan, track)
         found, made_of = _evaluation(plan, outcomes, rivals)
@@ -154,28 +156,33 @@ def _rule(source: TruthSource, options: EvaluateOptions, seen: Sequence[TruthSee
     return JudgeRule(declared)
 
 
-def _settled(plan: _Plan) -> Chosen:
-    """The threshold that is really used: none for masks, and never a silent one for probabilities.
+def _require_threshold(plan: _Plan) -> None:
+    """A threshold for probabilities is never a silent one.
 
     Raises:
-        InputError: predictions are probabilities, and there is no threshold.
+        InputError: some predictions are probabilities, and there is no threshold.
     """
-    for case in plan.source.cases:
-        try:
-            found = find_prediction(plan.folder, case.key)
-            main = found.probability if found.probability and not found.mask else found.mask
-            numbers = read_numbers(main, plan.reading) if main else None
-        except HilumError:
-            continue
-        stated = plan.chosen.threshold
-        if numbers is not None and numbers.is_probability and math.isnan(stated.value):
-            raise InputError(
-                "the predictions are probabilities, and a threshold is not chosen on the split that is reported.",
-                "Give --threshold-from with an evaluation on validation, or state one: --threshold 0.5.",
-            )
-        uses = found.probability is not None or (numbers is not None and numbers.is_probability)
-        return plan.chosen if uses else Chosen(Threshold())
-    return plan.chosen
+    if not math.isnan(plan.chosen.threshold.value):
+        return
+    is_map = partial(_is_probability, folder=plan.folder, reading=plan.reading)
+    maps = sum(in_processes(is_map, plan.source.cases, plan.options.workers))
+    if maps:
+        which = (
+            "the predictions" if maps == len(plan.source.cases) else f"{maps} of {len(plan.source.cases)} predictions"
+        )
+        raise InputError(
+            f"{which} are probabilities, and a threshold is not chosen on the split that is reported.",
+            "Give --threshold-from with an evaluation on validation, or state one: --threshold 0.5.",
+        )
+
+
+def _is_probability(case: CaseSource, folder: Path, reading: Reading) -> bool:
+    try:
+        found = find_prediction(folder, case.key)
+        main = found.mask or found.probability
+        return main is not None and read_numbers(main, reading).is_probability
+    except HilumError:  # listed when the case is judged
+        return False
 
 
 def _outcomes(plan: _Plan, track: Track) -> tuple[list[Outcome], Rivals]:
@@ -217,6 +224,10 @@ def _evaluation(plan: _Plan, outcomes: Sequence[Outcome], rivals: Rivals) -> tup
             f"none of {len(outcomes)} cases could be judged; the first: {failures[0].error}", failures[0].remedy
         )
     results = [one.result for one in judged]
+    masks = sum(one.result.scores is None for one in judged)
+    unused = alarms.threshold_unused(plan.chosen.threshold.value, masks, len(judged))
+    if masks == len(judged):
+        plan = replace(plan, chosen=Chosen(Threshold()))
     threshold = plan.chosen.threshold
     about = Judged(
         source.data,
@@ -229,7 +240,7 @@ def _evaluation(plan: _Plan, outcomes: Sequence[Outcome], rivals: Rivals) -> tup
         options.seed,
     )
     failed = alarms.cases_failed([one.input for one in failures], len(outcomes))
-    found = evaluation(results, about, (*failed, *_raised(plan, judged)))
+    found = evaluation(results, about, (*failed, *_raised(plan, judged), *unused))
     found = replace(
         found, rivals=_rival_groups(judged, options), truth_hash=truth_hash(plan.seen), n_failed=len(failures)
     )
@@ -264,11 +275,21 @@ def _raised(plan: _Plan, judged: Sequence[CaseOutcome]) -> tuple[Alarm, ...]:
         *alarms.patients_shared(splits),
         *alarms.training_cases_reported(splits.get("train", ()), reported),
         *alarms.threshold_on_reported(plan.chosen.threshold, plan.chosen.source, reported),
-        *alarms.duplicates({case.key: case.content for case in source.cases}, "image"),
+        *_duplicates(plan),
         *alarms.duplicates(predictions, "prediction"),
         *alarms.unasked_predictions(stray),
         *(() if source.knows_patients else alarms.patients_unknown(keys)),
     )
+
+
+def _duplicates(plan: _Plan) -> tuple[Alarm, ...]:
+    """The same image twice, in other splits too; where there are no images, the same true mask (empty ones aside)."""
+    source = plan.source
+    if not any(case.image for case in source.cases):
+        return alarms.duplicates({one.key: one.content for one in plan.seen if one.labels}, "truth")
+    split_of = {patient: split for split, patients in source.patients_of.items() for patient in patients}
+    elsewhere = {f"{case.key} ({split_of.get(case.patient, 'no split')})": content_of(case) for case in source.others}
+    return alarms.duplicates({case.key: content_of(case) for case in source.cases}, "image", elsewhere)
 
 
 def _rival_groups(judged: Sequence[CaseOutcome], options: EvaluateOptions) -> tuple[Group, ...]:

@@ -60,6 +60,7 @@ class TruthSource:
         truth: its name.
         cases: those that are reported.
         training: those that a trivial rival may learn from; none of them is reported.
+        others: all cases that are not reported.
         patients_of: patients by split.
         labels: classes that the data set declares; empty when it doesn't say.
         knows_patients: whether somebody said whose the cases are.
@@ -73,6 +74,7 @@ class TruthSource:
     truth: str
     cases: tuple[CaseSource, ...]
     training: tuple[CaseSource, ...] = ()
+    others: tuple[CaseSource, ...] = ()
     patients_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
     labels: Mapping[int, str] = field(default_factory=dict)
     knows_patients: bool = True
@@ -142,6 +144,7 @@ def _cases_of(content: Mapping[str, Any], index: Path, wanted: TruthWanted) -> T
         truth=truth,
         cases=tuple(reported),
         training=tuple(one for one in every if one.patient in learnable),
+        others=tuple(one for one in every if one not in reported),
         patients_of=splits,
         labels={int(label): str(name) for label, name in (content.get("labels") or {}).items()},
         is_lidc=all(one.patient.startswith("LIDC-IDRI-") for one in reported),
@@ -211,6 +214,11 @@ def _of_folder(wanted: TruthWanted) -> TruthSource:
         knows_patients=wanted.patients is not None,
         hash=folder_hash(wanted.data),
     )
+
+
+def content_of(case: CaseSource) -> str:
+    """SHA-256 of a case's image: of the file itself, and what the index says where there is no such file."""
+    return sha256_of(case.image) if case.image is not None and case.image.is_file() else case.content
 
 
 def key_of(path: Path) -> str:
