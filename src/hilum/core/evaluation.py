@@ -89,6 +89,7 @@ class Evaluation:
         by_class: apart by label; empty when there is one.
         by_readers: nodules apart by how many readers outlined them.
         by_visibility: nodules apart by how well they can be seen.
+        froc: sensitivities by mean number of false positives an image ("0.125" to "8"); empty for masks.
         rivals: what trivial predictions reach on the same cases.
         cases: one row each.
         alarms: what a reviewer would ask about.
@@ -106,6 +107,7 @@ class Evaluation:
     by_class: tuple[Group, ...] = ()
     by_readers: tuple[Group, ...] = ()
     by_visibility: tuple[Group, ...] = ()
+    froc: Mapping[str, Figure] = field(default_factory=dict)
     rivals: tuple[Group, ...] = ()
     cases: tuple[CaseRow, ...] = ()
     alarms: tuple[Alarm, ...] = ()
@@ -114,6 +116,7 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "figures", MappingProxyType(dict(self.figures)))
+        object.__setattr__(self, "froc", MappingProxyType(dict(self.froc)))
 
     @property
     def n_cases(self) -> int:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hilum.core import Figure, InputError, MeasureError
 from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
 
 RESAMPLES = 1_000
 LEVEL = 0.95
@@ -105,6 +106,24 @@ def pooled_figure(
     samples = np.concatenate([figure(block @ sums) for block in np.array_split(resamples.weights, max(blocks, 1))])
     low, high = _interval(samples, resamples.patient, level)
     return Figure(name, float(figure(sums.sum(axis=0))), low, high, len(sums))
+
+
+def sampled_figure(
+    name: str, value: float, samples: Floats, resamples: Resamples, has_it: Selection, n: int, level: float = LEVEL
+) -> Figure:
+    """A figure that was worked out for every resample elsewhere, since it is no function of sums.
+
+    Args:
+        name: of the figure.
+        value: of all cases.
+        samples: [resamples], NaN where undefined.
+        resamples: from `resample_patients`.
+        has_it: [cases] which cases the figure is of; of one patient alone there is no interval.
+        n: how many cases or lesions it is of.
+        level: of the interval.
+    """
+    low, high = _interval(samples, resamples.patient[has_it], level)
+    return Figure(name, value, low, high, n)
 
 
 def _table(values: Mapping[str, Floats], resamples: Resamples) -> Floats:

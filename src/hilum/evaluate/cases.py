@@ -48,6 +48,9 @@ OVERLAPS: Mapping[str, Ratio] = {
 SURFACES = ("hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm", "nsd_2mm")
 
 
+CANDIDATE_FLOOR = 0.1
+"""Pixels with at least this probability make the marks of free-response figures, whatever the threshold of the mask."""
+
 FOREGROUND = "foreground_"
 """Before the names of figures that take any class together, where several are declared."""
 
@@ -151,8 +154,9 @@ class CaseResult:
         lesions: connected components of the truth; of several classes, those of each.
         nodules: the readers' nodules, where they are known.
         false_mm: sizes of the false predictions; NaN without millimetres.
-        matches: predicted with true components, for curves.
-        candidate_scores: one for each predicted component: its highest probability, or 1.
+        matches: predicted with true components.
+        candidates: for curves: components of pixels from `CANDIDATE_FLOOR` on, with true ones; of a mask, `matches`.
+        candidate_scores: one for each candidate: its highest probability, or 1.
         scores: pixels by probability; None for a mask.
         touches_border: whether the truth reaches the image's edge.
         is_constant: whether the prediction is one value everywhere.
@@ -165,6 +169,7 @@ class CaseResult:
     nodules: tuple[Lesion, ...]
     false_mm: tuple[float, ...]
     matches: Matches
+    candidates: Matches
     candidate_scores: Floats
     scores: CaseScores | None
     touches_border: bool
@@ -208,6 +213,7 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
         nodules=_nodules(pair),
         false_mm=tuple(size for part in parts for size in part.false_mm),
         matches=matches,
+        candidates=_joined([part.candidates for part in parts]),
         candidate_scores=np.concatenate([part.scores for part in parts]),
         scores=scores,
         touches_border=_touches_border(truth),
@@ -220,6 +226,7 @@ class _Part:
     """Lesions of one class."""
 
     matches: Matches
+    candidates: Matches
     lesions: tuple[Lesion, ...]
     false_mm: tuple[float, ...]
     scores: Floats
@@ -229,12 +236,17 @@ def _part(pair: Pair, label: int | None, rule: JudgeRule) -> _Part:
     """Lesions of a class; None takes whatever is not background."""
     pred, truth = (array > 0 if label is None else array == label for array in (pair.pred, pair.truth))
     predicted, true = components(pred), components(truth)
-    matches = match_components(predicted, true, rule.match)
+    matches = candidates = match_components(predicted, true, rule.match)
+    marks = predicted
+    if pair.probability is not None:
+        marks = components(pred | (pair.probability >= CANDIDATE_FLOOR))
+        candidates = match_components(marks, true, rule.match)
     return _Part(
         matches,
+        candidates,
         _lesions(predicted, true, matches, pair.spacing_mm),
         tuple(_diameters(predicted, pair.spacing_mm)[matches.is_false].tolist()),
-        _candidate_scores(predicted, pair.probability),
+        _candidate_scores(marks, pair.probability),
     )
 
 

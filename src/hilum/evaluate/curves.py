@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from hilum.core.evaluation import CaseRow
 from hilum.evaluate.cases import CaseResult
+from hilum.evaluate.detection import detections
 from hilum.evaluate.scores import ThresholdScan, pooled_scores, threshold_scan
 from hilum.metrics.calibration import Reliability
-from hilum.metrics.froc import Detections, FrocCurve, froc_curve
+from hilum.metrics.froc import FrocCurve, froc_curve
 from hilum.metrics.probability import PrecisionRecall, Roc, precision_recall_curve, roc_curve
 
 
@@ -36,7 +37,7 @@ def curves(cases: Sequence[CaseResult]) -> Curves | None:
     if not scores or len(scores) < len(cases):
         return None
     counts, binned = pooled_scores(scores)
-    found = Detections.of([(case.matches, case.candidate_scores) for case in cases])
+    found = detections(cases)
     return Curves(
         roc=roc_curve(counts),
         precision_recall=precision_recall_curve(counts),

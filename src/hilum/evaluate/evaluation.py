@@ -13,6 +13,7 @@ from hilum.datasets.drr_pairs import SIZE_BANDS_MM, size_band
 from hilum.evaluate import alarms
 from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure, resample_patients
 from hilum.evaluate.cases import FOREGROUND, OVERLAPS, SURFACES, CaseResult, JudgeRule, Lesion
+from hilum.evaluate.detection import detection_figures, froc_points
 from hilum.evaluate.scores import pooled_score_figures
 from hilum.metrics.overlap import Counts, Ratio, share
 
@@ -72,6 +73,7 @@ def evaluation(cases: Sequence[CaseResult], about: Judged, raised: Sequence[Alar
         by_class=by_class,
         by_readers=_by_nodule(cases, draw, _readers_name, lambda one: one.readers),
         by_visibility=_by_nodule(cases, draw, _visibility_name, lambda one: one.visibility),
+        froc=froc_points(cases, draw),
         cases=tuple(case.row for case in cases),
     )
     return replace(found, alarms=(*raised, *_alarms(cases, about, found)))
@@ -98,6 +100,7 @@ def all_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Figur
         found += pooled_score_figures([one for one in scored if one is not None], draw)
     else:
         found.append(Figure("ece", math.nan))
+    found += detection_figures(cases, draw)
     return {figure.name: figure for figure in found}
 
 

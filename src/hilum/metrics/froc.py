@@ -168,9 +168,14 @@ def average_precision(found: Detections) -> float:
         MeasureError: there is no lesion.
     """
     _require_lesions(found)
-    curve = _Sorted(found).curve()
-    hits = curve.sensitivity[1:] * found.lesions.sum()
-    precision = hits / (hits + curve.false_positives[1:] * found.scans)
+    return precision_area(_Sorted(found).curve(), int(found.lesions.sum()), found.scans)
+
+
+def precision_area(curve: FrocCurve, lesions: float, scans: float) -> float:
+    """Area under precision against sensitivity of a curve, over as many lesions and scans as were counted."""
+    hits = curve.sensitivity[1:] * lesions
+    marks = hits + curve.false_positives[1:] * scans
+    precision = np.divide(hits, marks, out=np.zeros(len(marks)), where=marks > 0)
     return float(np.diff(curve.sensitivity) @ precision)
 
 
@@ -201,25 +206,47 @@ def wafroc(found: Detections, false_from: FalseFrom = FalseFrom.NORMAL) -> float
         MeasureError: there is no scan with lesions, or none to take false positives from.
     """
     _require_lesions(found)
-    highest = np.full(found.scans, -np.inf)
-    np.maximum.at(highest, found.scan[~found.is_hit], found.score[~found.is_hit])
-    rivals = np.sort(highest[found.lesions == 0] if false_from is FalseFrom.NORMAL else highest)
-    if not len(rivals):
+    if false_from is FalseFrom.NORMAL and (found.lesions > 0).all():
         raise MeasureError(
             "every scan has a lesion, so wAFROC has no normal scan to compare with.", "Take FalseFrom.ALL (wAFROC1)."
         )
-    scan, score = found.scan[found.is_hit], found.score[found.is_hit]
-    wins = np.bincount(scan, weights=_share_below(rivals, score), minlength=found.scans)
-    missed = found.lesions - np.bincount(scan, minlength=found.scans)
-    wins = wins + missed * _share_below(rivals, np.array([-np.inf]))[0]
+    return float(wafroc_of_weights(found, np.ones((1, found.scans)), false_from)[0])
+
+
+def wafroc_of_weights(found: Detections, weights: Floats, false_from: FalseFrom = FalseFrom.NORMAL) -> Floats:
+    """The area of `wafroc` when scan s counts weights[draw, s] times.
+
+    Args:
+        found: the detections.
+        weights: [draws, scans].
+        false_from: which scans false positives are taken from.
+
+    Returns:
+        [draws]; NaN where no scan with a lesion, or none to take false positives from, was drawn.
+    """
+    highest = np.full(found.scans, -np.inf)
+    np.maximum.at(highest, found.scan[~found.is_hit], found.score[~found.is_hit])
+    rivals = np.flatnonzero(found.lesions == 0) if false_from is FalseFrom.NORMAL else np.arange(found.scans)
+    rivals = rivals[np.argsort(highest[rivals], kind="stable")]
+    missed = found.lesions - np.bincount(found.scan[found.is_hit], minlength=found.scans)
+    scan = np.concatenate([found.scan[found.is_hit], np.repeat(np.arange(found.scans), missed)])
+    score = np.concatenate([found.score[found.is_hit], np.full(int(missed.sum()), -np.inf)])
+    lower, upper = (np.searchsorted(highest[rivals], score, side=side) for side in ("left", "right"))
     diseased = found.lesions > 0
-    return float(np.mean(wins[diseased] / found.lesions[diseased]))
+    values = np.full(len(weights), math.nan)
+    for draw, weight in enumerate(weights):
+        below = np.append(0.0, np.cumsum(weight[rivals]))
+        if below[-1] > 0 and weight[diseased].sum() > 0:
+            wins = weight[scan] / found.lesions[scan] @ (below[lower] + below[upper])
+            values[draw] = wins / 2 / below[-1] / weight[diseased].sum()
+    return values
 
 
-def _share_below(rivals: Floats, score: Floats) -> Floats:
-    """For each score the share of sorted `rivals` below it, equal ones counting half."""
-    lower, upper = np.searchsorted(rivals, score), np.searchsorted(rivals, score, side="right")
-    return np.asarray((lower + upper) / 2 / len(rivals))
+def weighted_curves(found: Detections, weights: ArrayLike) -> Iterator[FrocCurve]:
+    """The curve for each row of weights [draws, scans]: how many times each scan counts."""
+    by_score = _Sorted(found)
+    for weight in np.asarray(weights).astype(np.intp):
+        yield by_score.curve(weight)
 
 
 def resampled_curves(found: Detections, samples: int, seed: int, group: ArrayLike | None = None) -> Iterator[FrocCurve]:

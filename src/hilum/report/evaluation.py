@@ -60,6 +60,9 @@ WORDS: Mapping[str, str] = {
     "image_sensitivity": "images with it where it was seen",
     "image_specificity": "images without it that stayed clear",
     "lesion_covered": "share of a lesion's pixels",
+    "lesion_average_precision": "average precision over lesions",
+    "wafroc": "wAFROC area",
+    "wafroc1": "wAFROC1 area (every image has a lesion)",
     "lesion_dice": "Dice of a lesion with what meets it",
 }
 

@@ -12,7 +12,7 @@ from hilum import __version__
 from hilum.core import Failure
 from hilum.core.evaluation import Evaluation, Group
 from hilum.core.figures import Figure
-from hilum.evaluate.cases import CaseResult, JudgeRule
+from hilum.evaluate.cases import CANDIDATE_FLOOR, CaseResult, JudgeRule
 from hilum.evaluate.curves import Curves, curves
 from hilum.evaluate.recommend import recommendations
 from hilum.evaluate.yardstick import YardstickRow
@@ -140,6 +140,7 @@ def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[s
         "by_class": _groups(found.by_class),
         "by_readers": _groups(found.by_readers),
         "by_visibility": _groups(found.by_visibility),
+        "froc": _froc(found, made_of.rule),
         "rivals": _groups(found.rivals),
         "yardstick": None if made_of.yardstick is None else _yardstick(made_of.yardstick),
         "threshold_scan": None
@@ -161,6 +162,16 @@ def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[s
 
 def _figures(figures: Mapping[str, Figure]) -> dict[str, dict[str, float]]:
     return {name: {"value": one.value, "low": one.low, "high": one.high, "n": one.n} for name, one in figures.items()}
+
+
+def _froc(found: Evaluation, rule: JudgeRule) -> dict[str, object] | None:
+    """Sensitivities at false positives an image; what a mark is stands beside. None for masks."""
+    if not found.froc:
+        return None
+    return {
+        "sensitivity": _figures(found.froc),
+        "candidates": {"probability_from": CANDIDATE_FLOOR, "score": "highest probability", "match": str(rule.match)},
+    }
 
 
 def _groups(groups: Iterable[Group]) -> list[dict[str, object]]:

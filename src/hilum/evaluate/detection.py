@@ -1,0 +1,82 @@
+"""Free-response figures of probability maps: predicted components as marks, their highest probability as score.
+
+Marks are taken from a low floor, whatever the threshold of the masks, so that these figures don't hang on it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hilum.core.figures import Figure
+from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
+from hilum.evaluate.bootstrap import Resamples, sampled_figure
+from hilum.evaluate.cases import CaseResult
+from hilum.metrics.froc import (
+    RATES,
+    Detections,
+    FalseFrom,
+    precision_area,
+    sensitivity_at,
+    wafroc_of_weights,
+    weighted_curves,
+)
+
+
+def detections(cases: Sequence[CaseResult]) -> Detections:
+    """The marks of all cases, matched with the truth's components."""
+    return Detections.of([(case.candidates, case.candidate_scores) for case in cases])
+
+
+def has_marks(cases: Sequence[CaseResult]) -> bool:
+    """Whether free-response figures mean something: every case has probabilities, and some have a lesion."""
+    return all(case.scores is not None for case in cases) and any(case.lesions for case in cases)
+
+
+def froc_points(cases: Sequence[CaseResult], draw: Resamples) -> Mapping[str, Figure]:
+    """Sensitivities at LUNA16's numbers of false positives an image, by that number; empty for masks."""
+    if not has_marks(cases):
+        return {}
+    found = detections(cases)
+    value = sensitivity_at(next(weighted_curves(found, _once(cases))))
+    samples = np.array([sensitivity_at(curve) for curve in weighted_curves(found, draw.weights)])
+    return {
+        f"{rate:g}": sampled_figure(
+            f"froc_{rate:g}", float(value[k]), samples[:, k], draw, found.lesions > 0, int(found.lesions.sum())
+        )
+        for k, rate in enumerate(RATES)
+    }
+
+
+def detection_figures(cases: Sequence[CaseResult], draw: Resamples) -> list[Figure]:
+    """Average precision over lesions, and wAFROC, or wAFROC1 when every case has a lesion; none for masks."""
+    if not has_marks(cases):
+        return []
+    found = detections(cases)
+    has_lesion = found.lesions > 0
+    areas = [
+        np.array([_area(found, weight) for weight in weights], dtype=np.float64)
+        for weights in (_once(cases), draw.weights)
+    ]
+    false_from, name = (FalseFrom.ALL, "wafroc1") if has_lesion.all() else (FalseFrom.NORMAL, "wafroc")
+    merits = [wafroc_of_weights(found, weights, false_from) for weights in (_once(cases), draw.weights)]
+    everyone: Selection = np.ones(len(cases), dtype=bool)
+    return [
+        sampled_figure(
+            "lesion_average_precision", float(areas[0][0]), areas[1], draw, has_lesion, int(found.lesions.sum())
+        ),
+        sampled_figure(name, float(merits[0][0]), merits[1], draw, everyone, len(cases)),
+    ]
+
+
+def _once(cases: Sequence[CaseResult]) -> Floats:
+    """Every case one time."""
+    return np.ones((1, len(cases)))
+
+
+def _area(found: Detections, weight: Floats) -> float:
+    lesions = float(weight @ found.lesions)
+    if not lesions:
+        return math.nan
+    return precision_area(next(weighted_curves(found, weight[None])), lesions, float(weight.sum()))

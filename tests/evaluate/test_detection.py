@@ -1,0 +1,52 @@
+"""Free-response figures of probability maps: points of the curve, precision over lesions, wAFROC, by patient."""
+
+import numpy as np
+import pytest
+
+from hilum.evaluate.cases import JudgeRule, judge_case
+from hilum.evaluate.detection import detections
+from hilum.metrics.froc import average_precision, froc_curve, sensitivity_at, wafroc
+from tests.evaluate.judged import disc, judged, pair
+
+
+def scored(n, truth, *marks):
+    """A map with a disc for each (centre, probability)."""
+    probability = np.zeros((64, 64), np.float32)
+    for centre, score in marks:
+        probability[disc(centre=centre, radius=4)] = score
+    return pair(probability >= 0.5, truth, key=str(n), patient=str(n), probability=probability)
+
+
+def some():
+    lesion = disc(centre=(20, 20), radius=5)
+    return [
+        scored(0, lesion, ((20, 20), 0.9)),
+        scored(1, lesion, ((20, 20), 0.3), ((50, 50), 0.7)),
+        scored(2, np.zeros((64, 64), bool), ((50, 20), 0.4)),
+        scored(3, np.zeros((64, 64), bool)),
+    ]
+
+
+def test_marks_below_the_masks_threshold_are_on_the_curve():
+    found = judged(some())
+    assert found.figures["lesion_sensitivity"].value == 0.5
+    assert found.froc["8"].value == 1
+    assert list(found.froc) == ["0.125", "0.25", "0.5", "1", "2", "4", "8"]
+
+
+def test_figures_are_those_of_the_marks_and_lie_in_their_intervals():
+    pairs = some()
+    found, marks = judged(pairs), detections([judge_case(one, JudgeRule()) for one in pairs])
+    points = [one.value for one in found.froc.values()]
+    assert points == pytest.approx(sensitivity_at(froc_curve(marks)).tolist())
+    assert found.figures["lesion_average_precision"].value == pytest.approx(average_precision(marks))
+    assert found.figures["wafroc"].value == pytest.approx(wafroc(marks)) == pytest.approx((1 + 0.5) / 2)
+    for figure in (*found.froc.values(), found.figures["wafroc"], found.figures["lesion_average_precision"]):
+        assert figure.low <= figure.value <= figure.high
+
+
+def test_with_a_lesion_everywhere_it_is_wafroc1_and_masks_have_none():
+    assert "wafroc1" in judged(some()[:2]).figures
+    found = judged([pair(disc(), disc())])
+    assert not found.froc
+    assert not {"wafroc", "wafroc1", "lesion_average_precision"} & set(found.figures)
