@@ -22,7 +22,7 @@ def test_differences_are_second_minus_first():
     means = [np.mean([row.values["dice"] for row in one.cases]) for one in (small, exact)]
     assert versus.paired.difference.value == pytest.approx(means[1] - means[0])
     assert versus.is_seen
-    assert versus.verdict.startswith("dice: exact is better")
+    assert versus.verdict.startswith("Dice: exact is better")
     pooled = next(one for one in found.pooled if one.difference.name == "dice_pooled").difference
     assert pooled.value == pytest.approx(exact.figures["dice_pooled"].value - small.figures["dice_pooled"].value)
     assert pooled.low <= pooled.value <= pooled.high
@@ -32,7 +32,8 @@ def test_a_smaller_distance_is_better():
     found = compare_evaluations({"small": model(3), "exact": model(6)}, samples=50)
     versus = next(one for one in found.versus if one.figure == "hd95_mm")
     assert versus.paired.difference.value < 0
-    assert "exact is better" in versus.verdict
+    assert versus.verdict.startswith("95 % Hausdorff distance: exact is better")
+    assert " mm (" in versus.verdict
     assert versus.paired.share_improved > 0.5
 
 
@@ -63,3 +64,12 @@ def test_another_truth_is_refused():
         compare_evaluations({"a": model(3), "b": replace(model(6), truth="consensus")})
     with pytest.raises(InputError, match="two"):
         compare_evaluations({"a": model(3)})
+
+
+@pytest.mark.parametrize(("models", "least"), [(2, "0.0001"), (3, "0.0003")])
+def test_p_is_never_said_to_be_smaller_than_the_draws_can_show(models, least):
+    named = {f"m{radius}": model(radius, 20) for radius in (2, 3, 4)[:models]}
+    versus = next(one for one in compare_evaluations(named, samples=50).versus if one.figure == "dice")
+    assert f"p ≤ {least}." in versus.verdict
+    few = compare_evaluations({"a": model(2, 8), "b": model(3, 8)}, samples=50).versus[0]
+    assert "p 0.0078." in few.verdict  # all signs of 8 patients were tried

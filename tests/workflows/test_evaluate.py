@@ -3,7 +3,10 @@
 import csv
 import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -402,3 +405,37 @@ def test_masks_and_probabilities_are_told_apart_over_all_cases(folders):
     assert found.threshold.value == 0.5
     (noted,) = [alarm for alarm in found.alarms if alarm.name == "threshold_unused"]
     assert "5 of 6" in noted.says
+
+
+def test_a_reader_that_leaves_does_not_turn_failed_cases_into_success(folders):
+    (folders / "pred" / "case0.png").unlink()
+    words = ["evaluate", str(folders / "pred"), str(folders / "out"), "--data", str(folders / "truth")]
+    code = f"import sys; from hilum.cli.app import main; sys.exit(main({[*words, '--bootstraps', '20']!r}))"
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert done.returncode == 3
+    assert b"case0" in done.stderr
+    assert b"BrokenPipe" not in done.stderr
+
+
+def test_many_failures_are_counted_after_twenty(tmp_path, capsys):
+    for n in range(25):
+        save(tmp_path / "truth" / f"t{n:02}.png", png(truth_of(1)))
+    save(tmp_path / "pred" / "t00.png", png(truth_of(1)))
+    command = ["evaluate", str(tmp_path / "pred"), str(tmp_path / "out"), "--data", str(tmp_path / "truth")]
+    assert main([*command, "--bootstraps", "20"]) == 3
+    said = capsys.readouterr().err
+    assert said.count("there is no prediction for") == 20
+    assert "and 4 more" in said
+
+
+def test_a_page_without_alarms_says_what_was_looked_for(folders):
+    for n, key in enumerate(KEYS):  # a key of its own for each patient is worth a note, no alarm
+        save(folders / "pred" / f"{key}.png", png(truth_of(n)))
+    evaluate(folders)
+    page = (folders / "out" / "report.html").read_text()
+    assert "No alarms. Looked for" in page
+    assert "a threshold chosen on reported patients" in page
+    assert "false positives per image" in page

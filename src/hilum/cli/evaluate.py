@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from hilum.cli.pipe import while_read
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hilum.workflows.evaluate_files import EvaluateRun
 
 SOME_FAILED = 3
+FAILURES_SHOWN = 20
 
 
 def evaluate(
@@ -108,16 +111,26 @@ def _classes(words: str | None) -> "Mapping[int, str] | None":
 
 
 def _say(run: "EvaluateRun") -> int:
+    found = run.evaluation
+    with while_read(sys.stdout):
+        _say_figures(run)
+    with while_read(sys.stderr):
+        for alarm in found.alarms:
+            kind = "note" if alarm.is_note else "alarm"
+            print(f"hilum: {kind}: {alarm.says} ({len(alarm.evidence)})", file=sys.stderr)
+        for failure in run.failures[:FAILURES_SHOWN]:
+            print(f"hilum: {failure.input}: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
+        if len(run.failures) > FAILURES_SHOWN:
+            more = len(run.failures) - FAILURES_SHOWN
+            print(f"hilum: and {more} more; {run.folder / 'failures.json'} lists all.", file=sys.stderr)
+    return SOME_FAILED if run.failures else 0
+
+
+def _say_figures(run: "EvaluateRun") -> None:
     from hilum.report.evaluation import cases_words, with_interval
 
     found = run.evaluation
-    state = "Already there" if run.was_done else "Done"
     print(f"{cases_words(found)}, {found.n_empty_truth} without a lesion")
     for name in ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image"):
         print(f"{name:26} {with_interval(found.figures[name])}")
-    for alarm in found.alarms:
-        print(f"hilum: {'note' if alarm.is_note else 'alarm'}: {alarm.says} ({len(alarm.evidence)})", file=sys.stderr)
-    for failure in run.failures:
-        print(f"hilum: {failure.input}: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
-    print(f"{state}: {run.folder / 'report.html'}")
-    return SOME_FAILED if run.failures else 0
+    print(f"{'Already there' if run.was_done else 'Done'}: {run.folder / 'report.html'}")

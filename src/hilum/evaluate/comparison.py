@@ -14,6 +14,7 @@ from hilum.core.geometry import Floats
 from hilum.evaluate.bootstrap import RESAMPLES, Resamples, pooled_figure, resample_patients
 from hilum.evaluate.statistics import (
     ALPHA,
+    PERMUTATIONS,
     POWER,
     PairedComparison,
     compare_paired,
@@ -21,6 +22,7 @@ from hilum.evaluate.statistics import (
     with_holm,
 )
 from hilum.metrics.overlap import Ratio
+from hilum.report.comparison import CASE_WORDS
 
 LOWER_IS_BETTER = frozenset(
     {"hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm", "false_positives", "false_positive_on_empty", "ece", "ace"}
@@ -57,6 +59,7 @@ class Versus:
         second: name of the second; differences are second minus first.
         paired: what can be said; p values are Holm's over all pairs of models.
         higher_is_better: which way is good.
+        pairs: how many pairs of models Holm corrects for.
     """
 
     figure: str
@@ -64,6 +67,7 @@ class Versus:
     second: str
     paired: PairedComparison
     higher_is_better: bool
+    pairs: int = 1
 
     @property
     def is_seen(self) -> bool:
@@ -71,22 +75,34 @@ class Versus:
         return self.paired.permutation_p < ALPHA
 
     @property
+    def _p(self) -> str:
+        """The p value; "≤" where only the number of permutations keeps it from being smaller."""
+        p, floor = self.paired.permutation_p, self.pairs / (PERMUTATIONS + 1)
+        is_drawn = 2**self.paired.patients > PERMUTATIONS
+        if is_drawn and p <= floor * (1 + 1e-9):
+            return f"p ≤ {math.ceil(floor * 10_000) / 10_000:.4f}"
+        return f"p {p:.4f}"
+
+    @property
     def verdict(self) -> str:
         """One sentence, with the power of what was not seen."""
         difference = self.paired.difference
+        words, unit = CASE_WORDS.get(self.figure, (self.figure, ""))
+        words = words[0].upper() + words[1:]
         if math.isnan(difference.value):
-            return f"{self.figure}: no case has it for both {self.first} and {self.second}."
+            return f"{words}: no case has it for both {self.first} and {self.second}."
         paired = self.paired
         if not self.is_seen:
             return (
-                f"{self.figure}: no difference seen between {self.first} and {self.second} "
-                f"({_signed(difference.value)}, p {paired.permutation_p:.3f}); with {paired.patients} patients a true "
-                f"one of {paired.detectable:.3f} would be seen {POWER:.0%} of the time, a smaller one may be there."
+                f"{words}: no difference seen between {self.first} and {self.second} "
+                f"({_signed(difference.value)}{unit}, p {paired.permutation_p:.3f}); with {paired.patients} patients a "
+                f"true one of {paired.detectable:.3f}{unit} would be seen {POWER:.0%} of the time, "
+                "a smaller one may be there."
             )
         better = self.second if (difference.value > 0) == self.higher_is_better else self.first
         return (
-            f"{self.figure}: {better} is better; {self.second} − {self.first} = {_signed(difference.value)} "
-            f"({_signed(difference.low)} to {_signed(difference.high)}), p {self.paired.permutation_p:.4f}."
+            f"{words}: {better} is better; {self.second} − {self.first} = {_signed(difference.value)}{unit} "
+            f"({_signed(difference.low)} to {_signed(difference.high)}), {self._p}."
         )
 
 
@@ -197,7 +213,7 @@ def _versus(
         rng = np.random.default_rng(seed)
         compared.append(compare_paired(figure, differences, rng, higher_is_better=higher))
     return [
-        Versus(figure, first, second, paired, higher)
+        Versus(figure, first, second, paired, higher, len(pairs))
         for (first, second), paired in zip(pairs, with_holm(compared), strict=True)
     ]
 

@@ -2,13 +2,41 @@
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hilum.core.evaluation import Alarm
 from hilum.core.figures import Figure
 from hilum.report.evaluation import WORDS, alarm_sections, with_interval
 from hilum.report.page import Page, Picture, Section, Table
+
+CASE_WORDS: Mapping[str, tuple[str, str]] = {
+    "dice": ("Dice", ""),
+    "iou": ("IoU", ""),
+    "precision": ("precision (PPV)", ""),
+    "recall": ("recall (sensitivity)", ""),
+    "lesion_sensitivity": ("share of lesions found", ""),
+    "false_positives": ("false positives per image", ""),
+    "false_positive_on_empty": ("images without lesion that get a false alarm", ""),
+    "hd95_mm": ("95 % Hausdorff distance", " mm"),
+    "assd_mm": ("average surface distance", " mm"),
+    "nsd_2mm": ("surface Dice at 2 mm", ""),
+    "roc_auc": ("ROC AUC of pixels", ""),
+    "average_precision": ("average precision of pixels", ""),
+    "ece": ("calibration error near lesions (ECE)", ""),
+}
+"""Words and unit of a case's figure."""
+
+CHECKED = (
+    "cases that not every model has; true masks of other sizes; and all that was looked for when each model was "
+    "evaluated"
+)
+
+
+def in_words(figure: str) -> str:
+    """A case's figure for people, with its unit."""
+    words, unit = CASE_WORDS.get(figure, (figure, ""))
+    return f"{words},{unit}" if unit else words
 
 
 @dataclass(frozen=True)
@@ -71,12 +99,12 @@ def comparison_page(report: ComparisonReport) -> Page:
     )
     pooled = Table(
         ("figure", "models", "difference (95 % interval)"),
-        [[figure.name, _versus(pair), _signed(figure)] for pair, figure in report.pooled],
+        [[WORDS.get(figure.name, figure.name), _versus(pair), _signed(figure)] for pair, figure in report.pooled],
         "All pixels together: an interval by bootstrap over patients, and no test.",
     )
     sections = [
         Section("Summary", report.verdicts, tables=[models]),
-        *alarm_sections(report.alarms),
+        *alarm_sections(report.alarms, CHECKED),
         Section(
             "Case by case", (_RULE,), pictures=[_picture(report.pairs)], tables=[_pair_table(report.pairs), pooled]
         ),
@@ -95,7 +123,7 @@ def _pair_table(pairs: Sequence[PairRow]) -> Table:
     is_one = len({one.models for one in pairs}) == 1
     rows = [
         [
-            one.figure,
+            in_words(one.figure),
             *(() if is_one else (_versus(one.models),)),
             _signed(one.difference),
             str(one.difference.n),
@@ -148,7 +176,7 @@ def _picture(pairs: Sequence[PairRow]) -> Picture:
         place.plot((one.difference.low, one.difference.high), (y, y), color=colour, linewidth=2)
         place.plot(one.difference.value, y, "o", color=colour)
     place.axvline(0, color="#d1242f", linewidth=1)
-    place.set_yticks(range(len(shown)), [f"{one.figure}: {_versus(one.models)}" for one in shown])
+    place.set_yticks(range(len(shown)), [f"{in_words(one.figure)}: {_versus(one.models)}" for one in shown])
     place.set_xlabel("difference, 95 % interval; blue: p < .05 after Holm")
     place.grid(axis="x", color="#e3e6ea")
     buffer = io.BytesIO()

@@ -71,7 +71,7 @@ def threshold_picture(
         middle.plot(froc.false_positives[-1:], froc.sensitivity[-1:], "o", color=BLUE, clip_on=False)
         middle.set_ylim(0, 1.02)
         middle.set_xlim(left=0)
-    _label(middle, "false positives an image", "lesions found", "FROC of the predicted components")
+    _label(middle, "false positives per image", "lesions found", "FROC of the predicted components")
     _reliability(right, binned)
     return _encoded(figure)
 

@@ -24,6 +24,14 @@ _HEADLINE = (
     "empty_false_positive_rate",
 )
 _FAILURES_SHOWN = 10
+
+CHECKED = (
+    "cases that could not be judged; patients in more than one split, or reported although they are in training; a "
+    "threshold chosen on reported patients; the same image, truth or prediction under several keys; IoU above Dice; "
+    "classes without a pixel in the truth; truth that touches the image's edge; predictions of one value everywhere"
+)
+"""What alarms are about, for a page on which none rang."""
+
 _RIVAL_FIGURES = ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image")
 
 WORDS: Mapping[str, str] = {
@@ -40,7 +48,7 @@ WORDS: Mapping[str, str] = {
     "npv_mean": "NPV, mean",
     "npv_pooled": "NPV, pooled",
     "lesion_sensitivity": "lesions found",
-    "false_positives_per_image": "false positives an image",
+    "false_positives_per_image": "false positives per image",
     "empty_false_positive_rate": "images without lesion that get a false alarm",
     "hd_mm": "Hausdorff distance, mm",
     "hd95_mm": "95 % Hausdorff distance, mm",
@@ -60,6 +68,7 @@ WORDS: Mapping[str, str] = {
     "image_sensitivity": "images with it where it was seen",
     "image_specificity": "images without it that stayed clear",
     "lesion_covered": "share of a lesion's pixels",
+    "reader_dice": "Dice of a nodule with each reader's mask",
     "lesion_average_precision": "average precision over lesions",
     "wafroc": "wAFROC area",
     "wafroc1": "wAFROC1 area (every image has a lesion)",
@@ -165,19 +174,19 @@ def _rival_table(found: Evaluation) -> Table:
         for group in everyone
     ]
     caption = (
-        "Trivial rivals on the same cases; false positives are an image. What they learn (a map, a threshold) comes "
+        "Trivial rivals on the same cases; false positives are per image. What they learn (a map, a threshold) comes "
         "from the training split."
     )
     return Table(("", "Dice, mean", "Dice, pooled", "lesions found", "false positives"), rows, caption)
 
 
-def alarm_sections(alarms: Sequence[Alarm]) -> list[Section]:
-    """Alarms and notes with their evidence."""
+def alarm_sections(alarms: Sequence[Alarm], checked: str = CHECKED) -> list[Section]:
+    """Alarms and notes with their evidence; what was looked at, when nothing rang."""
     raised = [alarm for alarm in alarms if not alarm.is_note]
     noted = [alarm for alarm in alarms if alarm.is_note]
-    if not alarms:
-        return [Section("Alarms", ("None: nothing that a reviewer would stop at was found.",))]
-    said = f"{len(raised) or 'No'} alarm{'s' if len(raised) != 1 else ''}: what a reviewer would ask about."
+    said = f"{len(raised)} alarm{'s' if len(raised) != 1 else ''}: what a reviewer would ask about."
+    if not raised:
+        said = f"No alarms. Looked for, as far as the data tells: {checked}."
     listed = [f"Alarm, {one.name}: {one.says} Evidence: {_evidence(one)}." for one in raised]
     listed += [f"Worth knowing, {one.name}: {one.says} Evidence: {_evidence(one)}." for one in noted]
     return [Section("Alarms", (said, *listed))]
