@@ -31,11 +31,49 @@ def test_brightness_and_contrast_don_t_matter():
     np.testing.assert_allclose(find_blobs(image).scores, find_blobs(40 * image + 7).scores, rtol=1e-3)
 
 
+def test_a_faint_spot_in_a_calm_place_beats_the_unrest_elsewhere():
+    shape = (256, 256)
+    image = np.random.default_rng(0).normal(0, 3, shape)
+    image[:, 128:] += 200 * (np.indices(shape)[0][:, 128:] // 16 % 2)  # bright ribs
+    blobs = find_blobs(image + 20 * disc(shape, (128, 50), 6))
+    assert np.abs(blobs.centres[0] - (128, 50)).max() <= 2
+
+
+def test_widths_are_millimetres():
+    """The same spot with pixels half the size is the same number of millimetres across."""
+    coarse = find_blobs(100.0 * disc((128, 128), (64, 64), 6), pixel_mm=0.7)
+    fine = find_blobs(100.0 * disc((256, 256), (128, 128), 12), pixel_mm=0.35)
+    assert fine.radii[0] * 0.35 == pytest.approx(coarse.radii[0] * 0.7)
+
+
+def test_spots_are_where_training_has_lesions():
+    shape = (128, 128)
+    image = 100.0 * (disc(shape, (70, 40), 6) | disc(shape, (20, 110), 6))
+    prior = prior_map([disc(shape, (66, 44), 20)])
+    assert len(find_blobs(image).scores) >= 2
+    centres = find_blobs(image, prior=prior).centres
+    assert len(centres)
+    assert prior.is_likely(shape)[tuple(centres.T)].all()
+
+
+def test_the_threshold_spends_the_false_spots_it_is_given():
+    shape, rng = (128, 128), np.random.default_rng(3)
+    truth = disc(shape, (70, 40), 6)
+    found = [(find_blobs(rng.normal(0, 1, shape) + 2 * truth), truth) for _ in range(10)]
+    for allowed in (0.5, 2.0, 4.0):
+        level = blob_threshold(found, allowed)
+        false = 0
+        for blobs, _ in found:
+            for centre, radius, score in zip(blobs.centres, blobs.radii, blobs.scores, strict=True):
+                false += score >= level and not (disc(shape, centre, radius) & truth).any()
+        assert allowed - 0.1 <= false / 10 <= allowed
+
+
 def test_the_threshold_keeps_the_lesion_and_drops_fainter_spots():
     shape = (128, 128)
     truth, decoy = disc(shape, (70, 40), 6), disc(shape, (30, 90), 6)
     blobs = find_blobs(100 * truth + 50.0 * decoy)
-    mask = blobs.discs(shape, blob_threshold([(blobs, truth)]))
+    mask = blobs.discs(shape, blob_threshold([(blobs, truth)], 0))
     assert (mask & truth).any()
     assert not (mask & decoy).any()
 
