@@ -37,6 +37,12 @@ def test_a_smaller_distance_is_better():
     assert versus.paired.share_improved > 0.5
 
 
+def test_a_power_that_nobody_knows_is_no_number():
+    found = compare_evaluations({"a": model(6), "b": model(6)}, samples=50)
+    assert not any("nan" in versus.verdict for versus in found.versus)
+    assert any("so is the power" in versus.verdict for versus in found.versus)
+
+
 def test_more_models_are_corrected_for():
     few = compare_evaluations({"a": model(3, 4), "b": model(6, 4)}, samples=50).versus[0].paired
     many = compare_evaluations({"a": model(3, 4), "b": model(6, 4), "c": model(6, 4)}, samples=50).versus[0].paired

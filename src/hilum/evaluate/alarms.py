@@ -32,7 +32,7 @@ def patients_shared(splits: Mapping[str, Iterable[str]]) -> tuple[Alarm, ...]:
 def training_cases_reported(training: Iterable[str], reported: Iterable[str]) -> tuple[Alarm, ...]:
     """Patients whose figures are reported stand in the training split: a model may have learnt them by heart."""
     shared = sorted(set(training) & set(reported))
-    says = f"{len(shared)} reported patients are in the training split: what was learnt is reported."
+    says = f"Of the reported patients, {len(shared)} stand in the training split: what was learnt is reported."
     return _alarm("training_cases_reported", says, shared)
 
 

@@ -93,11 +93,13 @@ class Versus:
             return f"{words}: no case has it for both {self.first} and {self.second}."
         paired = self.paired
         if not self.is_seen:
+            seen = f"{words}: no difference seen between {self.first} and {self.second} "
+            seen += f"({_signed(difference.value)}{unit}, p {paired.permutation_p:.3f})"
+            if math.isnan(paired.detectable):
+                return f"{seen}; its spread over {paired.patients} patients is none or unknown, and so is the power."
             return (
-                f"{words}: no difference seen between {self.first} and {self.second} "
-                f"({_signed(difference.value)}{unit}, p {paired.permutation_p:.3f}); with {paired.patients} patients a "
-                f"true one of {paired.detectable:.3f}{unit} would be seen {POWER:.0%} of the time, "
-                "a smaller one may be there."
+                f"{seen}; with {paired.patients} patients a true one of {paired.detectable:.3f}{unit} would be seen "
+                f"{POWER:.0%} of the time, a smaller one may be there."
             )
         better = self.second if (difference.value > 0) == self.higher_is_better else self.first
         return (
