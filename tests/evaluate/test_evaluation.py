@@ -182,3 +182,14 @@ def test_each_lesion_has_the_dice_of_what_meets_it():
     assert (sizes["< 8 mm"].value, sizes["≥ 15 mm"].value) == pytest.approx((0, expected))
     assert sizes["≥ 15 mm"].n == 1
     assert found.figures["lesion_dice"].value == pytest.approx(expected / 2)
+
+
+def test_the_prediction_is_compared_with_each_reader_as_readers_are_with_each_other():
+    drawn = [disc(radius=radius) for radius in (5, 6, 7)]
+    nodules = (TrueNodule("1", drawn[1], 3, 9.0, drawn=drawn), TrueNodule("2", disc(centre=(9, 9)), 1))
+    found = judged([pair(disc(centre=(32, 34)), disc(), nodules=nodules)])
+    expected = np.mean([f1_score(one.ravel(), disc(centre=(32, 34)).ravel()) for one in drawn])
+    assert found.figures["reader_dice"].value == pytest.approx(expected)
+    assert found.figures["reader_dice"].n == 1
+    assert [group.figures["reader_dice"].n for group in found.by_readers] == [0, 1]
+    assert "reader_dice" not in judged([pair(disc(), disc())]).figures

@@ -65,6 +65,7 @@ class TrueNodule:
         readers: how many outlined it.
         size_mm: equivalent diameter; NaN when nobody knows.
         visibility: 0 to 1; NaN when nobody knows.
+        drawn: each reader's own mask, of the silhouette's shape; empty when only the consensus is known.
     """
 
     id: str
@@ -72,6 +73,7 @@ class TrueNodule:
     readers: int
     size_mm: float = math.nan
     visibility: float = math.nan
+    drawn: Sequence[Selection] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +134,7 @@ class Lesion:
         place: centre as shares of the image's height and width, (row, column).
         readers: of a nodule; 0 for a component of the truth.
         visibility: of a nodule; NaN when nobody knows.
+        reader_dice: of a nodule, the mean Dice with each single reader's mask; NaN without these masks.
     """
 
     size_mm: float
@@ -141,6 +144,7 @@ class Lesion:
     place: tuple[float, float]
     readers: int = 0
     visibility: float = math.nan
+    reader_dice: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -372,12 +376,25 @@ def _nodules(pair: Pair) -> tuple[Lesion, ...]:
 def _nodule(nodule: TrueNodule, predicted: Components) -> Lesion:
     """A nodule is found when any pixel of its silhouette was predicted: the rule of lesions, asked of one nodule."""
     here = np.argwhere(nodule.silhouette)
-    met = predicted.labels[nodule.silhouette]
-    inside = int(np.count_nonzero(met))
-    dice = 2 * inside / (len(here) + int(predicted.sizes[np.unique(met[met > 0]) - 1].sum()))
+    covered = float(np.mean(predicted.labels[nodule.silhouette] > 0))
     row, column = (here.mean(axis=0) + 0.5)[-2:] / np.array(predicted.labels.shape)[-2:]
-    place, covered = (float(row), float(column)), inside / len(here)
-    return Lesion(nodule.size_mm, inside > 0, covered, dice, place, nodule.readers, nodule.visibility)
+    return Lesion(
+        nodule.size_mm,
+        covered > 0,
+        covered,
+        _dice_of_met(nodule.silhouette, predicted),
+        (float(row), float(column)),
+        nodule.readers,
+        nodule.visibility,
+        _mean_of_known([_dice_of_met(mask, predicted) for mask in nodule.drawn if mask.any()]),
+    )
+
+
+def _dice_of_met(mask: Selection, predicted: Components) -> float:
+    """Dice of a mask that is not empty with all predicted components that meet it."""
+    met = predicted.labels[mask]
+    sizes = predicted.sizes[np.unique(met[met > 0]) - 1]
+    return 2 * int(np.count_nonzero(met)) / (len(met) + int(sizes.sum()))
 
 
 def _candidate_scores(predicted: Components, probability: Floats | None) -> Floats:

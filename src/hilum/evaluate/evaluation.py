@@ -15,6 +15,7 @@ from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure, res
 from hilum.evaluate.cases import FOREGROUND, OVERLAPS, SURFACES, CaseResult, JudgeRule, Lesion
 from hilum.evaluate.detection import detection_figures, froc_points
 from hilum.evaluate.scores import pooled_score_figures
+from hilum.evaluate.yardstick import HEADLINE_READERS
 from hilum.metrics.overlap import Counts, Ratio, share
 
 OTHER_MEANS = ("area_error_mm2", "volume_error_mm3", "volume_error_percent")
@@ -101,6 +102,7 @@ def all_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Figur
     else:
         found.append(Figure("ece", math.nan))
     found += detection_figures(cases, draw)
+    found += _yardstick_figures(cases, draw)
     return {figure.name: figure for figure in found}
 
 
@@ -255,12 +257,27 @@ def _by_nodule(
 ) -> tuple[Group, ...]:
     """Nodules apart by a name, in the order of a number."""
     every = [one for case in cases for one in case.nodules]
+    has_masks = any(not math.isnan(one.reader_dice) for one in every)
     names = list(dict.fromkeys(name_of(one) for one in sorted(every, key=by)))
     groups = []
     for name in names:
         chosen = [[one for one in case.nodules if name_of(one) == name] for case in cases]
-        groups.append(Group(name, {figure.name: figure for figure in _found_figures(chosen, draw)}))
+        figures = [*_found_figures(chosen, draw), *([_reader_figure(chosen, draw)] if has_masks else [])]
+        groups.append(Group(name, {figure.name: figure for figure in figures}))
     return tuple(groups)
+
+
+def _reader_figure(nodules: Sequence[Sequence[Lesion]], draw: Resamples) -> Figure:
+    """Mean Dice with each single reader's mask, of nodules of which these are known; a missed nodule counts 0."""
+    values = [[one.reader_dice for one in some if not math.isnan(one.reader_dice)] for some in nodules]
+    table = np.array([[sum(some), len(some)] for some in values], dtype=np.float64).reshape(-1, 2)
+    return replace(pooled_figure("reader_dice", table, _share, draw), n=int(table[:, 1].sum()))
+
+
+def _yardstick_figures(cases: Sequence[CaseResult], draw: Resamples) -> list[Figure]:
+    """The prediction as one more reader: Dice with each reader's mask, of the nodules that yardsticks count."""
+    figure = _reader_figure([[one for one in case.nodules if one.readers >= HEADLINE_READERS] for case in cases], draw)
+    return [figure] if figure.n else []
 
 
 def _readers_name(nodule: Lesion) -> str:

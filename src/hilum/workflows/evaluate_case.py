@@ -88,7 +88,7 @@ def _judge(case: CaseSource, job: CaseJob) -> CaseOutcome:
     truth = read_truth(case, job.rule)
     pred, probability, was_resampled = predicted(found, truth, job)
     spacing = spacing_of(case, truth)
-    nodules = true_nodules(case, truth.labels.shape) if truth.labels.ndim == 2 else ()
+    nodules = true_nodules(case, truth.labels.shape)
     result = judge_case(Pair(case.key, case.patient, pred, truth.labels, spacing, probability, nodules), job.rule)
     main = found.probability or found.mask
     return CaseOutcome(result, _judge_rivals(case, truth, job), sha256_of(main) if main else "", was_resampled)

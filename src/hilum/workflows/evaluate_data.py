@@ -253,7 +253,7 @@ def folder_hash(folder: Path) -> str:
 
 
 def true_nodules(case: CaseSource, shape: tuple[int, ...]) -> tuple[TrueNodule, ...]:
-    """The readers' nodules of a 2D case, as silhouettes of their consensus; those on another grid are left out.
+    """The readers' nodules of a case: silhouettes of their consensus, in 3D the consensus; other grids are left out.
 
     Raises:
         InputError: a file that `nodules.json` names can't be read.
@@ -277,6 +277,7 @@ def true_nodules(case: CaseSource, shape: tuple[int, ...]) -> tuple[TrueNodule, 
                     nodule.reader_count,
                     math.nan if size is None else float(size),
                     math.nan if seen is None else float(seen),
+                    tuple(nodule.of_reader(number) for number in range(nodule.reader_count)),
                 )
             )
     return tuple(found)
