@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hilum.core import Figure, InputError, MeasureError
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
+from hilum.metrics.overlap import share
 
 RESAMPLES = 1_000
 LEVEL = 0.95
@@ -72,7 +73,7 @@ def mean_figures(values: Mapping[str, Floats], resamples: Resamples, level: floa
     known = ~np.isnan(table)
     filled = np.where(known, table, 0.0)
     sums, numbers = resamples.weights @ filled, resamples.weights @ known.astype(np.float64)
-    samples = np.divide(sums, numbers, out=np.full(sums.shape, math.nan), where=numbers > 0)
+    samples = share(np.asarray(sums), np.asarray(numbers))
     figures = {}
     for column, name in enumerate(values):
         kept = known[:, column]

@@ -186,5 +186,8 @@ def require_pair(pred: Selection, truth: Selection) -> None:
 
 
 def share(part: Floats, whole: Floats) -> Floats:
-    """Part over whole, elementwise; NaN where there is no whole. The one place where a figure is divided."""
+    """Part over whole, elementwise; NaN where there is no whole.
+
+    Ratios of pixels, areas under curves, bins of calibration and the means of resamples divide here.
+    """
     return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), math.nan), where=whole > 0))
