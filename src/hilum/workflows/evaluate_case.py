@@ -172,4 +172,4 @@ def blobs_of(case: CaseSource) -> Blobs:
     """
     if case.image is None:
         raise InputError(f"{case.key} has no image.", "")
-    return find_blobs(read_radiograph(case.image).array)
+    return find_blobs(read_radiograph(case.image).array, case.pixel_mm[0] if case.pixel_mm else None)
