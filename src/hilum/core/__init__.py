@@ -2,6 +2,7 @@
 
 from hilum.core.errors import (
     AmbiguousError,
+    ConfigError,
     GeometryError,
     HilumError,
     InputError,
@@ -10,6 +11,7 @@ from hilum.core.errors import (
     OutputError,
     SpacingError,
     TooManyFailuresError,
+    TrainError,
     UnitError,
     UnreadableError,
     UnsupportedError,
@@ -26,6 +28,7 @@ from hilum.core.volume import Quantity, Volume
 
 __all__ = [
     "AmbiguousError",
+    "ConfigError",
     "Diameters",
     "Failure",
     "Failures",
@@ -48,6 +51,7 @@ __all__ = [
     "SpacingPlane",
     "Study",
     "TooManyFailuresError",
+    "TrainError",
     "UnitError",
     "UnreadableError",
     "UnsupportedError",

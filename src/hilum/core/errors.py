@@ -6,6 +6,8 @@ HilumError
 │   ├── UnsupportedError  sound, but of a kind that hilum doesn't take
 │   ├── AmbiguousError    it holds more than one thing, and nobody said which
 │   └── SpacingError      slices are missing, doubled or unevenly spaced
+├── ConfigError           a configuration has an unknown key or a value that can't be
+├── TrainError            training can't go on: a loss that is not a number, no memory
 ├── GeometryError         grids that don't belong together, or that no grid can have
 ├── UnitError             millimetres were asked of something that has none
 ├── MeasureError          a figure that this input doesn't have
@@ -45,6 +47,14 @@ class AmbiguousError(InputError):
 
 class SpacingError(InputError):
     """Slices are missing, doubled or unevenly spaced."""
+
+
+class ConfigError(HilumError):
+    """A configuration has an unknown key, or a value that can't be."""
+
+
+class TrainError(HilumError):
+    """Training can't start or go on: nothing to learn from, a loss that is not a number, no memory left."""
 
 
 class GeometryError(HilumError):

@@ -1,0 +1,1 @@
+"""Using a network: whole pictures, test-time augmentation, thresholds, masks and nodules out."""

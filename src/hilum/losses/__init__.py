@@ -1,0 +1,1 @@
+"""Losses, each by name: where truth meets prediction, and nowhere else."""

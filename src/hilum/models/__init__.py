@@ -1,0 +1,1 @@
+"""Networks, each by name. Their `forward` takes inputs only and returns named logits."""

@@ -1,0 +1,20 @@
+"""What a segmentation network gives."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """Named logits; a sigmoid or softmax makes probabilities of them.
+
+    Attributes:
+        logits: [B, C, H, W] at the size of the input; C = 1 for one class against background.
+        attention: [B, 1, h, w] logits of where the network looks, for those that are taught it; None for others.
+        deep: logits [B, C, h, w] of coarser stages, finest first, for deep supervision; empty without it.
+    """
+
+    logits: Tensor
+    attention: Tensor | None = None
+    deep: tuple[Tensor, ...] = ()

@@ -1,0 +1,1 @@
+"""Learning: one frozen configuration a run, on PyTorch Lightning."""
