@@ -1,6 +1,7 @@
 """`hilum evaluate`."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,10 +12,59 @@ from hilum.cli.pipe import while_read
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hilum.workflows.evaluate import EvaluateOptions
+    from hilum.workflows.evaluate_data import TruthWanted
     from hilum.workflows.evaluate_files import EvaluateRun
 
 SOME_FAILED = 3
 FAILURES_SHOWN = 20
+
+
+@Parameter(name="*", group="Truth")
+@dataclass(frozen=True)
+class Truth:
+    """What predictions are judged against."""
+
+    split: Literal["train", "validation", "test", "all"] | None = None
+    'Which part of the data set is reported; needed where there are splits. A plain folder has only "all".'
+    truth: str | None = None
+    "Name of the true masks: union or consensus for DRR pairs."
+    patients: Path | None = None
+    "CSV with the columns key and patient, for a plain folder; intervals draw patients."
+    pixel_mm: float | None = None
+    "Side of a pixel, for a plain folder of pictures; without it there are no millimetres."
+
+
+@Parameter(name="*", group="Predictions")
+@dataclass(frozen=True)
+class Predictions:
+    """What the predictions' numbers mean."""
+
+    kind: Annotated[Literal["auto", "masks", "probabilities"], Parameter(name="--as")] = "auto"
+    "What the numbers are, when files leave it open."
+    threshold: float | None = None
+    "Pixels with at least this probability are in. It is never chosen on the split that is reported."
+    threshold_from: Path | None = None
+    "Output of an evaluation on validation, whose best threshold is taken."
+    classes: str | None = None
+    'Declared classes of label maps, such as "1=lung,2=covid,3=other"; one class without it, or the truth\'s labels.'
+    resample: Annotated[bool, Parameter(negative="")] = False
+    "Bring predictions on another grid to the truth's; refused without it."
+
+
+@Parameter(name="*", group="The run")
+@dataclass(frozen=True)
+class Running:
+    """How the work is done."""
+
+    bootstraps: int = 1000
+    "Draws of patients for the 95 % intervals."
+    seed: int = 0
+    "Seed of the draws."
+    workers: int = 1
+    "Processes at a time."
+    force: Annotated[bool, Parameter(negative="")] = False
+    "Replace what an earlier run of hilum left in OUT."
 
 
 def evaluate(
@@ -23,19 +73,9 @@ def evaluate(
     /,
     *,
     data: Path,
-    split: Literal["train", "validation", "test", "all"] | None = None,
-    truth: str | None = None,
-    threshold: float | None = None,
-    threshold_from: Path | None = None,
-    kind: Annotated[Literal["auto", "masks", "probabilities"], Parameter(name="--as")] = "auto",
-    classes: Annotated[str | None, Parameter(name="--classes")] = None,
-    patients: Path | None = None,
-    pixel_mm: float | None = None,
-    resample: Annotated[bool, Parameter(negative="")] = False,
-    bootstraps: int = 1000,
-    seed: int = 0,
-    workers: int = 1,
-    force: Annotated[bool, Parameter(negative="")] = False,
+    truth: Truth | None = None,
+    reading: Predictions | None = None,
+    running: Running | None = None,
 ) -> int:
     """Judge predictions of any tool: every figure with its interval, beside trivial rivals, with alarms.
 
@@ -60,43 +100,37 @@ def evaluate(
         Folder for the results.
     data
         A data set (hilum prepare), or a plain folder of true masks named by key.
-    split
-        Which part of the data set is reported; needed where there are splits. A plain folder has only "all".
-    truth
-        Name of the true masks: union or consensus for DRR pairs.
-    threshold
-        Pixels with at least this probability are in. It is never chosen on the split that is reported.
-    threshold_from
-        Output of an evaluation on validation, whose best threshold is taken.
-    kind
-        What the numbers are, when files leave it open.
-    classes
-        Declared classes of label maps, such as "1=lung,2=covid,3=other"; one class without it, or the truth's labels.
-    patients
-        CSV with the columns key and patient, for a plain folder; intervals draw patients.
-    pixel_mm
-        Side of a pixel, for a plain folder of pictures; without it there are no millimetres.
-    resample
-        Bring predictions on another grid to the truth's; refused without it.
-    bootstraps
-        Draws of patients for the 95 % intervals.
-    seed
-        Seed of the draws.
-    workers
-        Processes at a time.
-    force
-        Replace what an earlier run of hilum left in OUT.
     """
     from hilum.cli.progress import bar
-    from hilum.workflows.evaluate import EvaluateOptions, run_evaluate
+    from hilum.workflows.evaluate import run_evaluate
+
+    running = running or Running()
+    wanted = _wanted(data, truth or Truth())
+    options = _options(reading or Predictions(), running)
+    return _say(run_evaluate(predictions, wanted, out, options, force=running.force, track=bar))
+
+
+def _wanted(data: Path, given: Truth) -> "TruthWanted":
     from hilum.workflows.evaluate_data import TruthWanted
+
+    side = given.pixel_mm
+    return TruthWanted(data, given.split, given.truth, given.patients, None if side is None else (side, side))
+
+
+def _options(given: Predictions, running: Running) -> "EvaluateOptions":
+    from hilum.workflows.evaluate import EvaluateOptions
     from hilum.workflows.evaluate_predictions import As
 
-    wanted = TruthWanted(data, split, truth, patients, None if pixel_mm is None else (pixel_mm, pixel_mm))
-    options = EvaluateOptions(
-        threshold, threshold_from, As(kind), _classes(classes), resample, bootstraps, seed, workers
+    return EvaluateOptions(
+        threshold=given.threshold,
+        threshold_from=given.threshold_from,
+        kind=As(given.kind),
+        classes=_classes(given.classes),
+        resample=given.resample,
+        bootstraps=running.bootstraps,
+        seed=running.seed,
+        workers=running.workers,
     )
-    return _say(run_evaluate(predictions, wanted, out, options, force=force, track=bar))
 
 
 def _classes(words: str | None) -> "Mapping[int, str] | None":
