@@ -1,0 +1,68 @@
+"""The networks by name, and how a name and options become one."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from hilum.config import FrozenConfig
+from hilum.core import ConfigError
+from hilum.models.network import Network
+from hilum.models.unet import UNet
+
+MODELS: dict[str, type[Network]] = {
+    "unet": UNet,
+}
+
+
+class ModelConfig(FrozenConfig):
+    """Which network, with every option; options that were left out are filled with their defaults."""
+
+    name: str = "unet"
+    """A name in the catalogue; `hilum models` lists them."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The network's own settings by name."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        # A frozen model's field is set past the guard: what is stored and hashed has to be the complete options.
+        object.__setattr__(self, "options", options_of(self.name, self.options).plain())
+        return self
+
+    def build(self) -> Network:
+        """The network, from scratch; `torch.manual_seed` decides its numbers."""
+        return build_model(self.name, self.options)
+
+
+def model_class(name: str) -> type[Network]:
+    """The network of this name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    try:
+        return MODELS[name]
+    except KeyError:
+        raise ConfigError(f"there is no model {name!r}.", f"There are: {', '.join(MODELS)}.") from None
+
+
+def options_of(name: str, options: Mapping[str, Any]) -> Network.Config:
+    """The complete, checked settings of the network of this name.
+
+    Raises:
+        ConfigError: no such network, no such setting, or a value that can't be.
+    """
+    return model_class(name).Config.of(options, f"model {name}")
+
+
+def build_model(name: str, options: Mapping[str, Any] | None = None) -> Network:
+    """The network of this name, from scratch; `torch.manual_seed` decides its numbers.
+
+    Args:
+        name: in `MODELS`.
+        options: the fields of the network's `Config`; defaults for those left out.
+
+    Raises:
+        ConfigError: no such network, no such setting, or a value that can't be.
+    """
+    return model_class(name)(options_of(name, options or {}))
