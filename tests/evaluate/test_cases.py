@@ -7,7 +7,8 @@ import pytest
 from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score, roc_auc_score
 
 from hilum.core import GeometryError, InputError
-from hilum.evaluate.cases import JudgeRule, TrueNodule, judge_case
+from hilum.evaluate.case_lesions import TrueNodule
+from hilum.evaluate.cases import JudgeRule, judge_case
 from tests.evaluate.judged import disc, pair
 
 RNG = np.random.default_rng(7)

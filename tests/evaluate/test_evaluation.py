@@ -8,7 +8,8 @@ from sklearn.metrics import f1_score
 
 from hilum.core.evaluation import Group, Threshold
 from hilum.core.figures import Figure
-from hilum.evaluate.cases import JudgeRule, TrueNodule, judge_case
+from hilum.evaluate.case_lesions import TrueNodule
+from hilum.evaluate.cases import JudgeRule, judge_case
 from hilum.evaluate.curves import curves, examples
 from hilum.evaluate.recommend import recommendations
 from tests.evaluate.judged import disc, judged, pair

@@ -14,8 +14,17 @@ from hilum.core import GeometryError
 from hilum.core.evaluation import CaseRow
 from hilum.core.geometry import Floats
 from hilum.core.mask import Labels, Selection
+from hilum.evaluate.case_lesions import (
+    CaseLesions,
+    Lesion,
+    TrueNodule,
+    case_lesions,
+    judge_nodules,
+    mean_of_known,
+    of_all_classes,
+)
 from hilum.evaluate.scores import CaseScores, case_scores
-from hilum.metrics.lesions import Components, Matches, MatchRule, components, intersections, match_components
+from hilum.metrics.lesions import Matches, MatchRule
 from hilum.metrics.overlap import (
     Counts,
     Ratio,
@@ -48,32 +57,8 @@ OVERLAPS: Mapping[str, Ratio] = {
 SURFACES = ("hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm", "nsd_2mm")
 
 
-CANDIDATE_FLOOR = 0.1
-"""Pixels with at least this probability make the marks of free-response figures, whatever the threshold of the mask."""
-
 FOREGROUND = "foreground_"
 """Before the names of figures that take any class together, where several are declared."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrueNodule:
-    """A nodule that readers outlined, on the case's pixels.
-
-    Attributes:
-        id: within its case.
-        silhouette: [y, x] or [z, y, x].
-        readers: how many outlined it.
-        size_mm: equivalent diameter; NaN when nobody knows.
-        visibility: 0 to 1; NaN when nobody knows.
-        drawn: each reader's own mask, of the silhouette's shape; empty when only the consensus is known.
-    """
-
-    id: str
-    silhouette: Selection
-    readers: int
-    size_mm: float = math.nan
-    visibility: float = math.nan
-    drawn: Sequence[Selection] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,31 +105,6 @@ class JudgeRule:
     labels: Mapping[int, str] = field(default_factory=lambda: {1: "nodule"})
     with_surfaces: bool = True
     match: MatchRule = field(default_factory=MatchRule)
-
-
-@dataclass(frozen=True)
-class Lesion:
-    """What became of one lesion, or one nodule.
-
-    Attributes:
-        size_mm: equivalent diameter; NaN without millimetres.
-        is_found: whether the prediction hit it.
-        covered: share of its pixels that were predicted.
-        dice: with all predicted components that meet it; 0 when none does.
-        place: centre as shares of the image's height and width, (row, column).
-        readers: of a nodule; 0 for a component of the truth.
-        visibility: of a nodule; NaN when nobody knows.
-        reader_dice: of a nodule, the mean Dice with each single reader's mask; NaN without these masks.
-    """
-
-    size_mm: float
-    is_found: bool
-    covered: float
-    dice: float
-    place: tuple[float, float]
-    readers: int = 0
-    visibility: float = math.nan
-    reader_dice: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,70 +159,40 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
     by_class = class_counts(pair.pred, pair.truth, list(rule.labels))
     pred, truth = pair.pred > 0, pair.truth > 0
     counts = confusion(pred, truth)
-    labels = list(rule.labels) if len(rule.labels) > 1 else [None]
-    parts = [_part(pair, label, rule) for label in labels]
-    matches = _joined([part.matches for part in parts])
+    found = _lesions(pair, rule)
     scores = None if pair.probability is None else case_scores(pair.probability, truth, pred, pair.spacing_mm)
     values = {
         **_sizes(counts),
         **_figures(pair, by_class, counts, rule),
-        **_lesion_values(matches),
+        **_lesion_values(found.matches),
         **({} if scores is None else scores.values),
     }
     return CaseResult(
         row=CaseRow(pair.key, pair.patient, values),
         counts=counts,
         by_class=by_class,
-        lesions=tuple(lesion for part in parts for lesion in part.lesions),
-        nodules=_nodules(pair),
-        false_mm=tuple(size for part in parts for size in part.false_mm),
-        matches=matches,
-        candidates=_joined([part.candidates for part in parts]),
-        candidate_scores=np.concatenate([part.scores for part in parts]),
+        lesions=found.lesions,
+        nodules=judge_nodules(pair.nodules, pred),
+        false_mm=found.false_mm,
+        matches=found.matches,
+        candidates=found.candidates,
+        candidate_scores=found.scores,
         scores=scores,
         touches_border=_touches_border(truth),
         is_constant=_is_constant(pair),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """Lesions of one class."""
-
-    matches: Matches
-    candidates: Matches
-    lesions: tuple[Lesion, ...]
-    false_mm: tuple[float, ...]
-    scores: Floats
-
-
-def _part(pair: Pair, label: int | None, rule: JudgeRule) -> _Part:
-    """Lesions of a class; None takes whatever is not background."""
-    pred, truth = (array > 0 if label is None else array == label for array in (pair.pred, pair.truth))
-    predicted, true = components(pred), components(truth)
-    matches = candidates = match_components(predicted, true, rule.match)
-    marks = predicted
-    if pair.probability is not None:
-        marks = components(pred | (pair.probability >= CANDIDATE_FLOOR))
-        candidates = match_components(marks, true, rule.match)
-    return _Part(
-        matches,
-        candidates,
-        _lesions(predicted, true, matches, pair.spacing_mm),
-        tuple(_diameters(predicted, pair.spacing_mm)[matches.is_false].tolist()),
-        _candidate_scores(marks, pair.probability),
+def _lesions(pair: Pair, rule: JudgeRule) -> CaseLesions:
+    """Components of each class; with one class of whatever is not background."""
+    if len(rule.labels) < 2:
+        return case_lesions(pair.pred > 0, pair.truth > 0, pair.probability, pair.spacing_mm, rule.match)
+    return of_all_classes(
+        [
+            case_lesions(pair.pred == label, pair.truth == label, pair.probability, pair.spacing_mm, rule.match)
+            for label in rule.labels
+        ]
     )
-
-
-def _joined(parts: Sequence[Matches]) -> Matches:
-    """The lesions and predictions of several classes in one list each."""
-    shapes = np.array([part.marks.shape for part in parts])
-    marks = np.zeros(shapes.sum(axis=0), dtype=bool)
-    starts = shapes.cumsum(axis=0) - shapes
-    for part, (row, column), (rows, columns) in zip(parts, starts, shapes, strict=True):
-        marks[row : row + rows, column : column + columns] = part.marks
-    found_by = [np.where(part.is_found, part.found_by + row, -1) for part, (row, _) in zip(parts, starts, strict=True)]
-    return Matches(np.concatenate(found_by), np.concatenate([part.is_false for part in parts]), marks)
 
 
 def _figures(pair: Pair, by_class: Mapping[int, Counts], counts: Counts, rule: JudgeRule) -> dict[str, float]:
@@ -274,7 +204,7 @@ def _figures(pair: Pair, by_class: Mapping[int, Counts], counts: Counts, rule: J
         rule.labels[label]: _figures_of(pair, pair.pred == label, pair.truth == label, one, rule)
         for label, one in by_class.items()
     }
-    mean = {name: _mean_of_known([one[name] for one in own.values()]) for name in foreground}
+    mean = {name: mean_of_known([one[name] for one in own.values()]) for name in foreground}
     return {
         **mean,
         "false_positive_on_empty": foreground["false_positive_on_empty"],
@@ -282,11 +212,6 @@ def _figures(pair: Pair, by_class: Mapping[int, Counts], counts: Counts, rule: J
         **{f"{name}_{label}": value for label, one in own.items() for name, value in one.items()},
         **{f"{FOREGROUND}{name}": foreground[name] for name in foreground if name != "false_positive_on_empty"},
     }
-
-
-def _mean_of_known(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
 
 
 def _figures_of(pair: Pair, pred: Selection, truth: Selection, counts: Counts, rule: JudgeRule) -> dict[str, float]:
@@ -345,64 +270,6 @@ def _lesion_values(matches: Matches) -> dict[str, float]:
         "lesion_sensitivity": found / lesions if lesions else math.nan,
         "false_positives": float(matches.is_false.sum()),
     }
-
-
-def _diameters(parts: Components, spacing_mm: Sequence[float] | None) -> Floats:
-    return np.full(parts.count, math.nan) if spacing_mm is None else parts.diameters_mm(spacing_mm)
-
-
-def _lesions(
-    predicted: Components, true: Components, matches: Matches, spacing_mm: Sequence[float] | None
-) -> tuple[Lesion, ...]:
-    common = intersections(predicted, true)
-    inside = common.sum(axis=0)
-    dice = 2 * inside / (true.sizes + (common > 0).T @ predicted.sizes)
-    shape = np.array(true.labels.shape)
-    places = (true.centroids + 0.5)[:, -2:] / shape[-2:]
-    sizes = _diameters(true, spacing_mm)
-    columns = (sizes, matches.is_found, inside / true.sizes, dice, places)
-    return tuple(
-        Lesion(float(size), bool(found), float(share), float(agrees), (float(place[0]), float(place[1])))
-        for size, found, share, agrees, place in zip(*columns, strict=True)
-    )
-
-
-def _nodules(pair: Pair) -> tuple[Lesion, ...]:
-    seen = [one for one in pair.nodules if one.silhouette.any()]
-    predicted = components(pair.pred > 0) if seen else None
-    return () if predicted is None else tuple(_nodule(one, predicted) for one in seen)
-
-
-def _nodule(nodule: TrueNodule, predicted: Components) -> Lesion:
-    """A nodule is found when any pixel of its silhouette was predicted: the rule of lesions, asked of one nodule."""
-    here = np.argwhere(nodule.silhouette)
-    covered = float(np.mean(predicted.labels[nodule.silhouette] > 0))
-    row, column = (here.mean(axis=0) + 0.5)[-2:] / np.array(predicted.labels.shape)[-2:]
-    return Lesion(
-        nodule.size_mm,
-        covered > 0,
-        covered,
-        _dice_of_met(nodule.silhouette, predicted),
-        (float(row), float(column)),
-        nodule.readers,
-        nodule.visibility,
-        _mean_of_known([_dice_of_met(mask, predicted) for mask in nodule.drawn if mask.any()]),
-    )
-
-
-def _dice_of_met(mask: Selection, predicted: Components) -> float:
-    """Dice of a mask that is not empty with all predicted components that meet it."""
-    met = predicted.labels[mask]
-    sizes = predicted.sizes[np.unique(met[met > 0]) - 1]
-    return 2 * int(np.count_nonzero(met)) / (len(met) + int(sizes.sum()))
-
-
-def _candidate_scores(predicted: Components, probability: Floats | None) -> Floats:
-    if probability is None or not predicted.count:
-        return np.ones(predicted.count)
-    from scipy import ndimage
-
-    return np.asarray(ndimage.maximum(probability, predicted.labels, np.arange(1, predicted.count + 1)), dtype=float)
 
 
 def _touches_border(truth: Selection) -> bool:

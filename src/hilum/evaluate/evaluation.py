@@ -12,7 +12,8 @@ from hilum.core.geometry import Floats
 from hilum.datasets.drr_pairs import SIZE_BANDS_MM, size_band
 from hilum.evaluate import alarms
 from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure, resample_patients
-from hilum.evaluate.cases import FOREGROUND, OVERLAPS, SURFACES, CaseResult, JudgeRule, Lesion
+from hilum.evaluate.case_lesions import Lesion
+from hilum.evaluate.cases import FOREGROUND, OVERLAPS, SURFACES, CaseResult, JudgeRule
 from hilum.evaluate.detection import detection_figures, froc_points
 from hilum.evaluate.scores import pooled_score_figures
 from hilum.evaluate.yardstick import HEADLINE_READERS

@@ -12,7 +12,8 @@ from hilum import __version__
 from hilum.core import Failure
 from hilum.core.evaluation import Evaluation, Group
 from hilum.core.figures import Figure
-from hilum.evaluate.cases import CANDIDATE_FLOOR, CaseResult, JudgeRule
+from hilum.evaluate.case_lesions import CANDIDATE_FLOOR
+from hilum.evaluate.cases import CaseResult, JudgeRule
 from hilum.evaluate.curves import Curves, curves
 from hilum.evaluate.recommend import recommendations
 from hilum.evaluate.yardstick import YardstickRow

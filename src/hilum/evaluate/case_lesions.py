@@ -1,0 +1,201 @@
+"""The lesions of one case: connected components of its truth, and the nodules that readers outlined."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
+from hilum.metrics.lesions import Components, Matches, MatchRule, components, intersections, match_components
+
+CANDIDATE_FLOOR = 0.1
+"""Pixels with at least this probability make the marks of free-response figures, whatever the threshold of the mask."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrueNodule:
+    """A nodule that readers outlined, on the case's pixels.
+
+    Attributes:
+        id: within its case.
+        silhouette: [y, x] or [z, y, x].
+        readers: how many outlined it.
+        size_mm: equivalent diameter; NaN when nobody knows.
+        visibility: 0 to 1; NaN when nobody knows.
+        drawn: each reader's own mask, of the silhouette's shape; empty when only the consensus is known.
+    """
+
+    id: str
+    silhouette: Selection
+    readers: int
+    size_mm: float = math.nan
+    visibility: float = math.nan
+    drawn: Sequence[Selection] = ()
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """What became of one lesion, or one nodule.
+
+    Attributes:
+        size_mm: equivalent diameter; NaN without millimetres.
+        is_found: whether the prediction hit it.
+        covered: share of its pixels that were predicted.
+        dice: with all predicted components that meet it; 0 when none does.
+        place: centre as shares of the image's height and width, (row, column).
+        readers: of a nodule; 0 for a component of the truth.
+        visibility: of a nodule; NaN when nobody knows.
+        reader_dice: of a nodule, the mean Dice with each single reader's mask; NaN without these masks.
+    """
+
+    size_mm: float
+    is_found: bool
+    covered: float
+    dice: float
+    place: tuple[float, float]
+    readers: int = 0
+    visibility: float = math.nan
+    reader_dice: float = math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class CaseLesions:
+    """The lesions of one class, or of all classes.
+
+    Attributes:
+        matches: predicted with true components.
+        candidates: components of pixels from `CANDIDATE_FLOOR` on, with true ones; of a mask, `matches`.
+        scores: one for each candidate: its highest probability, or 1.
+        lesions: true components.
+        false_mm: sizes of the false predictions; NaN without millimetres.
+    """
+
+    matches: Matches
+    candidates: Matches
+    scores: Floats
+    lesions: tuple[Lesion, ...]
+    false_mm: tuple[float, ...]
+
+
+def case_lesions(
+    pred: Selection,
+    truth: Selection,
+    probability: Floats | None,
+    spacing_mm: Sequence[float] | None,
+    match: MatchRule,
+) -> CaseLesions:
+    """What became of every connected component of a true mask.
+
+    Args:
+        pred: [y, x] or [z, y, x].
+        truth: the same shape.
+        probability: the same shape, 0 to 1; None for a mask.
+        spacing_mm: step along each axis; None when nobody knows.
+        match: when a lesion is found.
+    """
+    predicted, true = components(pred), components(truth)
+    matches = candidates = match_components(predicted, true, match)
+    marks = predicted
+    if probability is not None:
+        marks = components(pred | (probability >= CANDIDATE_FLOOR))
+        candidates = match_components(marks, true, match)
+    return CaseLesions(
+        matches,
+        candidates,
+        _candidate_scores(marks, probability),
+        _lesions(predicted, true, matches, spacing_mm),
+        tuple(_diameters(predicted, spacing_mm)[matches.is_false].tolist()),
+    )
+
+
+def of_all_classes(parts: Sequence[CaseLesions]) -> CaseLesions:
+    """The lesions and predictions of several classes in one list each."""
+    return CaseLesions(
+        _joined([part.matches for part in parts]),
+        _joined([part.candidates for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        tuple(lesion for part in parts for lesion in part.lesions),
+        tuple(size for part in parts for size in part.false_mm),
+    )
+
+
+def _joined(parts: Sequence[Matches]) -> Matches:
+    shapes = np.array([part.marks.shape for part in parts])
+    marks = np.zeros(shapes.sum(axis=0), dtype=bool)
+    starts = shapes.cumsum(axis=0) - shapes
+    for part, (row, column), (rows, columns) in zip(parts, starts, shapes, strict=True):
+        marks[row : row + rows, column : column + columns] = part.marks
+    found_by = [np.where(part.is_found, part.found_by + row, -1) for part, (row, _) in zip(parts, starts, strict=True)]
+    return Matches(np.concatenate(found_by), np.concatenate([part.is_false for part in parts]), marks)
+
+
+def mean_of_known(values: Sequence[float]) -> float:
+    """The mean of the values that are not NaN; NaN when there is none."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def _diameters(parts: Components, spacing_mm: Sequence[float] | None) -> Floats:
+    return np.full(parts.count, math.nan) if spacing_mm is None else parts.diameters_mm(spacing_mm)
+
+
+def _lesions(
+    predicted: Components, true: Components, matches: Matches, spacing_mm: Sequence[float] | None
+) -> tuple[Lesion, ...]:
+    common = intersections(predicted, true)
+    inside = common.sum(axis=0)
+    dice = 2 * inside / (true.sizes + (common > 0).T @ predicted.sizes)
+    shape = np.array(true.labels.shape)
+    places = (true.centroids + 0.5)[:, -2:] / shape[-2:]
+    sizes = _diameters(true, spacing_mm)
+    columns = (sizes, matches.is_found, inside / true.sizes, dice, places)
+    return tuple(
+        Lesion(float(size), bool(found), float(share), float(agrees), (float(place[0]), float(place[1])))
+        for size, found, share, agrees, place in zip(*columns, strict=True)
+    )
+
+
+def judge_nodules(nodules: Sequence[TrueNodule], pred: Selection) -> tuple[Lesion, ...]:
+    """What became of the readers' nodules that have a silhouette.
+
+    Args:
+        nodules: of the case.
+        pred: of the silhouettes' shape.
+    """
+    seen = [one for one in nodules if one.silhouette.any()]
+    predicted = components(pred) if seen else None
+    return () if predicted is None else tuple(_nodule(one, predicted) for one in seen)
+
+
+def _nodule(nodule: TrueNodule, predicted: Components) -> Lesion:
+    """A nodule is found when any pixel of its silhouette was predicted: the rule of lesions, asked of one nodule."""
+    here = np.argwhere(nodule.silhouette)
+    covered = float(np.mean(predicted.labels[nodule.silhouette] > 0))
+    row, column = (here.mean(axis=0) + 0.5)[-2:] / np.array(predicted.labels.shape)[-2:]
+    return Lesion(
+        nodule.size_mm,
+        covered > 0,
+        covered,
+        _dice_of_met(nodule.silhouette, predicted),
+        (float(row), float(column)),
+        nodule.readers,
+        nodule.visibility,
+        mean_of_known([_dice_of_met(mask, predicted) for mask in nodule.drawn if mask.any()]),
+    )
+
+
+def _dice_of_met(mask: Selection, predicted: Components) -> float:
+    """Dice of a mask that is not empty with all predicted components that meet it."""
+    met = predicted.labels[mask]
+    sizes = predicted.sizes[np.unique(met[met > 0]) - 1]
+    return 2 * int(np.count_nonzero(met)) / (len(met) + int(sizes.sum()))
+
+
+def _candidate_scores(predicted: Components, probability: Floats | None) -> Floats:
+    if probability is None or not predicted.count:
+        return np.ones(predicted.count)
+    from scipy import ndimage
+
+    return np.asarray(ndimage.maximum(probability, predicted.labels, np.arange(1, predicted.count + 1)), dtype=float)
