@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from hilum.core import Geometry, Mask
+from hilum.datasets.prepared import CaseSource
 from hilum.evaluate.cases import JudgeRule
 from hilum.io import write_mask
 from hilum.workflows.evaluate_case import CaseJob, CaseOutcome, judge_source
-from hilum.workflows.evaluate_data import CaseSource
 from hilum.workflows.evaluate_predictions import Reading
 
 

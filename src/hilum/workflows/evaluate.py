@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hilum.core import Failure, HilumError, InputError
 from hilum.core.evaluation import Alarm, Evaluation, Group, Threshold
+from hilum.datasets.prepared import CaseSource
 from hilum.evaluate import alarms
 from hilum.evaluate.cases import CaseResult, JudgeRule
 from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, resamples_of
@@ -15,7 +16,6 @@ from hilum.evaluate.rivals import blob_threshold, prior_map
 from hilum.evaluate.yardstick import View, YardstickRow, headline
 from hilum.workflows.evaluate_case import CaseJob, CaseOutcome, Outcome, Rivals, blobs_of, judge_source, read_truth
 from hilum.workflows.evaluate_data import (
-    CaseSource,
     TruthSource,
     TruthWanted,
     content_of,
@@ -203,7 +203,8 @@ def _learn_rivals(source: TruthSource, rule: JudgeRule, workers: int) -> Rivals:
         found = prior_map(truths)
         seen = [n for n, case in enumerate(source.training) if case.image and truths[n].any()]
         chosen = seen[:: max(1, math.ceil(len(seen) / BLOB_CASES))]
-        blobs = list(in_processes(blobs_of, [source.training[n] for n in chosen], workers))
+        spots = partial(blobs_of, prior=found)
+        blobs = list(in_processes(spots, [source.training[n] for n in chosen], workers))
         level = blob_threshold([(blob, truths[n]) for blob, n in zip(blobs, chosen, strict=True)]) if blobs else None
     except HilumError as error:
         return Rivals(notes=(f"the average map and the blob detector are missing: {error.message}",))

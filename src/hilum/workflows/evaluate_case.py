@@ -9,10 +9,11 @@ import numpy as np
 from hilum.core import Failure, HilumError, InputError, Mask, UnsupportedError
 from hilum.core.mask import Labels, Selection
 from hilum.core.volume import Voxels
+from hilum.datasets.prepared import CaseSource
 from hilum.evaluate.cases import CaseResult, JudgeRule, Pair, judge_case
 from hilum.evaluate.rivals import Blobs, PriorMap, all_background, copied_prior, find_blobs
 from hilum.io import read_mask, read_radiograph
-from hilum.workflows.evaluate_data import CaseSource, true_nodules
+from hilum.workflows.evaluate_data import true_nodules
 from hilum.workflows.evaluate_predictions import Found, Reading, find_prediction, is_on_grid, on_grid, read_numbers
 from hilum.workflows.output import sha256_of
 
@@ -158,18 +159,22 @@ def _rival_masks(case: CaseSource, truth: Mask, rivals: Rivals) -> dict[str, Sel
     if rivals.prior_map is not None:
         masks[MAP] = rivals.prior_map.predict(shape)
     if rivals.blob_threshold is not None and case.image is not None:
-        masks[BLOBS] = blobs_of(case).discs(shape, rivals.blob_threshold)
+        masks[BLOBS] = blobs_of(case, rivals.prior_map).discs(shape, rivals.blob_threshold)
     if case.prior is not None:
         masks[PRIOR] = copied_prior(read_mask(case.prior).labels > 0)
     return masks
 
 
-def blobs_of(case: CaseSource) -> Blobs:
-    """The spots of a case's image.
+def blobs_of(case: CaseSource, prior: PriorMap | None = None) -> Blobs:
+    """The spots of a case's image, where training has lesions at all.
+
+    Args:
+        case: with its image.
+        prior: the average of the training masks; None looks everywhere.
 
     Raises:
         InputError: it has no image, or none that can be read.
     """
     if case.image is None:
         raise InputError(f"{case.key} has no image.", "")
-    return find_blobs(read_radiograph(case.image).array, case.pixel_mm[0] if case.pixel_mm else None)
+    return find_blobs(read_radiograph(case.image).array, case.pixel_mm[0] if case.pixel_mm else None, prior)

@@ -1,52 +1,20 @@
 """What predictions are judged against: a data set's split, or a plain folder of true masks."""
 
 import csv
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from hilum.core import InputError, Nodule, UnreadableError
-from hilum.core.mask import Labels
+from hilum.core import InputError, UnreadableError
 from hilum.core.radiograph import PixelMm
-from hilum.datasets.drr_pairs import PairNodule
-from hilum.evaluate.cases import TrueNodule
-from hilum.io import read_json, read_mask
+from hilum.datasets.prepared import CaseSource, StoredNodule, index_of, read_prepared, stored_nodules
+from hilum.evaluate.case_lesions import TrueNodule
 from hilum.io.read import files_in
 from hilum.io.volumes import WRITABLE
 from hilum.workflows.output import sha256_of
 
-DATASET = "dataset.json"
-SCHEMA = "hilum.dataset/1"
 ALL = "all"
-SPLITS = ("train", "validation", "test")
 MASK_SUFFIXES = (*WRITABLE, ".png", ".tif", ".tiff")
-
-
-@dataclass(frozen=True)
-class CaseSource:
-    """One case's files.
-
-    Attributes:
-        key: names its prediction.
-        patient: whose it is.
-        truth: the true mask.
-        image: the picture; None when there is none.
-        nodules: `nodules.json` with the readers' nodules; None when there is none.
-        pixel_mm: row and column step of a 2D image, where it is known.
-        prior: an earlier mask of the same patient; None when there is none.
-        content: SHA-256 of the image, "" when unknown.
-    """
-
-    key: str
-    patient: str
-    truth: Path
-    image: Path | None = None
-    nodules: Path | None = None
-    pixel_mm: PixelMm | None = None
-    prior: Path | None = None
-    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +76,7 @@ def truth_source(wanted: TruthWanted) -> TruthSource:
         InputError: there is none, no such split or truth, or an option that doesn't fit.
         UnreadableError: `dataset.json` is not what it says.
     """
-    index = wanted.data if wanted.data.name == DATASET else wanted.data / DATASET
+    index = index_of(wanted.data)
     if index.is_file():
         if wanted.patients or wanted.pixel_mm:
             raise InputError("a data set knows its patients and pixel sizes;", "leave --patients and --pixel-mm out.")
@@ -119,34 +87,24 @@ def truth_source(wanted: TruthWanted) -> TruthSource:
 
 
 def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
-    content = read_json(index)
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise UnreadableError(f"{index} is no data set of the schema {SCHEMA}.", "Prepare it with hilum prepare.")
-    try:
-        return _cases_of(content, index, wanted)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UnreadableError(f"{index} lacks {error}.", "Prepare the data set again.") from error
-
-
-def _cases_of(content: Mapping[str, Any], index: Path, wanted: TruthWanted) -> TruthSource:
-    splits = {name: list(content["splits"].get(name) or []) for name in SPLITS}
-    split = _split(splits, wanted.split)
-    truth = _truth_name(content["cases"], wanted.truth)
-    every = [_case(record, index.parent, truth) for record in content["cases"]]
-    reported = [one for one in every if split == ALL or one.patient in set(splits[split])]
-    learnable = set(splits["train"]) - {one.patient for one in reported}
+    data = read_prepared(index)
+    split = _split(data.splits, wanted.split)
+    truth = data.truth_name(wanted.truth)
+    every = data.cases(truth)
+    reported = [one for one in every if split == ALL or one.patient in set(data.splits[split])]
+    learnable = set(data.splits["train"]) - {one.patient for one in reported}
     if not reported:
         raise InputError(f"the split {split!r} has no case.", "Choose another with --split.")
     return TruthSource(
-        data=f"{content['kind']} {content['splits'].get('hash', '')[:8]}".strip(),
+        data=f"{data.kind} {data.split_hash[:8]}".strip(),
         split=split,
-        split_hash=content["splits"].get("hash", ""),
+        split_hash=data.split_hash,
         truth=truth,
         cases=tuple(reported),
         training=tuple(one for one in every if one.patient in learnable),
         others=tuple(one for one in every if one not in reported),
-        patients_of=splits,
-        labels={int(label): str(name) for label, name in (content.get("labels") or {}).items()},
+        patients_of=data.splits,
+        labels=data.labels,
         is_lidc=all(one.patient.startswith("LIDC-IDRI-") for one in reported),
         hash=sha256_of(index),
     )
@@ -166,33 +124,6 @@ def _split(splits: Mapping[str, Sequence[str]], wanted: str | None) -> str:
         listed = ", ".join([*there, ALL])
         raise InputError(f"the data set has no split {wanted!r}; it has {listed}.", "Choose one with --split.")
     return wanted or ALL
-
-
-def _truth_name(records: Sequence[Mapping[str, Any]], wanted: str | None) -> str:
-    names = list(dict.fromkeys(name for record in records for name in record["masks"]))
-    if wanted is None and ("union" in names or len(names) == 1):
-        return "union" if "union" in names else names[0]
-    if wanted is None or wanted not in names:
-        asked = f"no truth {wanted!r}" if wanted else "several truths"
-        raise InputError(f"the data set has {asked}; it has {', '.join(names)}.", "Choose one with --truth.")
-    return wanted
-
-
-def _case(record: Mapping[str, Any], folder: Path, truth: str) -> CaseSource:
-    def path(name: str | None) -> Path | None:
-        return folder / name if name else None
-
-    steps = record.get("pixel_mm")
-    return CaseSource(
-        key=str(record["key"]),
-        patient=str(record["patient"]),
-        truth=folder / record["masks"][truth],
-        image=path(record.get("image")),
-        nodules=path(record.get("nodules")),
-        pixel_mm=(float(steps[0]), float(steps[1])) if steps else None,
-        prior=path(record["masks"].get("prior")),
-        content=str(record.get("sha256", "")),
-    )
 
 
 def _of_folder(wanted: TruthWanted) -> TruthSource:
@@ -260,28 +191,11 @@ def true_nodules(case: CaseSource, shape: tuple[int, ...]) -> tuple[TrueNodule, 
     """
     if case.nodules is None:
         return ()
-    content = read_json(case.nodules)
-    level = float(content["study"].get("consensus", 0.5))
-    found = []
-    for entry in content["nodules"]:
-        if not entry.get("votes") or not entry.get("reader_count"):
-            continue
-        votes, readers = (_counts(case.nodules.parent / entry[name]) for name in ("votes", "readers"))
-        nodule = PairNodule(Nodule(str(entry["id"]), reader_count=int(entry["reader_count"])), votes, readers)
-        if votes.shape == shape:
-            size, seen = (entry.get(name) for name in ("equivalent_diameter_mm", "visibility"))
-            found.append(
-                TrueNodule(
-                    nodule.nodule.id,
-                    nodule.silhouette(level),
-                    nodule.reader_count,
-                    math.nan if size is None else float(size),
-                    math.nan if seen is None else float(seen),
-                    tuple(nodule.of_reader(number) for number in range(nodule.reader_count)),
-                )
-            )
-    return tuple(found)
+    return tuple(_true(one) for one in stored_nodules(case.nodules) if one.pair.votes.shape == shape)
 
 
-def _counts(path: Path) -> Labels:
-    return read_mask(path).labels
+def _true(stored: StoredNodule) -> TrueNodule:
+    nodule = stored.pair
+    readers = tuple(nodule.of_reader(number) for number in range(nodule.reader_count))
+    silhouette = nodule.silhouette(stored.level)
+    return TrueNodule(nodule.nodule.id, silhouette, nodule.reader_count, stored.size_mm, nodule.visibility, readers)

@@ -9,6 +9,7 @@ from hilum.core import HilumError
 from hilum.core.evaluation import CaseRow, Evaluation, Group
 from hilum.core.mask import Selection
 from hilum.core.radiograph import Pixels
+from hilum.datasets.prepared import CaseSource
 from hilum.evaluate.cases import CaseResult, JudgeRule
 from hilum.evaluate.curves import Curves, examples
 from hilum.io import read_radiograph, read_volume
@@ -23,7 +24,7 @@ from hilum.report.curves import (
 from hilum.report.examples import Example, example_picture
 from hilum.report.page import Picture
 from hilum.workflows.evaluate_case import CaseJob, predicted, read_truth
-from hilum.workflows.evaluate_data import CaseSource, TruthSource
+from hilum.workflows.evaluate_data import TruthSource
 from hilum.workflows.evaluate_predictions import Reading, find_prediction
 from hilum.workflows.track import Track
 

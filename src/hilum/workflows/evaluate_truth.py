@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hilum.core import HilumError, UnsupportedError
+from hilum.datasets.prepared import CaseSource
 from hilum.io import read_mask
 from hilum.io.kinds import RASTERS, recognise
-from hilum.workflows.evaluate_data import CaseSource
 from hilum.workflows.pool import in_processes
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from hilum.core import Failure, Failures, HilumError, InputError, OutputError
+from hilum.datasets.prepared import DATASET, SCHEMA
 from hilum.datasets.stored_split import lidc_split
 from hilum.io.installed import lidc_database_path
 from hilum.io.json_file import plain, read_json, write_json
@@ -23,8 +24,7 @@ from hilum.workflows.pair_case import CaseOptions, case_of_pair, cases_of_ct
 from hilum.workflows.pair_sources import Job, Sources, find_sources
 from hilum.workflows.track import Track, silently
 
-DATASET, FAILED = "dataset.json", "failures.json"
-SCHEMA = "hilum.dataset/1"
+FAILED = "failures.json"
 KIND = "drr-pairs"
 
 Record: TypeAlias = list[dict[str, Any]]

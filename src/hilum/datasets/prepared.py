@@ -1,0 +1,191 @@
+"""The one reader of a prepared data set: `dataset.json`, and the `nodules.json` that its cases name."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hilum.core import InputError, Nodule, UnreadableError
+from hilum.core.radiograph import PixelMm
+from hilum.datasets.drr_pairs import PairNodule
+from hilum.io import read_json, read_mask
+
+DATASET = "dataset.json"
+SCHEMA = "hilum.dataset/1"
+SPLITS = ("train", "validation", "test")
+PRIOR = "prior"
+"""Among a case's masks: an earlier one of the same patient, which is no truth."""
+
+
+@dataclass(frozen=True)
+class CaseSource:
+    """One case's files.
+
+    Attributes:
+        key: names its prediction.
+        patient: whose it is.
+        truth: the true mask.
+        image: the picture; None when there is none.
+        nodules: `nodules.json` with the readers' nodules; None when there is none.
+        pixel_mm: row and column step of a 2D image, where it is known.
+        prior: an earlier mask of the same patient; None when there is none.
+        content: SHA-256 of the image, "" when unknown.
+        odd: what a person who uses the case should know, one line each.
+    """
+
+    key: str
+    patient: str
+    truth: Path
+    image: Path | None = None
+    nodules: Path | None = None
+    pixel_mm: PixelMm | None = None
+    prior: Path | None = None
+    content: str = ""
+    odd: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a data set's index says.
+
+    Attributes:
+        index: its `dataset.json`.
+        kind: "drr-pairs" and so on.
+        splits: patients of each of `SPLITS`.
+        split_hash: of the stored split; "" when there is none.
+        labels: classes that it declares; empty when it doesn't say.
+        records: of its cases, as they stand in the file.
+    """
+
+    index: Path
+    kind: str
+    splits: Mapping[str, Sequence[str]]
+    split_hash: str
+    labels: Mapping[int, str]
+    records: Sequence[Mapping[str, Any]] = field(repr=False)
+
+    def truth_name(self, wanted: str | None = None) -> str:
+        """Which of the cases' masks is the truth.
+
+        Args:
+            wanted: its name; None takes "union", or the only one.
+
+        Raises:
+            InputError: there is no such truth, or several and none is wanted.
+            UnreadableError: a case has no masks.
+        """
+        with _complete(self.index):
+            names = list(dict.fromkeys(name for record in self.records for name in record["masks"]))
+        if wanted is None and ("union" in names or len(names) == 1):
+            return "union" if "union" in names else names[0]
+        if wanted is None or wanted not in names:
+            asked = f"no truth {wanted!r}" if wanted else "several truths"
+            raise InputError(f"the data set has {asked}; it has {', '.join(names)}.", "Choose one with --truth.")
+        return wanted
+
+    def cases(self, truth: str) -> tuple[CaseSource, ...]:
+        """All cases, with the masks of this name as truth.
+
+        Raises:
+            UnreadableError: an entry is missing.
+        """
+        with _complete(self.index):
+            return tuple(_case(record, self.index.parent, truth) for record in self.records)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredNodule:
+    """A readers' nodule of a case, as `nodules.json` has it.
+
+    Attributes:
+        pair: votes, readers, reader count, contrast to noise and visibility; of a 3D case [z, y, x].
+        size_mm: equivalent diameter; NaN when unknown.
+        level: of the consensus whose silhouette was measured.
+    """
+
+    pair: PairNodule
+    size_mm: float
+    level: float
+
+
+def index_of(data: Path) -> Path:
+    """Where the index of a data set is, or would be; `data` is its folder or the index itself."""
+    return data if data.name == DATASET else data / DATASET
+
+
+def read_prepared(data: Path) -> Prepared:
+    """Read a data set's index.
+
+    Args:
+        data: its folder, or the `dataset.json` in it.
+
+    Raises:
+        InputError: there is no such file.
+        UnreadableError: it is not what it says.
+    """
+    index = index_of(data)
+    content = read_json(index)
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise UnreadableError(f"{index} is no data set of the schema {SCHEMA}.", "Prepare it with hilum prepare.")
+    with _complete(index):
+        return Prepared(
+            index,
+            str(content["kind"]),
+            {name: list(content["splits"].get(name) or []) for name in SPLITS},
+            content["splits"].get("hash", ""),
+            {int(label): str(name) for label, name in (content.get("labels") or {}).items()},
+            content["cases"],
+        )
+
+
+def stored_nodules(path: Path) -> tuple[StoredNodule, ...]:
+    """The nodules of a `nodules.json` that have votes and readers.
+
+    Raises:
+        InputError: a file that it names can't be read.
+        UnreadableError: an entry is missing.
+    """
+    content = read_json(path)
+    with _complete(path):
+        level = float(content["study"].get("consensus", 0.5))
+        complete = [entry for entry in content["nodules"] if entry.get("votes") and entry.get("reader_count")]
+        return tuple(_nodule(entry, path.parent, level) for entry in complete)
+
+
+def _nodule(entry: Mapping[str, Any], folder: Path, level: float) -> StoredNodule:
+    def number(name: str) -> float:
+        return math.nan if entry.get(name) is None else float(entry[name])
+
+    votes, readers = (read_mask(folder / entry[name]).labels for name in ("votes", "readers"))
+    nodule = Nodule(str(entry["id"]), reader_count=int(entry["reader_count"]))
+    pair = PairNodule(nodule, votes, readers, number("contrast_to_noise"), number("visibility"))
+    return StoredNodule(pair, number("equivalent_diameter_mm"), level)
+
+
+def _case(record: Mapping[str, Any], folder: Path, truth: str) -> CaseSource:
+    def path(name: str | None) -> Path | None:
+        return folder / name if name else None
+
+    steps = record.get("pixel_mm")
+    return CaseSource(
+        key=str(record["key"]),
+        patient=str(record["patient"]),
+        truth=folder / record["masks"][truth],
+        image=path(record.get("image")),
+        nodules=path(record.get("nodules")),
+        pixel_mm=(float(steps[0]), float(steps[1])) if steps else None,
+        prior=path(record["masks"].get(PRIOR)),
+        content=str(record.get("sha256", "")),
+        odd=tuple(record.get("odd") or ()),
+    )
+
+
+@contextmanager
+def _complete(path: Path) -> Iterator[None]:
+    """An entry that is missing or of another type becomes one clear error."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnreadableError(f"{path} lacks {error}.", "Prepare the data set again.") from error
