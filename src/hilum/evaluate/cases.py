@@ -204,12 +204,13 @@ def _figures(pair: Pair, by_class: Mapping[int, Counts], counts: Counts, rule: J
         rule.labels[label]: _figures_of(pair, pair.pred == label, pair.truth == label, one, rule)
         for label, one in by_class.items()
     }
+    sizes = {rule.labels[label]: _sizes(one) for label, one in by_class.items()}
     mean = {name: mean_of_known([one[name] for one in own.values()]) for name in foreground}
     return {
         **mean,
         "false_positive_on_empty": foreground["false_positive_on_empty"],
         "classes_in_truth": float(sum(one.tp + one.fn > 0 for one in by_class.values())),
-        **{f"{name}_{label}": value for label, one in own.items() for name, value in one.items()},
+        **{f"{name}_{label}": value for label, one in own.items() for name, value in (one | sizes[label]).items()},
         **{f"{FOREGROUND}{name}": foreground[name] for name in foreground if name != "false_positive_on_empty"},
     }
 

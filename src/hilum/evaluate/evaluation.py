@@ -159,13 +159,17 @@ def _pooled_classes(name: str, counts: Floats, ratio: Ratio, draw: Resamples) ->
         return _pooled(name, counts[:, 0], ratio, draw)
 
     def mean(sums: Floats) -> Floats:
-        split = sums.reshape(*sums.shape[:-1], classes, 4)
-        values = ratio.of_sums(split)
-        is_known = ~np.isnan(values) & (split[..., 0] + split[..., 2] > 0)
-        total, known = np.where(is_known, values, 0).sum(axis=-1), is_known.sum(axis=-1)
-        return share(np.asarray(total), np.asarray(known))
+        return mean_over_classes(sums.reshape(*sums.shape[:-1], classes, 4), ratio)
 
     return pooled_figure(name, counts.reshape(len(counts), -1), mean, draw)
+
+
+def mean_over_classes(sums: Floats, ratio: Ratio) -> Floats:
+    """[..., classes, 4] pixel counts to [...] means of each class's figure; a class without truth is left out."""
+    values = ratio.of_sums(sums)
+    is_known = ~np.isnan(values) & (sums[..., 0] + sums[..., 2] > 0)
+    total, known = np.where(is_known, values, 0).sum(axis=-1), is_known.sum(axis=-1)
+    return share(np.asarray(total), np.asarray(known))
 
 
 def _table(counts: Sequence[Counts]) -> Floats:
