@@ -1,0 +1,63 @@
+"""The losses by name, and how a name and options become one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hilum.core import ConfigError
+from hilum.losses.attention import Attention
+from hilum.losses.base import SegmentationLoss
+from hilum.losses.bce import Bce
+from hilum.losses.boundary import Boundary
+from hilum.losses.combined import BceDice, Combined, Medical
+from hilum.losses.deep import DeepSupervision
+from hilum.losses.focal import AdaptiveFocal, Focal
+from hilum.losses.overlap import Dice, FocalTversky, Tversky
+
+LOSSES: dict[str, type[SegmentationLoss]] = {
+    "bce": Bce,
+    "dice": Dice,
+    "bce_dice": BceDice,
+    "focal": Focal,
+    "adaptive_focal": AdaptiveFocal,
+    "tversky": Tversky,
+    "focal_tversky": FocalTversky,
+    "medical": Medical,
+    "boundary": Boundary,
+    "attention": Attention,
+    "combined": Combined,
+    "deep_supervision": DeepSupervision,
+}
+
+
+def loss_class(name: str) -> type[SegmentationLoss]:
+    """The loss of this name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    try:
+        return LOSSES[name]
+    except KeyError:
+        raise ConfigError(f"there is no loss {name!r}.", f"There are: {', '.join(LOSSES)}.") from None
+
+
+def options_of(name: str, options: Mapping[str, Any]) -> SegmentationLoss.Config:
+    """The complete, checked settings of the loss of this name.
+
+    Raises:
+        ConfigError: no such loss, no such setting, or a value that can't be.
+    """
+    return loss_class(name).Config.of(options, f"loss {name}")
+
+
+def build_loss(name: str, options: Mapping[str, Any] | None = None) -> SegmentationLoss:
+    """The loss of this name.
+
+    Args:
+        name: in `LOSSES`.
+        options: the fields of the loss's `Config`; defaults for those left out.
+
+    Raises:
+        ConfigError: no such loss, no such setting, or a value that can't be.
+    """
+    return loss_class(name)(options_of(name, options or {}))
