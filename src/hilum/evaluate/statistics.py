@@ -31,12 +31,16 @@ class Differences:
         cases: [n], where both have a value.
         patient: [n], counted from 0 without gaps.
         dropped: cases where one model's figure, or both, is undefined.
+        only_first_undefined: those of them where the second model has a value.
+        only_second_undefined: those where the first has.
         scale: the largest magnitude of a value that was subtracted, which rounding goes by.
     """
 
     cases: Floats
     patient: NDArray[np.intp]
     dropped: int
+    only_first_undefined: int
+    only_second_undefined: int
     scale: float
 
     @cached_property
@@ -70,10 +74,18 @@ def paired_differences(first: Floats, second: Floats, patients: Sequence[str]) -
         )
     if np.isinf(first).any() or np.isinf(second).any():
         raise MeasureError("a value is infinite;", "what is undefined is NaN, and is counted.")
-    kept = ~(np.isnan(first) | np.isnan(second))
+    no_first, no_second = np.isnan(first), np.isnan(second)
+    kept = ~(no_first | no_second)
     _, patient = np.unique(np.asarray(patients)[kept], return_inverse=True)
     scale = float(np.abs(np.stack([first, second])[:, kept]).max(initial=0))
-    return Differences(np.asarray(second - first)[kept], patient, int((~kept).sum()), scale)
+    return Differences(
+        cases=np.asarray(second - first)[kept],
+        patient=patient,
+        dropped=int((~kept).sum()),
+        only_first_undefined=int((no_first & ~no_second).sum()),
+        only_second_undefined=int((no_second & ~no_first).sum()),
+        scale=scale,
+    )
 
 
 def wilcoxon_p(differences: Differences) -> float:
@@ -97,7 +109,7 @@ def permutation_p(differences: Differences, rng: np.random.Generator, number: in
     sums = differences.patient_sums
     if not len(sums):
         return math.nan
-    exact = 2 ** len(sums) <= number
+    exact = is_exact(len(sums), number)
     if exact:
         signs = 2 * (np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums)) & 1) - 1
     else:
@@ -106,6 +118,31 @@ def permutation_p(differences: Differences, rng: np.random.Generator, number: in
     reached = abs(sums.sum()) - 1e-12 * np.abs(sums).sum()
     as_large = int((np.abs(signs @ sums) >= reached).sum())
     return as_large / len(signs) if exact else (as_large + 1) / (number + 1)
+
+
+def is_exact(patients: int, number: int = PERMUTATIONS) -> bool:
+    """Whether the permutation test tries all signs, not a draw of them."""
+    return 2**patients <= number
+
+
+def permutation_floor(patients: int, number: int = PERMUTATIONS) -> float:
+    """The smallest p that `permutation_p` can give, whatever the difference; NaN without patients.
+
+    Of all 2^n signs the observed ones and their opposite are as extreme: 2/2^n. Of `number` drawn ones none may be,
+    and the observed one counts among them: 1/(number + 1) (Phipson and Smyth 2010).
+    """
+    if patients < 1:
+        return math.nan
+    return 2.0 ** (1 - patients) if is_exact(patients, number) else 1 / (number + 1)
+
+
+def attained_alpha(patients: int, alpha: float = ALPHA, number: int = PERMUTATIONS) -> float:
+    """How often `permutation_p` is below `alpha` without an effect: its p values are steps of the floor.
+
+    0 when few patients can't show anything at all: five have no p below 2/32.
+    """
+    floor = permutation_floor(patients, number)
+    return floor * (math.ceil(alpha / floor * (1 - _ROUNDING)) - 1) if patients else math.nan
 
 
 def cohens_d(differences: Differences) -> float:
@@ -175,7 +212,7 @@ def minimal_detectable_difference(spread: float, patients: int, alpha: float = A
     """The smallest true mean difference that a paired t test of this size finds with the given power.
 
     "No difference was seen" is to be read as "none above this". NaN for fewer than two patients, or when these differ
-    by the same: no spread says nothing of what could be seen.
+    by the same: no spread says nothing of what could be seen. NaN for an alpha of 0: such a test never sees anything.
 
     Args:
         spread: standard deviation of the patients' differences.
@@ -185,7 +222,7 @@ def minimal_detectable_difference(spread: float, patients: int, alpha: float = A
     """
     from scipy.optimize import brentq
 
-    if patients < 2 or not spread > 0:
+    if patients < 2 or not spread > 0 or not alpha > 0:
         return math.nan
     high = 1.0
     while power_of_paired_t(high, 1, patients, alpha) < power:
@@ -201,19 +238,26 @@ class PairedComparison:
         difference: second minus first, mean over cases, interval by bootstrap over patients, n cases.
         patients: how many have a case where both are defined.
         dropped: cases where one is undefined.
+        only_first_undefined: those of them where the second has a value: what the first alone missed, of distances.
+        only_second_undefined: those where the first has.
         wilcoxon_p: of `wilcoxon_p`.
         permutation_p: of `permutation_p`.
+        permutation_floor: the smallest that it could have been; of several comparisons, after Holm's first step.
         cohens_d: of `cohens_d`.
         share_improved: of `share_improved`.
         spread: of `spread_of`.
-        detectable: of `minimal_detectable_difference` at this number of patients and their spread.
+        detectable: of `minimal_detectable_difference` at this number of patients and their spread, for a test of the
+            permutation test's own size; NaN where that can't show anything.
     """
 
     difference: Figure
     patients: int
     dropped: int
+    only_first_undefined: int
+    only_second_undefined: int
     wilcoxon_p: float
     permutation_p: float
+    permutation_floor: float
     cohens_d: float
     share_improved: float
     spread: float
@@ -236,12 +280,15 @@ def compare_paired(
         difference=_mean_difference(name, differences, rng),
         patients=patients,
         dropped=differences.dropped,
+        only_first_undefined=differences.only_first_undefined,
+        only_second_undefined=differences.only_second_undefined,
         wilcoxon_p=wilcoxon_p(differences),
         permutation_p=permutation_p(differences, rng),
+        permutation_floor=permutation_floor(patients),
         cohens_d=cohens_d(differences),
         share_improved=share_improved(differences, higher_is_better=higher_is_better),
         spread=spread,
-        detectable=minimal_detectable_difference(spread, patients),
+        detectable=minimal_detectable_difference(spread, patients, attained_alpha(patients)),
     )
 
 
@@ -253,13 +300,16 @@ def with_holm(comparisons: Sequence[PairedComparison]) -> tuple[PairedComparison
     """
     wilcoxon = holm([one.wilcoxon_p for one in comparisons])
     permutation = holm([one.permutation_p for one in comparisons])
-    alpha = ALPHA / max(1, int((~np.isnan(permutation)).sum()))
+    tests = max(1, int((~np.isnan(permutation)).sum()))
     return tuple(
         replace(
             one,
             wilcoxon_p=float(w),
             permutation_p=float(p),
-            detectable=minimal_detectable_difference(one.spread, one.patients, alpha),
+            permutation_floor=min(1.0, tests * one.permutation_floor) if one.patients else math.nan,
+            detectable=minimal_detectable_difference(
+                one.spread, one.patients, attained_alpha(one.patients, ALPHA / tests)
+            ),
         )
         for one, w, p in zip(comparisons, wilcoxon, permutation, strict=True)
     )
