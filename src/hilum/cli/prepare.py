@@ -20,6 +20,7 @@ prepare = App(
 ```
 hilum prepare drr-pairs lidc-drr pairs    published pairs, LIDC's truth attached
 hilum prepare drr-pairs LIDC-IDRI pairs   CTs, rendered
+hilum prepare jsrt JSRT films             real radiographs, a nodule's centre and size known
 ```
 """,
 )
@@ -136,6 +137,43 @@ def drr_pairs(
     case = CaseOptions(consensus, variation=_variation(views or Views(), physics or Physics()), seed=seed)
     options = PrepareOptions(case, running.workers, running.max_failures, running.force)
     return _say(prepare_drr_pairs(src, out, options, bar))
+
+
+@prepare.command
+def jsrt(
+    src: Path, out: Path, /, *, max_failures: int = 20, force: Annotated[bool, Parameter(negative="")] = False
+) -> int:
+    """JSRT's chest radiographs, with the centre, size and subtlety of their nodules: films to test on.
+
+    SRC holds images/ (square, of any size, showing the whole film), metadata.csv (id, subtlety, size_mm, x_2048,
+    y_2048, state, and what else is known) and, where there are any, masks/ (a bit field: 1 left lung, 2 right lung, 4
+    heart, 8 and 16 clavicles).
+
+    OUT then holds images/, masks/ORGAN/, truth/KEY/nodules.json (centre_px in the picture's own pixels, size_mm, and
+    subtlety) and dataset.json. Films without a nodule are cases with an empty truth. Every film is in the split "test":
+    nothing is learnt from them. Predictions are judged by hilum evaluate --data OUT --split test, truth "points".
+
+    A film whose row or files can't be used is listed in failures.json, and the exit code is 3.
+
+    For example:
+
+    hilum prepare jsrt JSRT films
+
+    Parameters
+    ----------
+    src
+        Folder with images/, metadata.csv and masks/.
+    out
+        Folder for the data set.
+    max_failures
+        Films that may fail before the run stops.
+    force
+        Replace what another run of hilum left in OUT.
+    """
+    from hilum.cli.progress import bar
+    from hilum.workflows.prepare_jsrt import JsrtOptions, prepare_jsrt
+
+    return _say(prepare_jsrt(src, out, JsrtOptions(max_failures, force), bar))
 
 
 def _variation(views: Views, physics: Physics) -> "Variation":

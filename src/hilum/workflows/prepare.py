@@ -89,7 +89,7 @@ def prepare_drr_pairs(src: Path, out: Path, options: PrepareOptions | None = Non
     """
     options = options or PrepareOptions()
     failures = Failures(options.max_failures)
-    _require_apart(src, out)
+    require_apart(src, out)
     sources = find_sources(src, failures)
     run = _run(sources, options)
     if was_finished(out, run) and not options.force:
@@ -104,7 +104,12 @@ def prepare_drr_pairs(src: Path, out: Path, options: PrepareOptions | None = Non
     return Prepared(out, len(index["cases"]), failed, sources.left_out, was_done=False)
 
 
-def _require_apart(src: Path, out: Path) -> None:
+def require_apart(src: Path, out: Path) -> None:
+    """Refuse to write into the folder that is read.
+
+    Raises:
+        OutputError: `out` is `src` or lies within it.
+    """
     inner, outer = out.resolve(), src.resolve()
     if inner == outer or outer in inner.parents:
         raise OutputError(f"{out} lies within {src}.", "Choose a folder beside it; a second run would read the first.")
