@@ -15,8 +15,9 @@ from PIL import Image
 from hilum.cli.app import main
 from hilum.core import Geometry, InputError, Mask, Quantity, Volume
 from hilum.io import write_mask, write_volume
-from hilum.workflows.evaluate import EvaluateOptions, run_evaluate
+from hilum.workflows.evaluate import run_evaluate
 from hilum.workflows.evaluate_data import TruthWanted
+from hilum.workflows.evaluate_plan import EvaluateOptions
 from hilum.workflows.evaluate_predictions import As
 from tests.evaluate.judged import disc
 

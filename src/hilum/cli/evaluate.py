@@ -12,9 +12,9 @@ from hilum.cli.pipe import while_read
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hilum.workflows.evaluate import EvaluateOptions
     from hilum.workflows.evaluate_data import TruthWanted
     from hilum.workflows.evaluate_files import EvaluateRun
+    from hilum.workflows.evaluate_plan import EvaluateOptions
 
 SOME_FAILED = 3
 FAILURES_SHOWN = 20
@@ -118,7 +118,7 @@ def _wanted(data: Path, given: Truth) -> "TruthWanted":
 
 
 def _options(given: Predictions, running: Running) -> "EvaluateOptions":
-    from hilum.workflows.evaluate import EvaluateOptions
+    from hilum.workflows.evaluate_plan import EvaluateOptions
     from hilum.workflows.evaluate_predictions import As
 
     return EvaluateOptions(

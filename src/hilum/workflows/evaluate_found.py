@@ -1,0 +1,137 @@
+"""Judged cases to an evaluation, and to what its files are made of."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hilum.core import Failure, HilumError, InputError
+from hilum.core.evaluation import Alarm, Evaluation, Group, Threshold
+from hilum.evaluate import alarms
+from hilum.evaluate.cases import CaseResult
+from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, resamples_of
+from hilum.evaluate.yardstick import View, YardstickRow, headline
+from hilum.workflows.evaluate_case import CaseOutcome, Outcome, Rivals
+from hilum.workflows.evaluate_data import TruthSource, content_of
+from hilum.workflows.evaluate_files import Material
+from hilum.workflows.evaluate_plan import EvaluateOptions, Plan
+from hilum.workflows.evaluate_predictions import stray_files
+from hilum.workflows.evaluate_threshold import Chosen
+from hilum.workflows.evaluate_truth import truth_hash
+
+
+def found_in(plan: Plan, outcomes: Sequence[Outcome], rivals: Rivals) -> tuple[Evaluation, Material]:
+    """All figures; and which cases the report shows.
+
+    Raises:
+        InputError: not one case could be judged.
+    """
+    failures = tuple(one for one in outcomes if isinstance(one, Failure))
+    judged = [one for one in outcomes if isinstance(one, CaseOutcome)]
+    if not judged:
+        raise InputError(
+            f"none of {len(outcomes)} cases could be judged; the first: {failures[0].error}", failures[0].remedy
+        )
+    found = _evaluation(plan, judged, failures)
+    return found, _material(plan, found, judged, failures, rivals.notes)
+
+
+def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Failure]) -> Evaluation:
+    masks = sum(one.result.scores is None for one in judged)
+    unused = alarms.threshold_unused(plan.chosen.threshold.value, masks, len(judged))
+    if masks == len(judged):
+        plan = replace(plan, chosen=Chosen(Threshold()))
+    failed = alarms.cases_failed([one.input for one in failures], len(judged) + len(failures))
+    found = evaluation([one.result for one in judged], _about(plan), (*failed, *_raised(plan, judged), *unused))
+    return replace(
+        found,
+        rivals=_rival_groups(judged, plan.options),
+        truth_hash=truth_hash(plan.seen),
+        n_failed=len(failures),
+    )
+
+
+def _about(plan: Plan) -> Judged:
+    source, options = plan.source, plan.options
+    return Judged(
+        data=source.data,
+        split=source.split,
+        split_hash=source.split_hash,
+        truth=source.truth,
+        threshold=plan.chosen.threshold,
+        rule=plan.rule,
+        samples=options.bootstraps,
+        seed=options.seed,
+    )
+
+
+def _material(
+    plan: Plan, found: Evaluation, judged: Sequence[CaseOutcome], failures: tuple[Failure, ...], notes: tuple[str, ...]
+) -> Material:
+    yardstick, said = _yardstick(plan.source, found)
+    moved = tuple(one.result.row.key for one in judged if one.was_resampled)
+    if moved:
+        said += (f"{len(moved)} predictions lay on another grid and were resampled",)
+    return Material(
+        source=plan.source,
+        predictions=plan.folder,
+        reading=plan.reading,
+        rule=plan.rule,
+        results=[one.result for one in judged],
+        failures=failures,
+        yardstick=yardstick,
+        notes=(*notes, *said),
+        resampled=moved,
+        bootstrap=(plan.options.bootstraps, plan.options.seed),
+    )
+
+
+def _raised(plan: Plan, judged: Sequence[CaseOutcome]) -> tuple[Alarm, ...]:
+    """Alarms about the inputs."""
+    source = plan.source
+    reported = {case.patient for case in source.cases}
+    splits = source.patients_of
+    keys = [case.key for case in source.cases]
+    predictions = {one.result.row.key: one.content for one in judged if not one.result.is_constant}
+    stray = stray_files(plan.folder, dict.fromkeys(keys)) if source.split == "all" else []
+    return (
+        *alarms.patients_shared(splits),
+        *alarms.training_cases_reported(splits.get("train", ()), reported),
+        *alarms.threshold_on_reported(plan.chosen.threshold, plan.chosen.source, reported),
+        *_duplicates(plan),
+        *alarms.duplicates(predictions, "prediction"),
+        *alarms.unasked_predictions(stray),
+        *(() if source.knows_patients else alarms.patients_unknown(keys)),
+    )
+
+
+def _duplicates(plan: Plan) -> tuple[Alarm, ...]:
+    """The same image twice, in other splits too; where there are no images, the same true mask (empty ones aside)."""
+    source = plan.source
+    if not any(case.image for case in source.cases):
+        return alarms.duplicates({one.key: one.content for one in plan.seen if one.labels}, "truth")
+    split_of = {patient: split for split, patients in source.patients_of.items() for patient in patients}
+    elsewhere = {f"{case.key} ({split_of.get(case.patient, 'no split')})": content_of(case) for case in source.others}
+    return alarms.duplicates({case.key: content_of(case) for case in source.cases}, "image", elsewhere)
+
+
+def _rival_groups(judged: Sequence[CaseOutcome], options: EvaluateOptions) -> tuple[Group, ...]:
+    names = list(dict.fromkeys(name for one in judged for name in one.rivals))
+    groups = []
+    for name in names:
+        results: list[CaseResult] = [one.rivals[name] for one in judged if name in one.rivals]
+        draw = resamples_of(results, options.bootstraps, options.seed)
+        groups.append(Group(name, basic_figures(results, draw)))
+    return tuple(groups)
+
+
+def _yardstick(source: TruthSource, found: Evaluation) -> tuple[YardstickRow | None, tuple[str, ...]]:
+    """How well LIDC's readers agree on the same patients, where the truth is theirs."""
+    if not source.is_lidc:
+        return None, ()
+    from hilum.workflows.yardstick import patients_yardstick
+
+    is_flat = "area_error_mm2" in found.cases[0].values
+    try:
+        rows = patients_yardstick({row.patient for row in found.cases}).rows
+        return headline(rows, View.SILHOUETTE if is_flat else View.VOLUME), ()
+    except HilumError as error:
+        return None, (f"no human yardstick: {error.message}",)

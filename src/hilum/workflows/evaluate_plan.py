@@ -1,0 +1,152 @@
+"""Everything that an evaluation settles before its first case is judged."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from hilum.core import HilumError, InputError
+from hilum.datasets.prepared import CaseSource
+from hilum.evaluate.cases import JudgeRule
+from hilum.workflows.evaluate_data import TruthSource, TruthWanted, folder_hash, truth_source
+from hilum.workflows.evaluate_predictions import As, Reading, find_prediction, read_numbers, require_folder
+from hilum.workflows.evaluate_threshold import Chosen, chosen_threshold
+from hilum.workflows.evaluate_truth import TruthSeen, see_truths, truth_hash, undeclared_labels
+from hilum.workflows.output import Run
+from hilum.workflows.pool import in_processes
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """How predictions are judged.
+
+    Attributes:
+        threshold: pixels with at least this probability are in; None when it is not stated.
+        threshold_from: folder of an evaluation, mostly on validation, whose best threshold is taken.
+        kind: what the predictions' numbers are.
+        classes: declared labels; empty takes the data set's, or those of the truth.
+        resample: bring predictions on other grids to the truth's.
+        bootstraps: draws of patients.
+        seed: of the draws.
+        workers: processes at a time; the result doesn't depend on it.
+    """
+
+    threshold: float | None = None
+    threshold_from: Path | None = None
+    kind: As = As.AUTO
+    classes: Mapping[int, str] | None = None
+    resample: bool = False
+    bootstraps: int = 1000
+    seed: int = 0
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and self.threshold_from is not None:
+            raise InputError("a threshold is stated or taken from an evaluation, not both.", "Leave one out.")
+        if not 1 <= self.bootstraps <= 100_000 or self.seed < 0 or self.workers < 1:
+            raise InputError(
+                f"bootstraps are 1 to 100000, a seed is from 0, workers from 1; got {self.bootstraps}, {self.seed} and "
+                f"{self.workers}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything settled before the first case is judged.
+
+    Attributes:
+        folder: of the predictions.
+        source: the truth.
+        chosen: the threshold.
+        rule: how cases are judged.
+        options: as they were asked for.
+        seen: the true masks, looked at once.
+    """
+
+    folder: Path
+    source: TruthSource
+    chosen: Chosen
+    rule: JudgeRule
+    options: EvaluateOptions
+    seen: tuple[TruthSeen, ...]
+
+    @property
+    def reading(self) -> Reading:
+        """How predictions are to be understood."""
+        has_threshold = not math.isnan(self.chosen.threshold.value)
+        return Reading(self.options.kind, tuple(self.rule.labels), has_threshold)
+
+
+def planned(predictions: Path, wanted: TruthWanted, options: EvaluateOptions) -> Plan:
+    """Settle what is judged, against what, and how.
+
+    Raises:
+        InputError: there is no such folder, truth or threshold.
+    """
+    require_folder(predictions)
+    source = truth_source(wanted)
+    chosen = chosen_threshold(options.threshold, options.threshold_from)
+    seen = see_truths(source.cases, options.workers)
+    return Plan(predictions, source, chosen, _rule(source, options, seen), options, seen)
+
+
+def run_of(plan: Plan) -> Run:
+    """What `run.json` says: the same inputs and options give the same results."""
+    options = plan.options
+    inputs = {"predictions": folder_hash(plan.folder), "truth": plan.source.hash, "true masks": truth_hash(plan.seen)}
+    return Run(
+        "evaluate",
+        inputs,
+        {
+            "data": plan.source.data,
+            "split": plan.source.split,
+            "truth": plan.source.truth,
+            "threshold": plan.chosen.threshold.value,
+            "chosen_on": plan.chosen.threshold.chosen_on,
+            "as": options.kind,
+            "classes": dict(plan.rule.labels),
+            "resample": options.resample,
+            "bootstraps": options.bootstraps,
+            "seed": options.seed,
+            "patients": [case.patient for case in plan.source.cases] if not plan.source.split_hash else [],
+            "pixel_mm": plan.source.cases[0].pixel_mm if not plan.source.split_hash else None,
+        },
+    )
+
+
+def _rule(source: TruthSource, options: EvaluateOptions, seen: Sequence[TruthSeen]) -> JudgeRule:
+    """The declared classes; those of the truth itself when nobody declared any."""
+    declared = dict(options.classes or source.labels or undeclared_labels(seen))
+    if 0 in declared:
+        raise InputError("0 is background and no class.", "Declare classes from 1.")
+    return JudgeRule(declared)
+
+
+def require_threshold(plan: Plan) -> None:
+    """A threshold for probabilities is never a silent one.
+
+    Raises:
+        InputError: some predictions are probabilities, and there is no threshold.
+    """
+    if not math.isnan(plan.chosen.threshold.value):
+        return
+    is_map = partial(_is_probability, folder=plan.folder, reading=plan.reading)
+    maps = sum(in_processes(is_map, plan.source.cases, plan.options.workers))
+    if maps:
+        which = (
+            "the predictions" if maps == len(plan.source.cases) else f"{maps} of {len(plan.source.cases)} predictions"
+        )
+        raise InputError(
+            f"{which} are probabilities, and a threshold is not chosen on the split that is reported.",
+            "Give --threshold-from with an evaluation on validation, or state one: --threshold 0.5.",
+        )
+
+
+def _is_probability(case: CaseSource, folder: Path, reading: Reading) -> bool:
+    try:
+        found = find_prediction(folder, case.key)
+        main = found.mask or found.probability
+        return main is not None and read_numbers(main, reading).is_probability
+    except HilumError:  # listed when the case is judged
+        return False
