@@ -8,10 +8,12 @@ from pydantic import Field, model_validator
 from hilum.config import FrozenConfig
 from hilum.core import ConfigError
 from hilum.models.network import Network
+from hilum.models.res_unet import ResUNet
 from hilum.models.unet import UNet
 
 MODELS: dict[str, type[Network]] = {
     "unet": UNet,
+    "res_unet": ResUNet,
 }
 
 
