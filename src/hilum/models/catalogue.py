@@ -7,12 +7,18 @@ from pydantic import Field, model_validator
 
 from hilum.config import FrozenConfig
 from hilum.core import ConfigError
+from hilum.models.improved import Improved
 from hilum.models.network import Network
+from hilum.models.original import Original
 from hilum.models.res_unet import ResUNet
 from hilum.models.unet import UNet
+from hilum.models.unet_skip import UNetSkip
 
 MODELS: dict[str, type[Network]] = {
     "unet": UNet,
+    "original": Original,
+    "improved": Improved,
+    "unet_skip": UNetSkip,
     "res_unet": ResUNet,
 }
 
