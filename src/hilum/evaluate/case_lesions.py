@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hilum.core import MeasureError
+from hilum.core.evaluation import CaseRow
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.metrics.lesions import Components, Matches, MatchRule, components, intersections, match_components
@@ -48,6 +50,7 @@ class Lesion:
         readers: of a nodule; 0 for a component of the truth.
         visibility: of a nodule; NaN when nobody knows.
         reader_dice: of a nodule, the mean Dice with each single reader's mask; NaN without these masks.
+        subtlety: of point truth, 1 (hardly to be seen) to 5 (obvious); NaN when nobody says.
     """
 
     size_mm: float
@@ -58,6 +61,72 @@ class Lesion:
     readers: int = 0
     visibility: float = math.nan
     reader_dice: float = math.nan
+    subtlety: float = math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """Points that a detector set on one image, each with how sure it is.
+
+    Attributes:
+        points: [n, 2 or 3] index along each axis of the image, fractions of a pixel allowed.
+        scores: [n] larger is surer.
+        sizes_mm: [n] diameters; NaN where the detector doesn't say.
+
+    Raises:
+        MeasureError: the numbers differ, or one of places and scores is not finite.
+    """
+
+    points: Floats
+    scores: Floats
+    sizes_mm: Floats
+
+    def __post_init__(self) -> None:
+        if self.points.ndim != 2 or not len(self.points) == len(self.scores) == len(self.sizes_mm):
+            raise MeasureError("every mark has a place, a score and a size; the numbers differ")
+        if not (np.isfinite(self.points).all() and np.isfinite(self.scores).all()):
+            raise MeasureError("places and scores of marks are finite numbers; some are not")
+
+    def is_inside(self, shape: Sequence[int]) -> Selection:
+        """[n] whether each mark's pixel lies on an image of this shape."""
+        nearest = np.rint(self.points)
+        return np.asarray(((nearest >= 0) & (nearest < np.array(shape))).all(axis=1))
+
+    def at_least(self, score: float) -> "Marks":
+        """The marks with at least this score."""
+        kept = self.scores >= score
+        return Marks(self.points[kept], self.scores[kept], self.sizes_mm[kept])
+
+
+@dataclass(frozen=True, eq=False)
+class LesionResult:
+    """One case, judged by what was found and what was not: all that needs no pixel of the truth.
+
+    Attributes:
+        row: its figures.
+        lesions: connected components of the truth (of several classes, those of each), or points.
+        false_mm: sizes of the false predictions; NaN where unknown.
+        matches: predictions with lesions.
+        candidates: for curves: components of pixels from `CANDIDATE_FLOOR` on, or a detector's marks, with lesions; of
+            a mask, `matches`.
+        candidate_scores: one for each candidate: its highest probability, the mark's own, or 1.
+        is_scored: whether these scores say anything: False for a mask.
+        is_constant: whether the prediction is one value everywhere.
+    """
+
+    row: CaseRow
+    lesions: tuple[Lesion, ...]
+    false_mm: tuple[float, ...]
+    matches: Matches
+    candidates: Matches
+    candidate_scores: Floats
+    is_scored: bool
+    is_constant: bool
+
+    @property
+    def found(self) -> int:
+        """How many lesions were found."""
+        return int(self.matches.is_found.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +200,17 @@ def _joined(parts: Sequence[Matches]) -> Matches:
     return Matches(np.concatenate(found_by), np.concatenate([part.is_false for part in parts]), marks)
 
 
+def lesion_values(matches: Matches) -> dict[str, float]:
+    """A case's lesions in numbers: all, found, the share, and false predictions."""
+    lesions, found = len(matches.found_by), int(matches.is_found.sum())
+    return {
+        "lesions": float(lesions),
+        "lesions_found": float(found),
+        "lesion_sensitivity": found / lesions if lesions else math.nan,
+        "false_positives": float(matches.is_false.sum()),
+    }
+
+
 def mean_of_known(values: Sequence[float]) -> float:
     """The mean of the values that are not NaN; NaN when there is none."""
     known = [value for value in values if not math.isnan(value)]
@@ -155,6 +235,18 @@ def _lesions(
         Lesion(float(size), bool(found), float(share), float(agrees), (float(place[0]), float(place[1])))
         for size, found, share, agrees, place in zip(*columns, strict=True)
     )
+
+
+def marks_of(pred: Selection, probability: Floats | None, spacing_mm: Sequence[float] | None) -> Marks:
+    """The connected components of a prediction as marks: centroid, highest probability (1 of a mask), diameter.
+
+    Args:
+        pred: [y, x] or [z, y, x].
+        probability: the same shape; None for a mask.
+        spacing_mm: step along each axis; None when nobody knows.
+    """
+    parts = components(pred)
+    return Marks(parts.centroids, _candidate_scores(parts, probability), _diameters(parts, spacing_mm))
 
 
 def judge_nodules(nodules: Sequence[TrueNodule], pred: Selection) -> tuple[Lesion, ...]:

@@ -6,7 +6,7 @@ be looked at twice.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,14 +17,17 @@ from hilum.core.mask import Labels, Selection
 from hilum.evaluate.case_lesions import (
     CaseLesions,
     Lesion,
+    LesionResult,
+    Marks,
     TrueNodule,
     case_lesions,
     judge_nodules,
+    lesion_values,
     mean_of_known,
     of_all_classes,
 )
 from hilum.evaluate.scores import CaseScores, case_scores
-from hilum.metrics.lesions import Matches, MatchRule
+from hilum.metrics.lesions import MatchRule, components, match_marks
 from hilum.metrics.overlap import (
     Counts,
     Ratio,
@@ -73,6 +76,7 @@ class Pair:
         spacing_mm: step along each axis; None when the image doesn't know millimetres.
         probability: of foreground, the same shape, 0 to 1; None when the prediction is a mask.
         nodules: what is known of the readers' nodules.
+        marks: a detector's own, with scores, for free-response figures; None takes the prediction's components.
     """
 
     key: str
@@ -82,6 +86,7 @@ class Pair:
     spacing_mm: Sequence[float] | None = None
     probability: Floats | None = None
     nodules: Sequence[TrueNodule] = ()
+    marks: Marks | None = None
 
     def __post_init__(self) -> None:
         shapes = {array.shape for array in (self.pred, self.truth, self.probability) if array is not None}
@@ -108,41 +113,22 @@ class JudgeRule:
 
 
 @dataclass(frozen=True, eq=False)
-class CaseResult:
-    """One case, judged.
+class CaseResult(LesionResult):
+    """One case, judged pixel by pixel.
 
     Attributes:
-        row: its figures.
         counts: pixels, foreground against background.
         by_class: pixels of each class.
-        lesions: connected components of the truth; of several classes, those of each.
         nodules: the readers' nodules, where they are known.
-        false_mm: sizes of the false predictions; NaN without millimetres.
-        matches: predicted with true components.
-        candidates: for curves: components of pixels from `CANDIDATE_FLOOR` on, with true ones; of a mask, `matches`.
-        candidate_scores: one for each candidate: its highest probability, or 1.
         scores: pixels by probability; None for a mask.
         touches_border: whether the truth reaches the image's edge.
-        is_constant: whether the prediction is one value everywhere.
     """
 
-    row: CaseRow
     counts: Counts
     by_class: Mapping[int, Counts]
-    lesions: tuple[Lesion, ...]
     nodules: tuple[Lesion, ...]
-    false_mm: tuple[float, ...]
-    matches: Matches
-    candidates: Matches
-    candidate_scores: Floats
     scores: CaseScores | None
     touches_border: bool
-    is_constant: bool
-
-    @property
-    def found(self) -> int:
-        """How many lesions were found."""
-        return int(self.matches.is_found.sum())
 
 
 def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
@@ -164,7 +150,7 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
     values = {
         **_sizes(counts),
         **_figures(pair, by_class, counts, rule),
-        **_lesion_values(found.matches),
+        **lesion_values(found.matches),
         **({} if scores is None else scores.values),
     }
     return CaseResult(
@@ -177,6 +163,7 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
         matches=found.matches,
         candidates=found.candidates,
         candidate_scores=found.scores,
+        is_scored=scores is not None or pair.marks is not None,
         scores=scores,
         touches_border=_touches_border(truth),
         is_constant=_is_constant(pair),
@@ -185,13 +172,18 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
 
 def _lesions(pair: Pair, rule: JudgeRule) -> CaseLesions:
     """Components of each class; with one class of whatever is not background."""
-    if len(rule.labels) < 2:
-        return case_lesions(pair.pred > 0, pair.truth > 0, pair.probability, pair.spacing_mm, rule.match)
-    return of_all_classes(
-        [
-            case_lesions(pair.pred == label, pair.truth == label, pair.probability, pair.spacing_mm, rule.match)
-            for label in rule.labels
-        ]
+    if len(rule.labels) > 1:
+        parts = [(pair.pred == label, pair.truth == label) for label in rule.labels]
+    else:
+        parts = [(pair.pred > 0, pair.truth > 0)]
+    found = of_all_classes(
+        [case_lesions(pred, truth, pair.probability, pair.spacing_mm, rule.match) for pred, truth in parts]
+    )
+    if pair.marks is None:
+        return found
+    lesions = [components(truth) for _, truth in parts]
+    return replace(
+        found, candidates=match_marks(pair.marks.points, lesions, rule.match.assignment), scores=pair.marks.scores
     )
 
 
@@ -260,16 +252,6 @@ def _surfaces(pred: Selection, truth: Selection, spacing_mm: Sequence[float] | N
         "assd_mm": average_surface_distance_mm(distances),
         "robust_distance_mm": robust_surface_distance_mm(distances),
         "nsd_2mm": surface_dice(distances, TOLERANCE_MM),
-    }
-
-
-def _lesion_values(matches: Matches) -> dict[str, float]:
-    lesions, found = len(matches.found_by), int(matches.is_found.sum())
-    return {
-        "lesions": float(lesions),
-        "lesions_found": float(found),
-        "lesion_sensitivity": found / lesions if lesions else math.nan,
-        "false_positives": float(matches.is_false.sum()),
     }
 
 

@@ -1,6 +1,6 @@
-"""Free-response figures of probability maps: predicted components as marks, their highest probability as score.
+"""Free-response figures of scored marks: a detector's own, or components of a probability map with their highest one.
 
-Marks are taken from a low floor, whatever the threshold of the masks, so that these figures don't hang on it.
+Components are taken from a low floor, whatever the threshold of the masks, so that these figures don't hang on it.
 """
 
 import math
@@ -12,7 +12,7 @@ from hilum.core.figures import Figure
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.evaluate.bootstrap import Resamples, sampled_figure
-from hilum.evaluate.cases import CaseResult
+from hilum.evaluate.case_lesions import LesionResult
 from hilum.metrics.froc import (
     RATES,
     Detections,
@@ -24,17 +24,17 @@ from hilum.metrics.froc import (
 )
 
 
-def detections(cases: Sequence[CaseResult]) -> Detections:
+def detections(cases: Sequence[LesionResult]) -> Detections:
     """The marks of all cases, matched with the truth's components."""
     return Detections.of([(case.candidates, case.candidate_scores) for case in cases])
 
 
-def has_marks(cases: Sequence[CaseResult]) -> bool:
-    """Whether free-response figures mean something: every case has probabilities, and some have a lesion."""
-    return all(case.scores is not None for case in cases) and any(case.lesions for case in cases)
+def has_marks(cases: Sequence[LesionResult]) -> bool:
+    """Whether free-response figures mean something: every case's marks have scores, and some have a lesion."""
+    return all(case.is_scored for case in cases) and any(case.lesions for case in cases)
 
 
-def froc_points(cases: Sequence[CaseResult], draw: Resamples) -> Mapping[str, Figure]:
+def froc_points(cases: Sequence[LesionResult], draw: Resamples) -> Mapping[str, Figure]:
     """Sensitivities at LUNA16's numbers of false positives an image, by that number; empty for masks."""
     if not has_marks(cases):
         return {}
@@ -49,7 +49,7 @@ def froc_points(cases: Sequence[CaseResult], draw: Resamples) -> Mapping[str, Fi
     }
 
 
-def detection_figures(cases: Sequence[CaseResult], draw: Resamples) -> list[Figure]:
+def detection_figures(cases: Sequence[LesionResult], draw: Resamples) -> list[Figure]:
     """Average precision over lesions, and wAFROC, or wAFROC1 when every case has a lesion; none for masks."""
     if not has_marks(cases):
         return []
@@ -70,7 +70,7 @@ def detection_figures(cases: Sequence[CaseResult], draw: Resamples) -> list[Figu
     ]
 
 
-def _once(cases: Sequence[CaseResult]) -> Floats:
+def _once(cases: Sequence[LesionResult]) -> Floats:
     """Every case one time."""
     return np.ones((1, len(cases)))
 

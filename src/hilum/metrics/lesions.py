@@ -263,6 +263,29 @@ def match_points(
     return assign(apart < reach**2, np.asarray(1 / (1 + apart)), assignment)
 
 
+def match_marks(
+    points: ArrayLike, classes: Sequence[Components], assignment: Assignment = Assignment.MANY_TO_ONE
+) -> Matches:
+    """Match a detector's marks with the components of true masks: a mark hits the lesion on which its pixel lies.
+
+    Args:
+        points: [predictions, 2 or 3] index along each axis of the masks; the nearest pixel counts.
+        classes: the lesions of one mask, or of several; a mark may hit lesions of any.
+        assignment: what counts when several marks lie on a lesion; those nearer to its centroid are worth more.
+
+    Raises:
+        GeometryError: a point lies outside the masks.
+    """
+    where = np.asarray(points, dtype=np.float64)
+    for lesions in classes:
+        nearest = np.rint(where)
+        if not ((nearest >= 0) & (nearest < lesions.labels.shape)).all():
+            raise GeometryError(f"a mark lies outside the mask of shape {lesions.labels.shape}", "Are its axes right?")
+    meets = [_label_at(one, where)[:, None] == np.arange(1, one.count + 1) for one in classes]
+    worth = [1 / (1 + squared_distances(where, one.centroids)) for one in classes]
+    return assign(np.concatenate(meets, axis=1), np.concatenate(worth, axis=1), assignment)
+
+
 def reach_of(diameters_mm: ArrayLike, tolerance_mm: float | None = None) -> Floats:
     """[lesions] how far from each centre a point still hits: the radius, or one stated tolerance for all.
 
