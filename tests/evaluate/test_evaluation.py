@@ -125,6 +125,7 @@ def test_images_are_told_apart_for_each_class():
     found = judged(pairs, JudgeRule({1: "lung", 2: "covid"})).by_class[1].figures
     assert (found["image_sensitivity"].value, found["image_sensitivity"].n) == (0.5, 2)
     assert (found["image_specificity"].value, found["image_specificity"].n) == (0.0, 1)
+    assert (found["empty_false_positive_rate"].value, found["empty_false_positive_rate"].n) == (1.0, 1)
     assert (found["dice_pooled"].n, found["dice_mean"].n) == (2, 2)
 
 

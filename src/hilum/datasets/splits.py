@@ -37,6 +37,11 @@ def lidc_number(patient: str) -> int:
     return int(match[1])
 
 
+def is_lidc_patient(patient: str) -> bool:
+    """Whether this is the name of a LIDC-IDRI patient: "LIDC-IDRI-0078"."""
+    return _LIDC_PATIENT.fullmatch(patient) is not None
+
+
 def role(patient: str) -> Role:
     """What this patient may be used for, wherever its images, marks or shapes appear.
 

@@ -193,8 +193,7 @@ def _lesion_figures(cases: Sequence[CaseResult], draw: Resamples) -> list[Figure
 
 def _share(sums: Floats) -> Floats:
     """[..., 2] part and whole to the part's share; NaN of nothing."""
-    part, whole = sums[..., 0], sums[..., 1]
-    return np.asarray(np.divide(part, whole, out=np.full(whole.shape, math.nan), where=whole > 0))
+    return share(sums[..., 0], sums[..., 1])
 
 
 def _by_class(cases: Sequence[CaseResult], rule: JudgeRule, draw: Resamples) -> tuple[Group, ...]:
@@ -209,6 +208,7 @@ def _by_class(cases: Sequence[CaseResult], rule: JudgeRule, draw: Resamples) -> 
             *(_mean(cases, draw, f"{one}_mean", f"{one}_{name}") for one in ("dice", "iou")),
             *(_mean(cases, draw, one, f"{one}_{name}") for one in CLASS_MEANS if _any_has(cases, f"{one}_{name}")),
             *_image_level(counts, draw),
+            _mean(cases, draw, "empty_false_positive_rate", f"false_positive_on_empty_{name}"),
         ]
         groups.append(Group(name, {figure.name: figure for figure in figures}))
     return tuple(groups)

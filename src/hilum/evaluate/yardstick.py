@@ -29,7 +29,7 @@ from hilum.datasets.splits import is_held_out
 from hilum.evaluate.bootstrap import mean_figures, resample_patients
 from hilum.io.lidc import Read
 from hilum.measure import equivalent_diameter_mm
-from hilum.metrics.overlap import Ratio
+from hilum.metrics.overlap import Ratio, share
 
 HEADLINE_READERS = 3
 """Yardsticks count nodules with at least this many readers (`definitions.md`)."""
@@ -192,7 +192,7 @@ def agreement(drawn: Selection, view: View, against: Against) -> Floats:
     values = np.array([_dice(one, other, view, against) for one, other in pairs])
     known = np.isfinite(values)
     sums, counts = np.where(known, values, 0).sum(axis=0), known.sum(axis=0)
-    return np.atleast_1d(np.divide(sums, counts, out=np.full(np.shape(sums), math.nan), where=counts > 0))
+    return np.atleast_1d(share(np.asarray(sums), np.asarray(counts)))
 
 
 def _shadow(mask: Selection) -> Selection:

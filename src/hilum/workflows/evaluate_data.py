@@ -8,6 +8,7 @@ from pathlib import Path
 from hilum.core import InputError, UnreadableError
 from hilum.core.radiograph import PixelMm
 from hilum.datasets.prepared import CaseSource, StoredNodule, index_of, read_prepared, stored_nodules
+from hilum.datasets.splits import is_lidc_patient
 from hilum.evaluate.case_lesions import TrueNodule
 from hilum.io.read import files_in
 from hilum.io.volumes import WRITABLE
@@ -32,7 +33,7 @@ class TruthSource:
         patients_of: patients by split.
         labels: classes that the data set declares; empty when it doesn't say.
         knows_patients: whether somebody said whose the cases are.
-        is_lidc: whether the truth is LIDC's readers'.
+        is_lidc: whether all patients are LIDC's, whose readers are the human yardstick.
         hash: SHA-256 of what the truth is read from.
     """
 
@@ -105,7 +106,7 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
         others=tuple(one for one in every if one not in reported),
         patients_of=data.splits,
         labels=data.labels,
-        is_lidc=all(one.patient.startswith("LIDC-IDRI-") for one in reported),
+        is_lidc=all(is_lidc_patient(one.patient) for one in reported),
         hash=sha256_of(index),
     )
 
@@ -143,6 +144,7 @@ def _of_folder(wanted: TruthWanted) -> TruthSource:
             CaseSource(key, patients.get(key, key), path, pixel_mm=wanted.pixel_mm) for key, path in named.items()
         ),
         knows_patients=wanted.patients is not None,
+        is_lidc=all(is_lidc_patient(patients.get(key, key)) for key in named),
         hash=folder_hash(wanted.data),
     )
 

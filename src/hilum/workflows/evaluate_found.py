@@ -124,8 +124,8 @@ def _rival_groups(judged: Sequence[CaseOutcome], options: EvaluateOptions) -> tu
 
 
 def _yardstick(source: TruthSource, found: Evaluation) -> tuple[YardstickRow | None, tuple[str, ...]]:
-    """How well LIDC's readers agree on the same patients, where the truth is theirs."""
-    if not source.is_lidc:
+    """How well LIDC's readers agree on the nodules of the same patients; of several classes nobody knows which are."""
+    if not source.is_lidc or found.by_class:
         return None, ()
     from hilum.workflows.yardstick import patients_yardstick
 
