@@ -39,14 +39,14 @@ def ranking_picture(roc: Roc, curve: PrecisionRecall, areas: tuple[float, float]
         areas: under the ROC curve, and average precision.
         prevalence: share of pixels that are lesion.
     """
-    figure = _figure(11, 4.6)
+    figure = plain_figure(11, 4.6)
     left, right = figure.subplots(1, 2)
     left.plot(roc.false_positive_rate, roc.sensitivity, color=BLUE, linewidth=2, label=f"AUC {areas[0]:.4f}")
     left.plot((0, 1), (0, 1), color=GREY, linestyle=":", label="chance")
-    _label(left, "false positive rate of pixels", "sensitivity of pixels", "ROC")
+    label(left, "false positive rate of pixels", "sensitivity of pixels", "ROC")
     right.plot(curve.recall, curve.precision, color=BLUE, linewidth=2, label=f"average precision {areas[1]:.3f}")
     right.axhline(prevalence, color=GREY, linestyle=":", label=f"chance {prevalence:.4f}")
-    _label(right, "recall of pixels", "precision of pixels", "Precision and recall")
+    label(right, "recall of pixels", "precision of pixels", "Precision and recall")
     for place in (left, right):
         place.set_xlim(0, 1)
         place.set_ylim(0, 1.02)
@@ -58,20 +58,20 @@ def threshold_picture(
     thresholds: Floats, dice: Mapping[str, Floats], used: float, froc: FrocCurve | None, binned: Reliability
 ) -> bytes:
     """PNG: Dice at every threshold, lesions found against false alarms, and the reliability diagram."""
-    figure = _figure(13, 4.3)
+    figure = plain_figure(13, 4.3)
     left, middle, right = figure.subplots(1, 3)
     for (name, values), colour in zip(dice.items(), (BLUE, GREEN), strict=False):
         left.plot(thresholds, values, color=colour, linewidth=2, label=name)
     if np.isfinite(used):
         left.axvline(used, color=RED, linestyle="--", label=f"used: {used:g}")
-    _label(left, "threshold", "Dice", "Dice at other thresholds")
+    label(left, "threshold", "Dice", "Dice at other thresholds")
     left.legend(frameon=False)
     if froc is not None:
         middle.step(froc.false_positives, froc.sensitivity, where="post", color=BLUE, linewidth=2)
         middle.plot(froc.false_positives[-1:], froc.sensitivity[-1:], "o", color=BLUE, clip_on=False)
         middle.set_ylim(0, 1.02)
         middle.set_xlim(left=0)
-    _label(middle, "false positives per image", "lesions found", "FROC of the predicted components")
+    label(middle, "false positives per image", "lesions found", "FROC of the predicted components")
     _reliability(right, binned)
     return _encoded(figure)
 
@@ -84,14 +84,14 @@ def _reliability(place: "Axes", binned: Reliability) -> None:
     place.scatter(binned.mean_probability[known], binned.observed[known], s=sizes, color=BLUE, label="area: pixels")
     place.set_xlim(0, 1)
     place.set_ylim(0, 1.02)
-    _label(place, "predicted probability", "share that is lesion", "Reliability near lesions")
+    label(place, "predicted probability", "share that is lesion", "Reliability near lesions")
     place.legend(frameon=False, loc="upper left")
 
 
 def distribution_picture(dice: Floats, hd95_mm: Floats) -> bytes:
     """PNG: how Dice and the 95 % Hausdorff distance spread over the cases; without distances, Dice alone."""
     known = [hd95_mm[np.isfinite(hd95_mm)]] if np.isfinite(hd95_mm).any() else []
-    figure = _figure(11 if known else 7, 3.8)
+    figure = plain_figure(11 if known else 7, 3.8)
     places = np.atleast_1d(figure.subplots(1, 1 + len(known)))
     kept = dice[np.isfinite(dice)]
     _histogram(places[0], kept, np.linspace(0, 1, 21), "Dice of a case with a lesion")
@@ -107,7 +107,7 @@ def _histogram(place: "Axes", values: Floats, edges: Floats, words: str) -> None
         place.axvline(float(values.mean()), color=RED, linestyle="-", label=f"mean {values.mean():.3g}")
         place.axvline(float(np.median(values)), color=GREEN, linestyle="--", label=f"median {np.median(values):.3g}")
         place.legend(frameon=False)
-    _label(place, words, "cases", "")
+    label(place, words, "cases", "")
 
 
 def groups_picture(groups: Mapping[str, Sequence[tuple[str, float, float, float, int]]]) -> bytes:
@@ -116,7 +116,7 @@ def groups_picture(groups: Mapping[str, Sequence[tuple[str, float, float, float,
     Args:
         groups: title of each panel, and in it name, value, low, high and number of each part.
     """
-    figure = _figure(4.2 * max(len(groups), 1), 3.8)
+    figure = plain_figure(4.2 * max(len(groups), 1), 3.8)
     places = np.atleast_1d(figure.subplots(1, max(len(groups), 1)))
     for place, (title, parts) in zip(places, groups.items(), strict=True):
         for x, (_, value, low, high, n) in enumerate(parts):
@@ -127,7 +127,7 @@ def groups_picture(groups: Mapping[str, Sequence[tuple[str, float, float, float,
         place.set_xticks(range(len(parts)), [part[0].replace("visibility ", "") for part in parts])
         place.set_ylim(0, 1.22)
         place.set_yticks(np.linspace(0, 1, 6))
-        _label(place, "", "found", title)
+        label(place, "", "found", title)
     return _encoded(figure)
 
 
@@ -135,7 +135,7 @@ def places_picture(spots: Sequence[Spot], background: Pixels | None) -> bytes:
     """PNG: where lesions lie that were found and missed, over one of the images; size of a spot: of the lesion."""
     shape = (1, 1) if background is None else background.shape
     height = 6.0
-    figure = _figure(height * shape[1] / shape[0] + 0.4, height)
+    figure = plain_figure(height * shape[1] / shape[0] + 0.4, height)
     place = figure.subplots()
     if background is not None:
         place.imshow(background, cmap="gray", extent=(0, 1, 1, 0), aspect="auto", alpha=0.55)
@@ -154,7 +154,8 @@ def places_picture(spots: Sequence[Spot], background: Pixels | None) -> bytes:
     return _encoded(figure)
 
 
-def _label(place: "Axes", x: str, y: str, title: str) -> None:
+def label(place: "Axes", x: str, y: str, title: str) -> None:
+    """Name the axes and what is shown, over a faint grid."""
     place.set_xlabel(x)
     place.set_ylabel(y)
     place.set_title(title, fontsize=11)
@@ -162,7 +163,8 @@ def _label(place: "Axes", x: str, y: str, title: str) -> None:
     place.set_axisbelow(True)
 
 
-def _figure(width: float, height: float) -> "Figure":
+def plain_figure(width: float, height: float) -> "Figure":
+    """An empty white figure, in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")

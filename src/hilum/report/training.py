@@ -1,0 +1,84 @@
+"""A training run as pictures: curves over epochs, and predictions beside the truth. Everything comes in computed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
+from hilum.report.curves import BLUE, GREEN, RED, label, plain_figure
+from hilum.report.pictures import encoded
+
+_FIGURES = ("dice_mean", "dice_pooled", "lesion_sensitivity", "empty_false_positive_rate")
+_COLOURS = (BLUE, RED, GREEN, "#8250df", "#bf8700", "#57606a", "#0550ae", "#a40e26")
+
+
+def training_curves(rows: Sequence[Mapping[str, float]]) -> bytes:
+    """PNG: the loss and its parts, figures on validation, and learning rates, over epochs.
+
+    Args:
+        rows: one an epoch, with "epoch" and whatever there is: train_…, validation_…, figures, lr_….
+    """
+    figure = plain_figure(16, 4.3)
+    losses, figures, rates = figure.subplots(1, 3)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    for place, chosen, title in (
+        (losses, [name for name in names if name.startswith(("train_", "validation_"))], "Loss and its parts"),
+        (figures, [name for name in _FIGURES if name in names], "Validation"),
+        (rates, [name for name in names if name.startswith("lr_")], "Learning rate"),
+    ):
+        parts = [name.split("_", 1)[1] for name in chosen]
+        order = list(dict.fromkeys(parts))
+        for name, part in zip(chosen, parts, strict=True):
+            colour = _COLOURS[(order.index(part) if place is losses else chosen.index(name)) % len(_COLOURS)]
+            dashed = "--" if name.startswith("validation_") else "-"
+            values = [row.get(name, np.nan) for row in rows]
+            place.plot(
+                [row["epoch"] for row in rows], values, dashed, color=colour, marker=".", markersize=3, label=name
+            )
+        label(place, "epoch", "", title)
+        if chosen:
+            place.legend(frameon=False, fontsize=7)
+    figures.set_ylim(0, 1)
+    rates.set_yscale("log")
+    return encoded(figure)
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One validation case as a network sees it.
+
+    Attributes:
+        image: [y, x], 0 to 1.
+        truth: [y, x].
+        probability: [y, x].
+        attention: [h, w], 0 to 1; None for networks that have none.
+    """
+
+    image: Floats
+    truth: Selection
+    probability: Floats
+    attention: Floats | None = None
+
+
+def prediction_panels(panels: Sequence[Panel], threshold: float, title: str) -> bytes:
+    """PNG: a row a case: the image with the outlines of truth and prediction, the probability, the attention."""
+    columns = 3 if any(panel.attention is not None for panel in panels) else 2
+    figure = plain_figure(4 * columns, 4 * max(len(panels), 1))
+    places = np.asarray(figure.subplots(max(len(panels), 1), columns, squeeze=False))
+    for row, panel in zip(places, panels, strict=False):
+        row[0].imshow(panel.image, cmap="gray", vmin=0, vmax=1)
+        for mask, colour in ((panel.truth, GREEN), (panel.probability >= threshold, RED)):
+            if mask.any() and not mask.all():
+                row[0].contour(mask, [0.5], colors=colour, linewidths=1)
+        row[1].imshow(panel.probability, cmap="magma", vmin=0, vmax=1)
+        if panel.attention is not None:
+            row[2].imshow(panel.attention, cmap="viridis", vmin=0, vmax=1)
+    for place in places.ravel():
+        place.set_axis_off()
+    words = ("truth green, prediction red", "probability", "attention")
+    for place, word in zip(places[0], words, strict=False):
+        place.set_title(word, fontsize=10)
+    figure.suptitle(title, fontsize=11)
+    return encoded(figure)

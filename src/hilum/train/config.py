@@ -1,0 +1,143 @@
+"""One frozen configuration says everything that decides what a training run learns."""
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from hilum.config import FrozenConfig
+from hilum.losses.choice import LossConfig
+from hilum.models.catalogue import ModelConfig
+
+ALL = "all"
+ENCODER = "encoder"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Precision = Literal["auto", "32", "bf16"]
+Monitor = Literal["dice_mean", "dice_pooled"]
+
+
+class Phase(FrozenConfig):
+    """A stretch of epochs in which some parts of the network learn."""
+
+    first_epoch: PositiveInt = 1
+    """Counted from 1; the phase lasts until the next one begins."""
+    train: Annotated[tuple[str, ...], Field(min_length=1)] = (ALL,)
+    """Parts that learn, by the names that the network gives them, or all."""
+    encoder_stages: PositiveInt | None = None
+    """How many of the encoder's last stages learn, where the encoder does; all without it."""
+    loss: LossConfig | None = None
+    """What is minimised in this phase; the run's loss without it."""
+
+
+class OptimiserConfig(FrozenConfig):
+    """AdamW (Loshchilov and Hutter 2019); norms and biases don't decay."""
+
+    lr: PositiveFloat = 1e-3
+    """Learning rate at its peak."""
+    lr_of: dict[str, PositiveFloat] = Field(default_factory=dict)
+    """Another peak for some parts of the network, by name."""
+    weight_decay: NonNegativeFloat = 1e-3
+    """Decoupled from the gradient."""
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    """Memory of the gradient's mean and square."""
+
+
+class ScheduleConfig(FrozenConfig):
+    """How the learning rate goes: a factor on every part's peak."""
+
+    kind: Literal["constant", "cosine", "restarts", "plateau"] = "cosine"
+    """cosine: down to the lowest at the last step. restarts: cosines of growing length (Loshchilov and Hutter 2017).
+    plateau: down by a factor when the monitored figure stands still."""
+    warmup_epochs: NonNegativeFloat = 1.0
+    """Linear rise to the peak before all else."""
+    warmup_from: Share = 0.1
+    """Factor at the first step of the warm-up."""
+    lowest: Share = 0.01
+    """Factor below which the rate never goes after the warm-up."""
+    cycle_epochs: PositiveFloat = 30.0
+    """restarts: length of the first cosine."""
+    cycle_growth: Annotated[float, Field(ge=1)] = 2.0
+    """restarts: how many times longer each next cosine is."""
+    patience: NonNegativeInt = 15
+    """plateau: epochs without improvement that are waited out."""
+    step: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """plateau: factor of each reduction."""
+
+
+class TrainerConfig(FrozenConfig):
+    """How long, how much at a time, how exactly, and when to stop."""
+
+    epochs: PositiveInt = 12
+    """At most."""
+    batch_size: PositiveInt = 8
+    """Images a step, over all processes together."""
+    accumulate: PositiveInt = 1
+    """Batches whose gradients make one step."""
+    precision: Precision = "auto"
+    """bf16: convolutions in bfloat16, everything else in 32 bits. auto takes it where the device computes in it."""
+    clip_norm: NonNegativeFloat = 1.0
+    """Longest gradient; 0 for any length."""
+    gradient_checkpointing: bool = False
+    """Compute the encoder again on the way back: less memory, more time, the same result."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Memory of the running mean of weights that is judged and kept (0.99 is usual for small data); 0 for none."""
+    monitor: Monitor = "dice_mean"
+    """Figure on validation that picks the best model, at the threshold of the grid where it is highest."""
+    patience: PositiveInt | None = None
+    """Epochs without improvement after which training stops; None never does."""
+    deterministic: bool = False
+    """Refuse operations that give other bits the next time; on a CPU they don't, on CUDA this costs time."""
+    panels_every: NonNegativeInt = 5
+    """Epochs between two pictures of predictions and attention; 0 for none."""
+    seed: NonNegativeInt = 0
+    """Of everything that is drawn."""
+
+
+class TrainConfig(FrozenConfig):
+    """A complete run; what it learns follows from this and the data."""
+
+    recipe: str = ""
+    """Where it began."""
+    model: ModelConfig = ModelConfig()
+    """The network."""
+    loss: LossConfig = LossConfig()
+    """What is minimised."""
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = (Phase(),)
+    """In order; the first begins at epoch 1."""
+    optimiser: OptimiserConfig = OptimiserConfig()
+    """How steps are taken."""
+    schedule: ScheduleConfig = ScheduleConfig()
+    """How large they are."""
+    trainer: TrainerConfig = TrainerConfig()
+    """How long, and how it is judged."""
+
+    @model_validator(mode="after")
+    def _phases_in_order(self) -> Self:
+        firsts = [phase.first_epoch for phase in self.phases]
+        if firsts[0] != 1 or any(later <= earlier for earlier, later in pairwise(firsts)):
+            raise ValueError(f"phases begin at epoch 1 and one after another, these at {firsts}")
+        return self
+
+    def phase_at(self, epoch: int) -> int:
+        """Which phase an epoch, counted from 1, belongs to, counted from 0."""
+        return sum(phase.first_epoch <= epoch for phase in self.phases) - 1
+
+    def loss_of(self, phase: int) -> LossConfig:
+        """What a phase, counted from 0, minimises."""
+        return self.phases[phase].loss or self.loss
+
+
+class Machine(FrozenConfig):
+    """Where a run is computed; what it learns doesn't depend on it, but for rounding."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto takes the graphics card where there is one."""
+    threads: NonNegativeInt = 0
+    """Of the CPU; 0 leaves it to PyTorch."""
+    workers: NonNegativeInt = 0
+    """Processes that prepare batches; 0 does it in between."""
+    processes: PositiveInt = 1
+    """That share each batch (DDP): one a graphics card, or on one CPU."""
+    progress: bool = False
+    """Whether a bar is shown on stderr."""

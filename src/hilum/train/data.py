@@ -1,0 +1,157 @@
+"""Samples become batches of tensors; the order and everything drawn follow from the epoch alone."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from hilum.core import ConfigError
+
+Plane = NDArray[np.float32]
+Index = tuple[int, int, int]
+"""Epoch (from 0), place in the epoch's order, and case."""
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One picture to learn from or to be judged on.
+
+    Attributes:
+        image: [y, x], 0 to 1, dense is bright.
+        target: [y, x], 0 or 1.
+        weight: [y, x], of each pixel in the loss; None weighs all alike.
+    """
+
+    image: Plane
+    target: Plane
+    weight: Plane | None = None
+
+
+class LearningCases(Protocol):
+    """What is learnt from: everything drawn depends on the seed, the epoch and the place in its order, nothing else."""
+
+    def order(self, epoch: int) -> Sequence[int]:
+        """Which cases an epoch, counted from 0, goes through."""
+
+    def draw(self, epoch: int, place: int, case: int) -> Example:
+        """The case as it is shown at this place of this epoch: augmented, cropped."""
+
+
+class Batch(NamedTuple):
+    """Pictures of one size; smaller ones are padded below and on the right with pixels of weight 0.
+
+    Attributes:
+        image: [B, 1, H, W], 0 to 1.
+        target: [B, 1, H, W], 0 or 1.
+        weight: [B, 1, H, W].
+        size: [B, 2] rows and columns before padding.
+        case: [B] which case each is.
+    """
+
+    image: Tensor
+    target: Tensor
+    weight: Tensor
+    size: Tensor
+    case: Tensor
+
+
+def collate(examples: Sequence[tuple[int, Example]]) -> Batch:
+    """Examples, each with its case's number, to a batch; images repeat their last row and column in the padding."""
+    height, width = np.max([example.image.shape for _, example in examples], axis=0)
+
+    def stack(planes: Sequence[Plane], mode: Any) -> Tensor:
+        fitted = [
+            np.pad(plane, ((0, height - plane.shape[0]), (0, width - plane.shape[1])), mode=mode) for plane in planes
+        ]
+        return torch.from_numpy(np.stack(fitted)[:, None].astype(np.float32))
+
+    every = [example for _, example in examples]
+    weights = [np.ones_like(one.image) if one.weight is None else one.weight for one in every]
+    return Batch(
+        stack([one.image for one in every], "edge"),
+        stack([one.target for one in every], "constant"),
+        stack(weights, "constant"),
+        torch.tensor([one.image.shape for one in every]),
+        torch.tensor([case for case, _ in examples]),
+    )
+
+
+class _Drawn(Dataset[tuple[int, Example]]):
+    """Cases by epoch and place, so that a worker process needs no state."""
+
+    def __init__(self, cases: LearningCases) -> None:
+        self._cases = cases
+
+    def __getitem__(self, index: Index) -> tuple[int, Example]:
+        epoch, place, case = index
+        return case, self._cases.draw(epoch, place, case)
+
+
+class _Kept(Dataset[tuple[int, Example]]):
+    """Cases as they are."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self._examples = examples
+
+    def __getitem__(self, index: int) -> tuple[int, Example]:
+        return index, self._examples[index]
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+
+class EpochBatches(Sampler[list[Index]]):
+    """The batches of one process in the current epoch: every process takes its share of each whole batch.
+
+    So a step sees the same pictures, however many processes share them. What is left at the end is not shown when it
+    fills no whole batch, unless an epoch has no whole batch at all.
+
+    Args:
+        cases: what is learnt from.
+        batch_size: pictures over all processes.
+        epoch: says which epoch it is, counted from 0.
+        share: (rank, processes).
+
+    Raises:
+        ConfigError: the batch can't be shared evenly.
+    """
+
+    def __init__(
+        self, cases: LearningCases, batch_size: int, epoch: Callable[[], int], share: tuple[int, int] = (0, 1)
+    ) -> None:
+        self._cases, self._epoch = cases, epoch
+        self._rank, self._processes = share
+        self._batch_size = min(batch_size, len(cases.order(0)))
+        if self._batch_size % self._processes:
+            raise ConfigError(
+                f"a batch of {self._batch_size} can't be shared evenly by {self._processes} processes.",
+                "Choose a batch_size that is a multiple.",
+            )
+
+    def __iter__(self) -> Iterator[list[Index]]:
+        epoch = self._epoch()
+        order = self._cases.order(epoch)
+        each = self._batch_size // self._processes
+        for start in range(0, len(self) * self._batch_size, self._batch_size):
+            first = start + self._rank * each
+            yield [(epoch, place, int(order[place])) for place in range(first, first + each)]
+
+    def __len__(self) -> int:
+        return len(self._cases.order(0)) // self._batch_size
+
+
+def training_batches(batches: EpochBatches, cases: LearningCases, workers: int = 0) -> "DataLoader[Any]":
+    """Batches of drawn cases."""
+    return DataLoader(
+        _Drawn(cases), batch_sampler=batches, collate_fn=collate, num_workers=workers, persistent_workers=workers > 0
+    )
+
+
+def judged_batches(examples: Sequence[Example], batch_size: int) -> "DataLoader[Any]":
+    """All examples in their order, as they are."""
+    return DataLoader(_Kept(examples), batch_size=batch_size, collate_fn=collate)

@@ -1,0 +1,92 @@
+"""Training that can't go on stops at once, and says what to do about it."""
+
+# ruff: noqa: ARG002  # Lightning decides what a hook is given
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from hilum.core import TrainError
+from hilum.io.atomic import atomic_file
+from hilum.train.data import Batch
+
+FAILED_BATCH = "failed_batch.npz"
+
+
+class Guard(pl.Callback):
+    """Watches the loss and the gradient of every step, and clips the gradient.
+
+    Attributes:
+        norms: lengths of the epoch's gradients before they were clipped.
+    """
+
+    def __init__(self, clip_norm: float, out: Path) -> None:
+        self._longest = clip_norm or math.inf
+        self._out = out
+        self._batch: Batch | None = None
+        self.norms: list[float] = []
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A new epoch's gradients."""
+        self.norms = []
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Remember the batch while it is learnt from."""
+        self._batch = batch
+
+    def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor) -> None:
+        """Raises TrainError for a loss that is no finite number."""
+        self._require_finite("loss", float(loss.detach()), trainer)
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Clip the gradient; raises TrainError when it has no finite length."""
+        norm = float(torch.nn.utils.clip_grad_norm_(pl_module.parameters(), self._longest))
+        self._require_finite("gradient's length", norm, trainer)
+        self.norms.append(norm)
+
+    def _require_finite(self, what: str, value: float, trainer: pl.Trainer) -> None:
+        if math.isfinite(value):
+            return
+        path = self._out / FAILED_BATCH
+        if self._batch is not None:
+            with atomic_file(path) as temporary:
+                np.savez_compressed(temporary, **{key: one.cpu().numpy() for key, one in self._batch._asdict().items()})
+        raise TrainError(
+            f"the {what} became {value} in epoch {trainer.current_epoch + 1}; the batch is in {path}.",
+            "Lower optimiser.lr, lengthen schedule.warmup_epochs, or take trainer.precision 32.",
+        )
+
+
+@contextmanager
+def memory_said() -> Iterator[None]:
+    """Turns an allocator's failure into which settings to lower.
+
+    Raises:
+        TrainError: the memory was not enough.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _is_memory(error):
+            raise
+        raise TrainError(
+            "the memory is not enough for this run.",
+            "Lower trainer.batch_size (trainer.accumulate keeps the step as large) or data.crop, or take "
+            "trainer.precision bf16 or trainer.gradient_checkpointing true.",
+        ) from error
+
+
+def _is_memory(error: BaseException) -> bool:
+    words = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in str(error).lower() for word in words)

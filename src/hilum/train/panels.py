@@ -1,0 +1,62 @@
+"""Pictures of a run while it goes: predictions and attention on a few validation cases, and the curves."""
+
+# ruff: noqa: ARG002  # Lightning decides what a hook is given
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+
+from hilum.core.geometry import Floats
+from hilum.io.text_file import write_bytes
+from hilum.report.training import Panel, prediction_panels, training_curves
+from hilum.train.data import Example
+from hilum.train.history import History
+from hilum.train.module import Learner
+
+CURVES, PANELS = "training_curves.png", "panels"
+SHOWN = 4
+
+
+class Panels(pl.Callback):
+    """Draws every so many epochs; the same cases each time: evenly chosen among those with something to see."""
+
+    def __init__(self, examples: Sequence[Example], history: History, every: int, out: Path) -> None:
+        self._examples, self._history, self._every, self._out = examples, history, every, out
+        seen = [case for case, example in enumerate(examples) if example.target.any()]
+        self._cases = seen[:: max(1, -(-len(seen) // SHOWN))]
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw predictions, while the judged weights are in place."""
+        epoch = trainer.current_epoch + 1
+        if not trainer.is_global_zero or not self._every or epoch % self._every or not self._cases:
+            return
+        learner = cast("Learner", pl_module)
+        panels = [self._panel(learner, case) for case in self._cases]
+        words = f"epoch {epoch}, threshold {learner.figures['threshold']:g}"
+        picture = prediction_panels(panels, learner.figures["threshold"], words)
+        write_bytes(self._out / PANELS / f"epoch_{epoch:03d}.png", picture)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw the curves."""
+        if trainer.is_global_zero and self._every and not (trainer.current_epoch + 1) % self._every:
+            write_bytes(self._out / CURVES, training_curves(self._history.rows))
+
+    def _panel(self, learner: Learner, case: int) -> Panel:
+        example = self._examples[case]
+        return Panel(
+            example.image.astype(np.float64),
+            example.target > 0,
+            learner.probabilities[case].numpy(),
+            attention_of(learner, example),
+        )
+
+
+def attention_of(learner: Learner, example: Example) -> Floats | None:
+    """Where the network looks on one picture, [h, w] from 0 to 1; None for networks that don't say."""
+    image = torch.from_numpy(example.image)[None, None].to(learner.device)
+    attention = learner(image).attention
+    return None if attention is None else attention.sigmoid()[0, 0].cpu().numpy().astype(np.float64)

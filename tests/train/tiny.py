@@ -1,0 +1,56 @@
+"""The smallest run that still learns: discs on noise, a U-Net of eight channels, seconds on one thread."""
+
+import numpy as np
+
+from hilum.models.catalogue import ModelConfig
+from hilum.train.config import Machine, OptimiserConfig, ScheduleConfig, TrainConfig, TrainerConfig
+from hilum.train.data import Example
+from hilum.train.fit import Cases
+
+SIZE = 32
+MACHINE = Machine(device="cpu", threads=1)
+TINY = TrainConfig(
+    recipe="tiny",
+    model=ModelConfig(name="unet", options={"widths": (4, 8), "stem": "full", "dropout": 0.2}),
+    optimiser=OptimiserConfig(lr=0.02),
+    schedule=ScheduleConfig(warmup_epochs=1),
+    trainer=TrainerConfig(epochs=4, batch_size=4, precision="32", panels_every=0),
+)
+
+
+def changed(config=TINY, **trainer):
+    """The same with other fields of the trainer."""
+    return config.model_copy(update={"trainer": config.trainer.model_copy(update=trainer)})
+
+
+def disc(rng, *, radius=None):
+    """A bright disc on noise, somewhere."""
+    rows, columns = np.indices((SIZE, SIZE))
+    y, x = rng.uniform(8, SIZE - 8, 2)
+    radius = rng.uniform(3, 6) if radius is None else radius
+    target = (np.hypot(rows - y, columns - x) < radius).astype(np.float32)
+    image = np.clip(0.4 + 0.1 * rng.standard_normal(target.shape) + 0.3 * target, 0, 1)
+    return Example(image.astype(np.float32), target)
+
+
+class Discs:
+    """Discs by number; every epoch shows them in another order, flipped by lot."""
+
+    def __init__(self, count=8, seed=0):
+        self.seed = seed
+        self.examples = [disc(np.random.default_rng((seed, case))) for case in range(count)]
+
+    def order(self, epoch):
+        return np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.examples)).tolist()
+
+    def draw(self, epoch, place, case):
+        rng = np.random.default_rng((self.seed, 2, epoch, place))
+        step = -1 if rng.random() < 0.5 else 1
+        one = self.examples[case]
+        return Example(one.image[:, ::step].copy(), one.target[:, ::step].copy())
+
+
+def cases(count=8):
+    """To learn from, and others to be judged on: five discs and one picture without."""
+    judged = [disc(np.random.default_rng((99, case))) for case in range(5)]
+    return Cases(Discs(count), [*judged, disc(np.random.default_rng(7), radius=0)])
