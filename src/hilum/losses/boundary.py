@@ -11,7 +11,7 @@ from hilum.losses.pixels import Pixels
 
 
 class Boundary(PixelLoss):
-    """Mean of φ·p, with φ the signed distance of a pixel to the truth in pixels (Kervadec 2019, equation 5).
+    """Mean of φ·p, with φ the signed distance of a pixel to the truth in pixels (Kervadec 2019).
 
     Negative when what is marked lies inside, and as low as it gets when exactly the truth is; it can't find a nodule
     that is missed altogether, so it goes beside another loss. Distances are computed by SciPy on the CPU for each

@@ -44,7 +44,7 @@ class Dice(_Overlap):
 
 
 class Tversky(_Overlap):
-    """1 − T, with T = (TP + ε) / (TP + a·FP + b·FN + ε) (Salehi 2017, equation 3).
+    """1 − T, with T = (TP + ε) / (TP + a·FP + b·FN + ε) (Salehi 2017).
 
     TP = Σ p·t, FP = Σ p·(1 − t), FN = Σ (1 − p)·t. Salehi's and MONAI's α is `fp_weight`, their β `fn_weight`;
     other code, source B's comments among it, has them the other way round, so they have names here.
@@ -74,7 +74,7 @@ class Tversky(_Overlap):
 class FocalTversky(Tversky):
     """(1 − T)^γ: γ above 1 lets images that are nearly right fade, below 1 it makes them count more.
 
-    γ is the exponent itself, as in source A (2). Abraham & Khan (2019, equation 4) write the exponent 1/γ, with 4/3 as
+    γ is the exponent itself, as in source A (2). Abraham & Khan (2019) write the exponent 1/γ, with 4/3 as
     their best γ: that is .75 here.
     """
 

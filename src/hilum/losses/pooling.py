@@ -64,7 +64,8 @@ def _cells(image: Tensor, size: torch.Size, *, largest: bool) -> Tensor:
     """Mean or maximum of each cell.
 
     A network that halves n times pads below and on the right, so its cell y starts at pixel y·2ⁿ even where the size
-    is no multiple of 2ⁿ: pixels that the image doesn't have are 0 then. Other sizes divide the image evenly.
+    is no multiple of 2ⁿ: pixels that the image doesn't have are 0 then. Sizes that no halving gives divide the image
+    evenly.
     """
     exact, even = (_LARGEST if largest else _AVERAGE)[len(size)]
     steps = [_power_of_two(many, few) for many, few in zip(image.shape[2:], size, strict=True)]
