@@ -27,6 +27,29 @@ class Threshold:
 
 
 @dataclass(frozen=True)
+class Temperature:
+    """One number that logits are divided by, and what it was learnt from.
+
+    Attributes:
+        value: above 1 makes a model less sure, below 1 surer.
+        fitted_on: the data set and split, in words.
+        pixels: how many there were.
+        loss_before: mean negative log-likelihood of those pixels, as they were.
+        loss_after: the same with the temperature, never more.
+    """
+
+    value: float
+    fitted_on: str
+    pixels: int
+    loss_before: float
+    loss_after: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.value < math.inf:
+            raise MeasureError(f"a temperature is above 0 and finite, got {self.value}")
+
+
+@dataclass(frozen=True)
 class Alarm:
     """Something that a reviewer would ask about.
 
@@ -89,12 +112,15 @@ class Evaluation:
         by_class: apart by label; empty when there is one.
         by_readers: nodules apart by how many readers outlined them.
         by_visibility: nodules apart by how well they can be seen.
-        froc: sensitivities by mean number of false positives an image ("0.125" to "8"); empty for masks.
+        by_subtlety: lesions of point truth apart by how hard a radiologist found them to see.
+        froc: sensitivities by mean number of false positives an image ("0.125" to "8"); empty without scores.
         rivals: what trivial predictions reach on the same cases.
         cases: one row each.
         alarms: what a reviewer would ask about.
         truth_hash: of the content of all true masks that were asked for; "" when unknown.
         n_failed: how many more cases were asked for and could not be judged.
+        temperature: applied before figures of probability; None takes probabilities as they are.
+        fitted: the temperature that these cases, of validation, would like; it is for others.
     """
 
     data: str
@@ -107,12 +133,15 @@ class Evaluation:
     by_class: tuple[Group, ...] = ()
     by_readers: tuple[Group, ...] = ()
     by_visibility: tuple[Group, ...] = ()
+    by_subtlety: tuple[Group, ...] = ()
     froc: Mapping[str, Figure] = field(default_factory=dict)
     rivals: tuple[Group, ...] = ()
     cases: tuple[CaseRow, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     truth_hash: str = ""
     n_failed: int = 0
+    temperature: Temperature | None = None
+    fitted: Temperature | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "figures", MappingProxyType(dict(self.figures)))
@@ -130,5 +159,5 @@ class Evaluation:
 
     @property
     def n_empty_truth(self) -> int:
-        """How many of them have an empty truth; Dice has no meaning there."""
-        return sum(row.values.get("truth_pixels", math.nan) == 0 for row in self.cases)
+        """How many of them have an empty truth; Dice has no meaning there. Point truth has lesions and no pixels."""
+        return sum(row.values.get("truth_pixels", row.values.get("lesions", math.nan)) == 0 for row in self.cases)

@@ -15,6 +15,8 @@ from hilum.io import read_json, read_mask
 DATASET = "dataset.json"
 SCHEMA = "hilum.dataset/1"
 SPLITS = ("train", "validation", "test")
+POINTS = "points"
+"""Name of the truth that is no mask: each lesion's centre and size, in the cases' `nodules.json`."""
 PRIOR = "prior"
 """Among a case's masks: an earlier one of the same patient, which is no truth."""
 
@@ -26,7 +28,7 @@ class CaseSource:
     Attributes:
         key: names its prediction.
         patient: whose it is.
-        truth: the true mask.
+        truth: the true mask; of the truth `POINTS` the `nodules.json` with centres and sizes.
         image: the picture; None when there is none.
         nodules: `nodules.json` with the readers' nodules; None when there is none.
         pixel_mm: row and column step of a 2D image, where it is known.
@@ -57,6 +59,7 @@ class Prepared:
         split_hash: of the stored split; "" when there is none.
         labels: classes that it declares; empty when it doesn't say.
         records: of its cases, as they stand in the file.
+        has_points: whether centres and sizes of all lesions are known, so that they are a truth of their own.
     """
 
     index: Path
@@ -65,12 +68,13 @@ class Prepared:
     split_hash: str
     labels: Mapping[int, str]
     records: Sequence[Mapping[str, Any]] = field(repr=False)
+    has_points: bool = False
 
     def truth_name(self, wanted: str | None = None) -> str:
-        """Which of the cases' masks is the truth.
+        """Which of the cases' masks is the truth, or `POINTS`.
 
         Args:
-            wanted: its name; None takes "union", or the only one.
+            wanted: its name; None takes points where they are a truth, else "union", or the only one.
 
         Raises:
             InputError: there is no such truth, or several and none is wanted.
@@ -78,6 +82,9 @@ class Prepared:
         """
         with _complete(self.index):
             names = list(dict.fromkeys(name for record in self.records for name in record["masks"]))
+        if self.has_points:
+            names.insert(0, POINTS)
+            wanted = wanted or POINTS
         if wanted is None and ("union" in names or len(names) == 1):
             return "union" if "union" in names else names[0]
         if wanted is None or wanted not in names:
@@ -86,13 +93,20 @@ class Prepared:
         return wanted
 
     def cases(self, truth: str) -> tuple[CaseSource, ...]:
-        """All cases, with the masks of this name as truth.
+        """All cases, with the masks of this name, or their points, as truth.
 
         Raises:
             UnreadableError: an entry is missing.
         """
         with _complete(self.index):
-            return tuple(_case(record, self.index.parent, truth) for record in self.records)
+            return tuple(_case(record, self.index.parent, self._file_of(record, truth)) for record in self.records)
+
+    def _file_of(self, record: Mapping[str, Any], truth: str) -> str:
+        return str(record["nodules"] if self.is_points(truth) else record["masks"][truth])
+
+    def is_points(self, truth: str) -> bool:
+        """Whether this truth is centres and sizes, and no mask of that name."""
+        return self.has_points and truth == POINTS
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +151,7 @@ def read_prepared(data: Path) -> Prepared:
             content["splits"].get("hash", ""),
             {int(label): str(name) for label, name in (content.get("labels") or {}).items()},
             content["cases"],
+            bool(content.get("point_truth", False)),
         )
 
 
@@ -152,6 +167,41 @@ def stored_nodules(path: Path) -> tuple[StoredNodule, ...]:
         level = float(content["study"].get("consensus", 0.5))
         complete = [entry for entry in content["nodules"] if entry.get("votes") and entry.get("reader_count")]
         return tuple(_nodule(entry, path.parent, level) for entry in complete)
+
+
+@dataclass(frozen=True)
+class StoredPoint:
+    """A lesion of the truth `POINTS`.
+
+    Attributes:
+        centre_px: (row, column) in the image's pixels.
+        size_mm: diameter.
+        subtlety: 1 to 5; NaN when nobody says.
+    """
+
+    centre_px: tuple[float, float]
+    size_mm: float
+    subtlety: float
+
+
+def stored_points(path: Path) -> tuple[StoredPoint, ...]:
+    """The lesions of a `nodules.json` by centre and size; none in a file without nodules.
+
+    Raises:
+        InputError: there is no such file.
+        UnreadableError: a centre or a size is missing.
+    """
+    content = read_json(path)
+    with _complete(path):
+        return tuple(_point(entry) for entry in content["nodules"])
+
+
+def _point(entry: Mapping[str, Any]) -> StoredPoint:
+    row, column = entry["centre_px"]
+    subtlety = (entry.get("characteristics") or {}).get("subtlety")
+    return StoredPoint(
+        (float(row), float(column)), float(entry["size_mm"]), math.nan if subtlety is None else float(subtlety)
+    )
 
 
 def _nodule(entry: Mapping[str, Any], folder: Path, level: float) -> StoredNodule:
@@ -172,7 +222,7 @@ def _case(record: Mapping[str, Any], folder: Path, truth: str) -> CaseSource:
     return CaseSource(
         key=str(record["key"]),
         patient=str(record["patient"]),
-        truth=folder / record["masks"][truth],
+        truth=folder / truth,
         image=path(record.get("image")),
         nodules=path(record.get("nodules")),
         pixel_mm=(float(steps[0]), float(steps[1])) if steps else None,
@@ -187,5 +237,5 @@ def _complete(path: Path) -> Iterator[None]:
     """An entry that is missing or of another type becomes one clear error."""
     try:
         yield
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UnreadableError(f"{path} lacks {error}.", "Prepare the data set again.") from error

@@ -9,22 +9,30 @@ import numpy as np
 from hilum.core.evaluation import Alarm, Evaluation, Group, Threshold
 from hilum.core.figures import Figure
 from hilum.core.geometry import Floats
-from hilum.datasets.drr_pairs import SIZE_BANDS_MM, size_band
 from hilum.evaluate import alarms
-from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure, resample_patients
-from hilum.evaluate.case_lesions import Lesion
+from hilum.evaluate.bootstrap import Resamples, pooled_figure, resample_patients
+from hilum.evaluate.calibration import BEFORE
+from hilum.evaluate.case_lesions import Lesion, LesionResult
 from hilum.evaluate.cases import FOREGROUND, OVERLAPS, SURFACES, CaseResult, JudgeRule
 from hilum.evaluate.detection import detection_figures, froc_points
+from hilum.evaluate.lesion_figures import (
+    by_size,
+    found_figures,
+    lesion_figures,
+    mean_of,
+    share_of_sums,
+    values_of,
+)
 from hilum.evaluate.scores import pooled_score_figures
 from hilum.evaluate.yardstick import HEADLINE_READERS
 from hilum.metrics.overlap import Counts, Ratio, share
 
 OTHER_MEANS = ("area_error_mm2", "volume_error_mm3", "volume_error_percent")
 CLASS_MEANS = ("hd95_mm", "nsd_2mm", *OTHER_MEANS)
-SCORE_MEANS = ("roc_auc", "average_precision", "ece", "ace")
-"""Means over cases; `ece` without "mean" is that of all pixels together."""
+CALIBRATION = ("ece", "ace", "brier")
+SCORE_MEANS = ("roc_auc", "average_precision", *CALIBRATION, *(f"{name}{BEFORE}" for name in CALIBRATION))
+"""Means over cases; `ece` and `brier` without "mean" are those of all pixels together."""
 
-UNKNOWN_SIZE = "unknown size"
 VISIBILITY_BANDS = (1 / 3, 2 / 3)
 
 
@@ -71,7 +79,7 @@ def evaluation(cases: Sequence[CaseResult], about: Judged, raised: Sequence[Alar
         truth=about.truth,
         threshold=about.threshold,
         figures=figures,
-        by_size=_by_size(cases, draw),
+        by_size=by_size(cases, draw),
         by_class=by_class,
         by_readers=_by_nodule(cases, draw, _readers_name, lambda one: one.readers),
         by_visibility=_by_nodule(cases, draw, _visibility_name, lambda one: one.visibility),
@@ -81,7 +89,7 @@ def evaluation(cases: Sequence[CaseResult], about: Judged, raised: Sequence[Alar
     return replace(found, alarms=(*raised, *_alarms(cases, about, found)))
 
 
-def resamples_of(cases: Sequence[CaseResult], samples: int, seed: int) -> Resamples:
+def resamples_of(cases: Sequence[LesionResult], samples: int, seed: int) -> Resamples:
     """The draws of these cases' patients.
 
     Raises:
@@ -92,7 +100,7 @@ def resamples_of(cases: Sequence[CaseResult], samples: int, seed: int) -> Resamp
 
 def all_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Figure]:
     """Figures over all cases, by name."""
-    found = [*_overlap_figures(cases, draw), *_lesion_figures(cases, draw)]
+    found = [*_overlap_figures(cases, draw), *lesion_figures(cases, draw), _lesion_dice(cases, draw)]
     found += [_mean(cases, draw, name, name) for name in SURFACES]
     apart = [f"{FOREGROUND}{name}" for name in (*SURFACES, *OTHER_MEANS)]
     found += [_mean(cases, draw, name, name) for name in (*OTHER_MEANS, *apart) if _any_has(cases, name)]
@@ -109,23 +117,16 @@ def all_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Figur
 
 def basic_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Figure]:
     """The figures that a trivial rival is compared by."""
-    return {figure.name: figure for figure in (*_overlap_figures(cases, draw), *_lesion_figures(cases, draw))}
+    found = (*_overlap_figures(cases, draw), *lesion_figures(cases, draw), _lesion_dice(cases, draw))
+    return {figure.name: figure for figure in found}
 
 
 def _any_has(cases: Sequence[CaseResult], name: str) -> bool:
     return any(name in case.row.values for case in cases)
 
 
-def _values(cases: Sequence[CaseResult], name: str) -> Floats:
-    return np.array([case.row.values.get(name, math.nan) for case in cases], dtype=np.float64)
-
-
 def _mean(cases: Sequence[CaseResult], draw: Resamples, figure: str, name: str) -> Figure:
-    return _mean_of(figure, _values(cases, name), draw)
-
-
-def _mean_of(name: str, values: Floats, draw: Resamples) -> Figure:
-    return mean_figures({name: values}, draw)[name]
+    return mean_of(figure, values_of(cases, name), draw)
 
 
 def _overlap_figures(cases: Sequence[CaseResult], draw: Resamples) -> list[Figure]:
@@ -180,20 +181,9 @@ def _pooled(name: str, counts: Floats, ratio: Ratio, draw: Resamples) -> Figure:
     return pooled_figure(name, counts, ratio.of_sums, draw)
 
 
-def _lesion_figures(cases: Sequence[CaseResult], draw: Resamples) -> list[Figure]:
-    lesions, found, false = (_values(cases, name) for name in ("lesions", "lesions_found", "false_positives"))
-    sensitivity = pooled_figure("lesion_sensitivity", np.stack([found, lesions], axis=1), _share, draw)
-    dice = np.array([sum(one.dice for one in case.lesions) for case in cases])
-    return [
-        replace(sensitivity, n=int(lesions.sum())),
-        replace(pooled_figure("lesion_dice", np.stack([dice, lesions], axis=1), _share, draw), n=int(lesions.sum())),
-        _mean_of("false_positives_per_image", false, draw),
-    ]
-
-
-def _share(sums: Floats) -> Floats:
-    """[..., 2] part and whole to the part's share; NaN of nothing."""
-    return share(sums[..., 0], sums[..., 1])
+def _lesion_dice(cases: Sequence[CaseResult], draw: Resamples) -> Figure:
+    (_, _, dice) = found_figures([case.lesions for case in cases], draw)
+    return dice
 
 
 def _by_class(cases: Sequence[CaseResult], rule: JudgeRule, draw: Resamples) -> tuple[Group, ...]:
@@ -219,42 +209,9 @@ def _image_level(counts: Floats, draw: Resamples) -> list[Figure]:
     has = counts[:, 0] + counts[:, 2] > 0
     said = counts[:, 0] + counts[:, 1] > 0
     return [
-        _mean_of("image_sensitivity", np.where(has, said, math.nan), draw),
-        _mean_of("image_specificity", np.where(has, math.nan, ~said), draw),
+        mean_of("image_sensitivity", np.where(has, said, math.nan), draw),
+        mean_of("image_specificity", np.where(has, math.nan, ~said), draw),
     ]
-
-
-def _by_size(cases: Sequence[CaseResult], draw: Resamples) -> tuple[Group, ...]:
-    """Lesions by their own size, false predictions by theirs."""
-    low, high = SIZE_BANDS_MM
-    sizes = [size for case in cases for size in (*case.false_mm, *(lesion.size_mm for lesion in case.lesions))]
-    is_unknown = [math.isnan(size) for size in sizes]
-    names = [] if sizes and all(is_unknown) else [size_band(0), size_band(low), size_band(high)]
-    names += [UNKNOWN_SIZE] if any(is_unknown) else []
-    groups = []
-    for name in names:
-        lesions = [[one for one in case.lesions if _band(one.size_mm) == name] for case in cases]
-        false = np.array([sum(_band(size) == name for size in case.false_mm) for case in cases], dtype=np.float64)
-        figures = [*_found_figures(lesions, draw), _mean_of("false_positives_per_image", false, draw)]
-        groups.append(Group(name, {figure.name: figure for figure in figures}))
-    return tuple(groups)
-
-
-def _band(size_mm: float) -> str:
-    return UNKNOWN_SIZE if math.isnan(size_mm) else size_band(size_mm)
-
-
-def _found_figures(lesions: Sequence[Sequence[Lesion]], draw: Resamples) -> list[Figure]:
-    """Sensitivity, how much of each lesion was predicted, and its Dice, of some lesions of each case."""
-    n = sum(len(some) for some in lesions)
-    of_each = {
-        "lesion_sensitivity": [sum(one.is_found for one in some) for some in lesions],
-        "lesion_covered": [sum(one.covered for one in some) for some in lesions],
-        "lesion_dice": [sum(one.dice for one in some) for some in lesions],
-    }
-    numbers = [len(some) for some in lesions]
-    tables = {name: np.array([sums, numbers], dtype=np.float64).T for name, sums in of_each.items()}
-    return [replace(pooled_figure(name, table, _share, draw), n=n) for name, table in tables.items()]
 
 
 def _by_nodule(
@@ -267,7 +224,7 @@ def _by_nodule(
     groups = []
     for name in names:
         chosen = [[one for one in case.nodules if name_of(one) == name] for case in cases]
-        figures = [*_found_figures(chosen, draw), *([_reader_figure(chosen, draw)] if has_masks else [])]
+        figures = [*found_figures(chosen, draw), *([_reader_figure(chosen, draw)] if has_masks else [])]
         groups.append(Group(name, {figure.name: figure for figure in figures}))
     return tuple(groups)
 
@@ -276,7 +233,7 @@ def _reader_figure(nodules: Sequence[Sequence[Lesion]], draw: Resamples) -> Figu
     """Mean Dice with each single reader's mask, of nodules of which these are known; a missed nodule counts 0."""
     values = [[one.reader_dice for one in some if not math.isnan(one.reader_dice)] for some in nodules]
     table = np.array([[sum(some), len(some)] for some in values], dtype=np.float64).reshape(-1, 2)
-    return replace(pooled_figure("reader_dice", table, _share, draw), n=int(table[:, 1].sum()))
+    return replace(pooled_figure("reader_dice", table, share_of_sums, draw), n=int(table[:, 1].sum()))
 
 
 def _yardstick_figures(cases: Sequence[CaseResult], draw: Resamples) -> list[Figure]:

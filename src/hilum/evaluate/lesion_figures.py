@@ -1,0 +1,88 @@
+"""Figures over lesions that were found and missed: pooled over cases, and apart by size or by what else is known."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hilum.core.evaluation import Group
+from hilum.core.figures import Figure
+from hilum.core.geometry import Floats
+from hilum.datasets.drr_pairs import SIZE_BANDS_MM, size_band
+from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure
+from hilum.evaluate.case_lesions import Lesion, LesionResult
+from hilum.metrics.overlap import share
+
+UNKNOWN_SIZE = "unknown size"
+
+FOUND: Mapping[str, Callable[[Lesion], float]] = {"lesion_sensitivity": lambda one: one.is_found}
+"""What is known of a lesion that is a point."""
+OVERLAPPED: Mapping[str, Callable[[Lesion], float]] = {
+    **FOUND,
+    "lesion_covered": lambda one: one.covered,
+    "lesion_dice": lambda one: one.dice,
+}
+"""What is known of a lesion that has pixels."""
+
+
+def values_of(cases: Sequence[LesionResult], name: str) -> Floats:
+    """[cases] one figure of each case; NaN where it has none."""
+    return np.array([case.row.values.get(name, math.nan) for case in cases], dtype=np.float64)
+
+
+def mean_of(name: str, values: Floats, draw: Resamples) -> Figure:
+    """The mean over the cases that have a value."""
+    return mean_figures({name: values}, draw)[name]
+
+
+def share_of_sums(sums: Floats) -> Floats:
+    """[..., 2] part and whole to the part's share; NaN of nothing."""
+    return share(sums[..., 0], sums[..., 1])
+
+
+def lesion_figures(cases: Sequence[LesionResult], draw: Resamples) -> list[Figure]:
+    """Lesions found of all, and false predictions per image."""
+    lesions, found, false = (values_of(cases, name) for name in ("lesions", "lesions_found", "false_positives"))
+    sensitivity = pooled_figure("lesion_sensitivity", np.stack([found, lesions], axis=1), share_of_sums, draw)
+    return [replace(sensitivity, n=int(lesions.sum())), mean_of("false_positives_per_image", false, draw)]
+
+
+def found_figures(
+    lesions: Sequence[Sequence[Lesion]], draw: Resamples, of_each: Mapping[str, Callable[[Lesion], float]] = OVERLAPPED
+) -> list[Figure]:
+    """Means over lesions, all weighing the same.
+
+    Args:
+        lesions: some lesions of each case.
+        draw: of patients.
+        of_each: what is averaged.
+    """
+    numbers = [len(some) for some in lesions]
+    tables = {
+        name: np.array([[sum(value(one) for one in some) for some in lesions], numbers], dtype=np.float64).T
+        for name, value in of_each.items()
+    }
+    return [replace(pooled_figure(name, table, share_of_sums, draw), n=sum(numbers)) for name, table in tables.items()]
+
+
+def by_size(
+    cases: Sequence[LesionResult], draw: Resamples, of_each: Mapping[str, Callable[[Lesion], float]] = OVERLAPPED
+) -> tuple[Group, ...]:
+    """Lesions by their own size, false predictions by theirs."""
+    low, high = SIZE_BANDS_MM
+    sizes = [size for case in cases for size in (*case.false_mm, *(lesion.size_mm for lesion in case.lesions))]
+    is_unknown = [math.isnan(size) for size in sizes]
+    names = [] if sizes and all(is_unknown) else [size_band(0), size_band(low), size_band(high)]
+    names += [UNKNOWN_SIZE] if any(is_unknown) else []
+    groups = []
+    for name in names:
+        lesions = [[one for one in case.lesions if _band(one.size_mm) == name] for case in cases]
+        false = np.array([sum(_band(size) == name for size in case.false_mm) for case in cases], dtype=np.float64)
+        figures = [*found_figures(lesions, draw, of_each), mean_of("false_positives_per_image", false, draw)]
+        groups.append(Group(name, {figure.name: figure for figure in figures}))
+    return tuple(groups)
+
+
+def _band(size_mm: float) -> str:
+    return UNKNOWN_SIZE if math.isnan(size_mm) else size_band(size_mm)

@@ -1,0 +1,78 @@
+"""Cases judged against point truth to an evaluation: what was found, what was not, and how sure the marks were."""
+
+import math
+from collections.abc import Sequence
+
+from hilum.core.evaluation import Alarm, Evaluation, Group
+from hilum.core.figures import Figure
+from hilum.datasets.jsrt import SUBTLETIES
+from hilum.evaluate import alarms
+from hilum.evaluate.bootstrap import Resamples
+from hilum.evaluate.case_lesions import LesionResult
+from hilum.evaluate.detection import detection_figures, froc_points
+from hilum.evaluate.evaluation import Judged, resamples_of
+from hilum.evaluate.lesion_figures import FOUND, by_size, found_figures, lesion_figures, mean_of, values_of
+
+UNDEFINED = (
+    "dice_mean",
+    "dice_pooled",
+    "iou_mean",
+    "iou_pooled",
+    "precision_pooled",
+    "recall_pooled",
+    "hd95_mm",
+    "nsd_2mm",
+    "ece",
+)
+"""Figures that every evaluation has by name and that points can't have: they stay NaN."""
+
+
+def point_evaluation(cases: Sequence[LesionResult], about: Judged, raised: Sequence[Alarm] = ()) -> Evaluation:
+    """All figures of cases judged against points.
+
+    Args:
+        cases: in the order in which they are to be listed.
+        about: what they are.
+        raised: alarms that only the inputs can tell; those that the figures tell are added.
+    """
+    draw = resamples_of(cases, about.samples, about.seed)
+    return Evaluation(
+        data=about.data,
+        split=about.split,
+        split_hash=about.split_hash,
+        truth=about.truth,
+        threshold=about.threshold,
+        figures=point_figures(cases, draw) | {one.name: one for one in detection_figures(cases, draw)},
+        by_size=by_size(cases, draw, FOUND),
+        by_subtlety=_by_subtlety(cases, draw),
+        froc=froc_points(cases, draw),
+        cases=tuple(case.row for case in cases),
+        alarms=(*raised, *_alarms(cases)),
+    )
+
+
+def point_figures(cases: Sequence[LesionResult], draw: Resamples) -> dict[str, Figure]:
+    """Figures at the operating point, by name; overlap, surfaces and calibration are NaN."""
+    empty = mean_of("empty_false_positive_rate", values_of(cases, "false_positive_on_empty"), draw)
+    known = {figure.name: figure for figure in (*lesion_figures(cases, draw), empty)}
+    return known | {name: Figure(name, math.nan) for name in UNDEFINED}
+
+
+def _by_subtlety(cases: Sequence[LesionResult], draw: Resamples) -> tuple[Group, ...]:
+    """Lesions from hardly visible to obvious."""
+    groups = []
+    for level in sorted({one.subtlety for case in cases for one in case.lesions if not math.isnan(one.subtlety)}):
+        chosen = [[one for one in case.lesions if one.subtlety == level] for case in cases]
+        words = SUBTLETIES.get(int(level), "")
+        name = f"subtlety {level:g}{f', {words}' if words else ''}"
+        groups.append(Group(name, {figure.name: figure for figure in found_figures(chosen, draw, FOUND)}))
+    return tuple(groups)
+
+
+def _alarms(cases: Sequence[LesionResult]) -> tuple[Alarm, ...]:
+    with_lesion = [case for case in cases if case.lesions]
+    constant = [case.row.key for case in with_lesion if case.is_constant]
+    return (
+        *alarms.constant_predictions(constant, len(with_lesion)),
+        *alarms.few_patients(len({case.row.patient for case in cases})),
+    )
