@@ -22,6 +22,7 @@ from hilum.metrics.calibration import (
     fit_temperature,
     logits,
     reliability,
+    tempered,
 )
 from tests.metrics.masks import mask_pairs, spacings
 
@@ -191,7 +192,7 @@ def test_the_temperature_undoes_the_sharpness(sharpness):
     temperature = fitted(probability, truth)
     assert temperature.value == pytest.approx(sharpness, rel=0.05)
     assert temperature.loss_after <= temperature.loss_before
-    assert expected_calibration_error(temperature.apply(probability), truth) < 0.015
+    assert expected_calibration_error(tempered(probability, temperature.value), truth) < 0.015
 
 
 def test_the_temperature_is_scipys_minimum_of_scikit_learns_loss():
@@ -225,7 +226,7 @@ def test_only_validation_may_be_learnt_from(split):
 
 def test_applying_keeps_the_order_and_the_decision():
     probability, truth = draws(10, 1000, sharpness=2)
-    applied = fitted(probability, truth).apply(probability)
+    applied = tempered(probability, fitted(probability, truth).value)
     assert (np.diff(applied[np.argsort(probability)]) >= 0).all()
     assert ((applied >= 0.5) == (probability >= 0.5)).all()
 
@@ -241,3 +242,12 @@ def test_separated_or_backwards_scores_have_no_temperature(backwards):
 def test_a_stored_zero_is_less_than_half_a_step_not_impossible():
     ends = logits(np.array([0.0, 0.5, 1.0]), levels=255)
     assert_allclose(ends, [np.log(0.5 / 254.5), 0, -np.log(0.5 / 254.5)], atol=1e-9)
+
+
+def test_a_weight_stands_for_that_many_pixels():
+    probability, truth = draws(11, 400, sharpness=2)
+    times = np.random.default_rng(0).integers(1, 5, len(truth))
+    once = fit_temperature(logits(probability), truth, split="validation", source="draws", weights=times.astype(float))
+    each = fitted(np.repeat(probability, times), np.repeat(truth, times))
+    assert (once.value, once.loss_after) == pytest.approx((each.value, each.loss_after))
+    assert once.pixels == each.pixels == times.sum()

@@ -14,6 +14,7 @@ from hilum.core import GeometryError
 from hilum.core.evaluation import CaseRow
 from hilum.core.geometry import Floats
 from hilum.core.mask import Labels, Selection
+from hilum.evaluate.calibration import CalibrationRule
 from hilum.evaluate.case_lesions import (
     CaseLesions,
     Lesion,
@@ -105,11 +106,13 @@ class JudgeRule:
         labels: the declared classes by number.
         with_surfaces: whether distances between surfaces are wanted; the slowest figures.
         match: when a lesion is found.
+        calibration: how probabilities are looked at.
     """
 
     labels: Mapping[int, str] = field(default_factory=lambda: {1: "nodule"})
     with_surfaces: bool = True
     match: MatchRule = field(default_factory=MatchRule)
+    calibration: CalibrationRule = field(default_factory=CalibrationRule)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +149,7 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
     pred, truth = pair.pred > 0, pair.truth > 0
     counts = confusion(pred, truth)
     found = _lesions(pair, rule)
-    scores = None if pair.probability is None else case_scores(pair.probability, truth, pred, pair.spacing_mm)
+    scores = _scores(pair, rule)
     values = {
         **_sizes(counts),
         **_figures(pair, by_class, counts, rule),
@@ -168,6 +171,12 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
         touches_border=_touches_border(truth),
         is_constant=_is_constant(pair),
     )
+
+
+def _scores(pair: Pair, rule: JudgeRule) -> CaseScores | None:
+    if pair.probability is None:
+        return None
+    return case_scores(pair.probability, pair.truth > 0, pair.pred > 0, pair.spacing_mm, rule.calibration)
 
 
 def _lesions(pair: Pair, rule: JudgeRule) -> CaseLesions:

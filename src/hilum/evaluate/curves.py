@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hilum.core.evaluation import CaseRow
+from hilum.evaluate.calibration import pooled_belief
 from hilum.evaluate.cases import CaseResult
 from hilum.evaluate.detection import detections
 from hilum.evaluate.scores import ThresholdScan, pooled_scores, threshold_scan
@@ -19,7 +20,8 @@ class Curves:
     Attributes:
         roc: of all pixels together.
         precision_recall: of all pixels together.
-        reliability: of the pixels around truth and prediction.
+        reliability: of the pixels around truth and prediction, at the temperature if there is one.
+        reliability_before: of the same pixels as stored; None without a temperature.
         scan: Dice at other thresholds; None without a lesion.
         froc: predicted components, scored by their highest probability; None without a lesion.
     """
@@ -27,6 +29,7 @@ class Curves:
     roc: Roc
     precision_recall: PrecisionRecall
     reliability: Reliability
+    reliability_before: Reliability | None
     scan: ThresholdScan | None
     froc: FrocCurve | None
 
@@ -36,12 +39,14 @@ def curves(cases: Sequence[CaseResult]) -> Curves | None:
     scores = [case.scores for case in cases if case.scores is not None]
     if not scores or len(scores) < len(cases):
         return None
-    counts, binned = pooled_scores(scores)
+    counts = pooled_scores(scores)
+    before = [case.calibration.before for case in scores if case.calibration.before is not None]
     found = detections(cases)
     return Curves(
         roc=roc_curve(counts),
         precision_recall=precision_recall_curve(counts),
-        reliability=binned,
+        reliability=pooled_belief([case.calibration.after for case in scores]),
+        reliability_before=pooled_belief(before) if before else None,
         scan=threshold_scan(scores),
         froc=froc_curve(found) if found.lesions.sum() else None,
     )

@@ -11,16 +11,7 @@ from hilum.core.figures import Figure
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.evaluate.bootstrap import Resamples, pooled_figure
-from hilum.metrics.calibration import (
-    REGION_MM,
-    REGION_PX,
-    Reliability,
-    calibration_error_of_sums,
-    calibration_region,
-    equal_mass_edges,
-    equal_width_edges,
-    reliability,
-)
+from hilum.evaluate.calibration import CalibrationRule, CaseCalibration, calibration_figures, case_calibration
 from hilum.metrics.overlap import Ratio
 from hilum.metrics.probability import (
     ScoreCounts,
@@ -51,17 +42,21 @@ class CaseScores:
         values: figures of this case by name; NaN where a class is absent or nothing is near.
         counts: pixels by the highest of `_LEVELS` that their probability reaches, for pooling.
         scan: [thresholds, 4] tp, fp, fn, tn at each of `SCAN`.
-        reliability: bins of equal width inside the calibration region.
+        calibration: how far the probabilities near truth and prediction are off.
     """
 
     values: Mapping[str, float]
     counts: ScoreCounts
     scan: Floats
-    reliability: Reliability
+    calibration: CaseCalibration
 
 
 def case_scores(
-    probability: Floats, truth: Selection, pred: Selection, spacing_mm: Sequence[float] | None
+    probability: Floats,
+    truth: Selection,
+    pred: Selection,
+    spacing_mm: Sequence[float] | None,
+    rule: CalibrationRule | None = None,
 ) -> CaseScores:
     """Count a case's probabilities.
 
@@ -70,16 +65,13 @@ def case_scores(
         truth: the same shape.
         pred: the prediction at its threshold; calibration is looked at around truth and prediction.
         spacing_mm: step along each axis; None counts the region in pixels.
+        rule: how calibration is looked at; None takes probabilities as they are.
     """
     require_probabilities(probability, truth)
     fine = count_scores(probability, truth)
-    spacing = [1.0] * truth.ndim if spacing_mm is None else spacing_mm
-    region = calibration_region(pred, truth, spacing, REGION_PX if spacing_mm is None else REGION_MM)
-    near, there = probability[region], truth[region]
-    binned = reliability(near, there, equal_width_edges())
-    values = {"roc_auc": roc_auc(fine), "average_precision": average_precision(fine), "ece": binned.error}
-    values["ace"] = reliability(near, there, equal_mass_edges(near)).error if near.size else binned.error
-    return CaseScores(values, _coarse(fine), _scan(fine), binned)
+    near = case_calibration(probability, truth, pred, spacing_mm, rule or CalibrationRule())
+    values = {"roc_auc": roc_auc(fine), "average_precision": average_precision(fine), **near.values}
+    return CaseScores(values, _coarse(fine), _scan(fine), near)
 
 
 def _coarse(fine: ScoreCounts) -> ScoreCounts:
@@ -98,22 +90,20 @@ def _scan(fine: ScoreCounts) -> Floats:
     return np.stack([tp, fp, fine.positives.sum() - tp, fine.negatives.sum() - fp], axis=1)
 
 
-def pooled_scores(cases: Sequence[CaseScores]) -> tuple[ScoreCounts, Reliability]:
+def pooled_scores(cases: Sequence[CaseScores]) -> ScoreCounts:
     """All cases' pixels together; at least one case."""
-    return reduce(add, (case.counts for case in cases)), reduce(add, (case.reliability for case in cases))
+    return reduce(add, (case.counts for case in cases))
 
 
 def pooled_score_figures(cases: Sequence[CaseScores], draw: Resamples) -> list[Figure]:
-    """ROC AUC, average precision and ECE of all pixels together, with intervals."""
+    """ROC AUC, average precision, ECE and Brier score of all pixels together, with intervals."""
     ranks = np.stack([np.concatenate([case.counts.positives, case.counts.negatives]) for case in cases])
-    bins = [case.reliability for case in cases]
-    sums = np.stack([np.concatenate([one.count, one.probability_sum, one.positives]) for one in bins])
     return [
         pooled_figure("roc_auc_pooled", ranks, lambda s: roc_auc_of_sums(*np.split(s, 2, axis=-1)), draw),
         pooled_figure(
             "average_precision_pooled", ranks, lambda s: average_precision_of_sums(*np.split(s, 2, axis=-1)), draw
         ),
-        pooled_figure("ece", sums, lambda s: calibration_error_of_sums(*np.split(s, 3, axis=-1)), draw),
+        *calibration_figures([case.calibration for case in cases], draw),
     ]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hilum.core import GeometryError, InputError, MeasureError
+from hilum.core.evaluation import Temperature
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.metrics.overlap import require_pair, share
@@ -187,32 +188,15 @@ def brier(probability: Scores, truth: Selection) -> float:
     return float(np.mean((probability.astype(np.float64) - truth) ** 2)) if truth.size else math.nan
 
 
-@dataclass(frozen=True)
-class Temperature:
-    """One number that logits are divided by, and what it was learnt from.
+def tempered(probability: Scores, temperature: float, levels: int = STORED_LEVELS) -> Floats:
+    """Probabilities whose logits were divided by a temperature; order and the decision at .5 stay as they are.
 
-    Attributes:
-        value: above 1 makes a model less sure, below 1 surer.
-        fitted_on: the data set and split, in words.
-        pixels: how many there were.
-        loss_before: mean negative log-likelihood of those pixels, as they were.
-        loss_after: the same with the temperature, never more.
+    Args:
+        probability: any shape.
+        temperature: above 0; more than 1 makes a model less sure.
+        levels: as in `logits`.
     """
-
-    value: float
-    fitted_on: str
-    pixels: int
-    loss_before: float
-    loss_after: float
-
-    def apply(self, probability: Scores, levels: int = STORED_LEVELS) -> Floats:
-        """Probabilities at this temperature; order and the decision at .5 stay as they are.
-
-        Args:
-            probability: any shape.
-            levels: as in `logits`.
-        """
-        return _logistic(logits(probability, levels) / self.value)
+    return _logistic(logits(probability, levels) / temperature)
 
 
 def logits(probability: Scores, levels: int = STORED_LEVELS) -> Floats:
@@ -230,7 +214,9 @@ def logits(probability: Scores, levels: int = STORED_LEVELS) -> Floats:
     return np.asarray(np.log(kept) - np.log1p(-kept))
 
 
-def fit_temperature(logit: Scores, truth: Selection, *, split: str, source: str) -> Temperature:
+def fit_temperature(
+    logit: Scores, truth: Selection, *, split: str, source: str, weights: Floats | None = None
+) -> Temperature:
     """The temperature with the least negative log-likelihood (Guo 2017, section 4.2, for one logit).
 
     The loss is convex in 1/T, so the zero of its derivative is the only minimum.
@@ -240,6 +226,7 @@ def fit_temperature(logit: Scores, truth: Selection, *, split: str, source: str)
         truth: the same shape.
         split: which split the pixels are from. Only "validation" is taken.
         source: the data set, in words.
+        weights: how many pixels each logit stands for, the same shape; None is one each.
 
     Raises:
         GeometryError: the shapes differ.
@@ -254,23 +241,25 @@ def fit_temperature(logit: Scores, truth: Selection, *, split: str, source: str)
         )
     require_scores(logit, truth)
     z, t = logit.ravel().astype(np.float64), truth.ravel()
+    w = np.ones(len(z)) if weights is None else weights.ravel()
+    pixels = int(w.sum())
 
     def slope(log_beta: float) -> float:
-        return float(np.dot(z, _logistic(math.exp(log_beta) * z) - t)) / max(len(z), 1)
+        return float(np.dot(w * z, _logistic(math.exp(log_beta) * z) - t)) / max(pixels, 1)
 
     coldest, hottest = -math.log(_COLDEST), -math.log(_HOTTEST)
     if not slope(hottest) < 0 < slope(coldest):
         raise MeasureError(
-            f"no temperature from {_COLDEST:g} to {_HOTTEST:g} fits these {len(z)} pixels best:",
+            f"no temperature from {_COLDEST:g} to {_HOTTEST:g} fits these {pixels} pixels best:",
             "the scores separate the classes without error, or don't rise with the truth at all.",
         )
     value = math.exp(-brentq(slope, hottest, coldest, xtol=1e-10))
-    return Temperature(value, f"{source}, {split}", len(z), _loss(z, t), _loss(z / value, t))
+    return Temperature(value, f"{source}, {split}", pixels, _loss(z, t, w), _loss(z / value, t, w))
 
 
-def _loss(z: Floats, truth: Selection) -> float:
+def _loss(z: Floats, truth: Selection, weights: Floats) -> float:
     """Mean negative log-likelihood, log(1 + exp(∓z)), without overflow."""
-    return float(np.logaddexp(0, np.where(truth, -z, z)).mean())
+    return float(np.average(np.logaddexp(0, np.where(truth, -z, z)), weights=weights))
 
 
 def _logistic(z: Floats) -> Floats:
