@@ -1,0 +1,70 @@
+"""The packed cache: nothing is lost, nothing but numpy is needed, and it is small."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hilum.core import InputError, UnreadableError
+from hilum.datasets.xray_config import XrayDataConfig
+from hilum.datasets.xray_load import load_samples
+from hilum.datasets.xray_pack import XrayPack, read_pack, write_pack
+from tests.xrays import chest, write_xrays
+
+NUMPY_ONLY = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"scipy", "pydantic", "PIL", "torch", "skimage", "SimpleITK", "pydicom", "numba"}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Refuse())
+from pathlib import Path
+"""
+
+
+@pytest.fixture
+def packed(tmp_path):
+    drawn = [chest("LIDC-IDRI-0002"), chest("LIDC-IDRI-0003", (41, 33), ()), chest("LIDC-IDRI-0006", (50, 50))]
+    drawn[0].nodules[0][1]["visibility"] = None
+    folder = write_xrays(tmp_path / "set", drawn)
+    config = XrayDataConfig(pixel_mm=0.9, visibility_floor=0.3)
+    splits = {split: load_samples(folder, split, config)[0] for split in ("train", "validation")}
+    write_pack(tmp_path / "set.npz", XrayPack(splits, {"data": config.plain()}))
+    return splits, tmp_path / "set.npz"
+
+
+def test_samples_come_back_to_the_last_bit(packed):
+    splits, path = packed
+    back = read_pack(path)
+    assert back.about["data"]["pixel_mm"] == 0.9
+    for name, samples in splits.items():
+        for was, now in zip(samples, back.splits[name], strict=True):
+            for array in ("image", "truth", "weight"):
+                np.testing.assert_array_equal(getattr(was, array), getattr(now, array), strict=True)
+            assert repr(was.nodules) == repr(now.nodules)  # NaN is not equal to itself
+            assert (was.key, was.patient, was.pixel_mm, was.odd) == (now.key, now.patient, now.pixel_mm, now.odd)
+
+
+def test_numpy_is_enough_to_read_it(packed):
+    _, path = packed
+    code = NUMPY_ONLY + "from hilum.datasets.xray_pack import read_pack\n"
+    code += f"print(len(read_pack(Path({str(path)!r})).splits['train']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "2", done.stderr
+
+
+def test_what_would_be_lost_is_refused(packed, tmp_path):
+    sample = packed[0]["train"][0]
+    for changed in (replace(sample, image=sample.image * np.float32(0.999)), replace(sample, weight=sample.weight * 2)):
+        with pytest.raises(InputError, match="as loaded"):
+            write_pack(tmp_path / "other.npz", XrayPack({"train": [changed]}))
+
+
+def test_another_file_is_no_cache(packed, tmp_path):
+    (tmp_path / "cut.npz").write_bytes(packed[1].read_bytes()[:-200])
+    np.savez(tmp_path / "other.npz", about=np.frombuffer(b"{}", np.uint8))
+    for name in ("cut.npz", "other.npz", "none.npz"):
+        with pytest.raises(UnreadableError, match="packed cache"):
+            read_pack(tmp_path / name)
