@@ -7,6 +7,7 @@ import pytest
 
 from hilum.core import InputError
 from hilum.core.evaluation import Alarm
+from hilum.evaluate.cases import JudgeRule
 from hilum.evaluate.comparison import compare_evaluations
 from tests.evaluate.judged import disc, judged, pair
 
@@ -79,3 +80,108 @@ def test_p_is_never_said_to_be_smaller_than_the_draws_can_show(models, least):
     assert f"p ≤ {least}." in versus.verdict
     few = compare_evaluations({"a": model(2, 8), "b": model(3, 8)}, samples=50).versus[0]
     assert "p 0.0078." in few.verdict  # all signs of 8 patients were tried
+
+
+TWO = JudgeRule(labels={1: "halo", 2: "core"})
+
+
+def two_classes(moved, without=()):
+    """Six cases of a disc in a disc, predicted some pixels too far right; the core is missed on some."""
+    pairs = []
+    for k in range(6):
+        truth = disc(radius=9 + k % 3).astype(np.uint8) + disc(radius=4)
+        pred = np.roll(truth, moved, axis=1)
+        pairs.append(pair(np.where(k in without, pred > 0, pred), truth, key=f"k{k}", patient=f"p{k}"))
+    return judged(pairs, TWO)
+
+
+def one(found, figure, of_class=""):
+    return next(versus for versus in found.versus if (versus.figure, versus.of_class) == (figure, of_class))
+
+
+def test_each_class_is_compared_case_by_case_and_pooled():
+    models = {"near": two_classes(1), "far": two_classes(4)}
+    found = compare_evaluations(models, samples=50)
+    assert found.classes == ("halo", "core")
+    for of_class in found.classes:
+        means = [np.mean([row.values[f"dice_{of_class}"] for row in model.cases]) for model in models.values()]
+        assert one(found, "dice", of_class).paired.difference.value == pytest.approx(means[1] - means[0])
+        pooled = {group.name: group.figures["dice_pooled"].value for group in models["far"].by_class}
+        pooled_near = {group.name: group.figures["dice_pooled"].value for group in models["near"].by_class}
+        there = next(p for p in found.pooled if (p.difference.name, p.of_class) == ("dice_pooled", of_class))
+        assert there.difference.value == pytest.approx(pooled[of_class] - pooled_near[of_class])
+    for name in ("dice_pooled", "foreground_dice_pooled", "iou_pooled"):
+        there = next(p for p in found.pooled if (p.difference.name, p.of_class) == (name, ""))
+        expected = models["far"].figures[name].value - models["near"].figures[name].value
+        assert there.difference.value == pytest.approx(expected)
+        assert there.difference.low <= expected <= there.difference.high
+    assert one(found, "dice", "core").verdict.startswith("Dice of core: near is better")
+
+
+def test_tables_without_pixels_of_each_class_are_compared_by_what_they_have():
+    def older(model):
+        kept = [
+            replace(
+                row, values={name: value for name, value in row.values.items() if not name.startswith(("tp_", "fn_"))}
+            )
+            for row in model.cases
+        ]
+        return replace(model, cases=tuple(kept))
+
+    found = compare_evaluations({"near": older(two_classes(1)), "far": older(two_classes(4))}, samples=50)
+    assert {p.difference.name for p in found.pooled} == {"foreground_dice_pooled", "foreground_iou_pooled"}
+    assert one(found, "dice", "core").paired.difference.n == 6
+
+
+def test_a_mean_distance_over_classes_is_of_the_classes_that_both_have():
+    """A model that misses the core is not compared by its halo alone with the other's mean of both."""
+    full, part = two_classes(2), two_classes(2, without=range(6))
+    found = compare_evaluations({"full": full, "part": part}, samples=50)
+    halo = one(found, "hd95_mm", "halo").paired.difference
+    assert one(found, "hd95_mm").paired.difference.value == pytest.approx(halo.value)
+    missed = one(found, "hd95_mm", "core").missed
+    assert (missed.first, missed.second, missed.both, missed.present) == (0, 6, 0, 6)
+
+
+def test_a_distance_says_what_each_model_missed():
+    """Of six cases one has no lesion; the first model misses two of five, the second one of these and two more."""
+    empty = np.zeros((64, 64), bool)
+    truths = [disc(radius=5)] * 5 + [empty]
+
+    def with_misses(missing, radius):
+        preds = [empty if k in (*missing, 5) else disc(radius=radius) for k in range(6)]
+        return judged([pair(preds[k], truths[k], key=f"k{k}", patient=f"p{k}") for k in range(6)])
+
+    found = compare_evaluations({"a": with_misses((0, 1), 4), "b": with_misses((1, 2, 3), 6)}, samples=50)
+    distance = one(found, "hd95_mm")
+    missed, paired = distance.missed, distance.paired
+    assert (missed.first, missed.second, missed.both, missed.present) == (2, 3, 1, 5)
+    assert (paired.difference.n, paired.dropped) == (1, 5)
+    assert (paired.only_first_undefined, paired.only_second_undefined) == (1, 2)
+    assert distance.verdict.endswith("a predicts nothing in 2 of 5 with a lesion, b in 3 (both in 1).")
+    assert one(found, "dice").missed is None
+    assert one(found, "dice").paired.difference.n == 5  # a miss has a Dice: 0
+    (note,) = [alarm for alarm in found.alarms if alarm.name == "misses_differ"]
+    assert note.is_note
+    assert note.evidence == ("a: 2", "b: 3")
+
+
+def test_masks_that_nobody_knows_are_compared_by_size_and_said_to_be():
+    known, unknown = replace(model(3), truth_hash="f00d"), model(6)
+    found = compare_evaluations({"new": known, "old": unknown}, samples=50)
+    (note,) = [alarm for alarm in found.alarms if alarm.name == "truth_unchecked"]
+    assert note.evidence == ("old",)
+    assert note.is_note
+    sure = compare_evaluations({"new": known, "old": replace(unknown, truth_hash="f00d")}, samples=50)
+    assert "truth_unchecked" not in {alarm.name for alarm in sure.alarms}
+
+
+def test_five_patients_are_not_said_to_have_a_power_that_they_lack():
+    """Their smallest p is 2/32: no difference would be seen, however large."""
+    found = one(compare_evaluations({"a": model(2, 5), "b": model(6, 5)}, samples=50), "dice")
+    assert found.paired.permutation_p == pytest.approx(2 / 32)
+    assert np.isnan(found.paired.detectable)
+    assert found.verdict.endswith("with 5 patients none could be: whatever the difference, p is at least 0.062.")
+    of_three = compare_evaluations({f"m{r}": model(r, 6) for r in (2, 3, 4)}, samples=50)
+    assert "none could be" in one(of_three, "dice").verdict  # 3 × 2/64
+    assert "is better" in one(compare_evaluations({"a": model(2, 6), "b": model(3, 6)}, samples=50), "dice").verdict

@@ -11,11 +11,14 @@ from numpy.testing import assert_allclose
 
 from hilum.core import MeasureError
 from hilum.evaluate.statistics import (
+    PERMUTATIONS,
+    attained_alpha,
     cohens_d,
     compare_paired,
     holm,
     minimal_detectable_difference,
     paired_differences,
+    permutation_floor,
     permutation_p,
     power_of_paired_t,
     share_improved,
@@ -38,7 +41,7 @@ def test_pairs_with_an_undefined_side_are_dropped_and_counted():
     nan = math.nan
     pairs = paired_differences(np.array([1, nan, 2, nan]), np.array([4, 1, nan, nan]), ["a", "b", "c", "d"])
     assert_allclose(pairs.cases, [3])
-    assert pairs.dropped == 3
+    assert (pairs.dropped, pairs.only_first_undefined, pairs.only_second_undefined) == (3, 1, 1)
     assert_allclose(pairs.by_patient, [3])
 
 
@@ -166,6 +169,47 @@ def test_power_is_that_of_the_published_table():
     """Cohen 1988 and every power program: d = .5 needs 34 pairs for 80 %, d = .2 needs 199, d = .8 needs 15."""
     for d, pairs in ((0.5, 34), (0.2, 199), (0.8, 15)):
         assert power_of_paired_t(d, 1, pairs) >= 0.8 > power_of_paired_t(d, 1, pairs - 1)
+
+
+@pytest.mark.parametrize(("patients", "difference"), [(2, 5.0), (3, 1.0), (6, 1.6), (15, 0.8), (34, 0.5), (199, 0.2)])
+def test_power_is_that_of_a_normal_mean_over_every_possible_spread(patients, difference):
+    """No noncentral t: the mean is normal, the measured spread² a χ²/(n − 1) of its own, and t their quotient."""
+    from scipy.stats import chi2, norm, t
+
+    df = patients - 1
+    shares = (np.arange(200_000) + 0.5) / 200_000  # midpoints of equally likely slices of the spread
+    bound = t.ppf(0.975, df) * np.sqrt(chi2.ppf(shares, df) / df)
+    shift = difference * math.sqrt(patients)
+    by_hand = np.mean(norm.sf(bound - shift) + norm.cdf(-bound - shift))
+    assert power_of_paired_t(difference, 1, patients) == pytest.approx(by_hand, abs=2e-5)
+
+
+@pytest.mark.parametrize(("patients", "alpha"), [(7, 0.05), (9, 0.05), (12, 0.05), (9, 0.05 / 3)])
+def test_what_is_stated_is_what_the_permutation_test_sees(patients, alpha):
+    """Few patients' p values are coarse: seven have none between 3/64 and 4/64, so that the test's size is .047."""
+    difference = minimal_detectable_difference(1, patients, attained_alpha(patients, alpha))
+    values = rng(12).normal(difference, 1, (4000, patients))
+    signs = np.array(list(itertools.product((-1, 1), repeat=patients)))
+    p_values = np.mean(np.abs(values @ signs.T) >= np.abs(values.sum(axis=1))[:, None] - 1e-9, axis=1)
+    seen = np.mean(p_values < alpha)
+    assert seen == pytest.approx(0.8, abs=0.035)
+
+
+def test_no_p_is_below_its_floor_and_some_are_on_it():
+    for patients in (1, 2, 5, 8, 13, 14, 40):
+        as_clear_as_can_be = permutation_p(of(np.ones(patients)), rng())
+        floor = permutation_floor(patients)
+        assert as_clear_as_can_be >= floor
+        if patients not in (14,):  # a few of the draws are all of one sign there
+            assert as_clear_as_can_be == pytest.approx(floor)
+    assert permutation_floor(40) == 1 / (PERMUTATIONS + 1)
+    assert math.isnan(permutation_floor(0))
+
+
+@pytest.mark.parametrize(("patients", "alpha", "steps"), [(5, 0.05, 0), (6, 0.05, 1), (7, 0.05, 3), (6, 2 / 64, 0)])
+def test_the_size_of_a_coarse_test_is_the_last_step_below_alpha(patients, alpha, steps):
+    assert attained_alpha(patients, alpha) == pytest.approx(steps * 2 / 2**patients)
+    assert math.isnan(minimal_detectable_difference(1, patients, attained_alpha(patients, alpha))) == (steps == 0)
 
 
 @pytest.mark.parametrize(("patients", "spread"), [(5, 0.1), (30, 2.0), (109, 0.15)])

@@ -11,114 +11,40 @@ from hilum.core import InputError
 from hilum.core.evaluation import Alarm, CaseRow, Evaluation
 from hilum.core.figures import Figure
 from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
 from hilum.evaluate.bootstrap import RESAMPLES, Resamples, pooled_figure, resample_patients
-from hilum.evaluate.statistics import (
-    ALPHA,
-    PERMUTATIONS,
-    POWER,
-    PairedComparison,
-    compare_paired,
-    paired_differences,
-    with_holm,
-)
+from hilum.evaluate.cases import FOREGROUND, SURFACES
+from hilum.evaluate.evaluation import mean_over_classes
+from hilum.evaluate.statistics import compare_paired, paired_differences, with_holm
+from hilum.evaluate.versus import Missed, PooledVersus, Versus
 from hilum.metrics.overlap import Ratio
-from hilum.report.comparison import CASE_WORDS
 
 LOWER_IS_BETTER = frozenset(
     {"hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm", "false_positives", "false_positive_on_empty", "ece", "ace"}
 )
 
+PAIRED_BY_CLASS = ("dice", "iou", "precision", "recall", "hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm", "nsd_2mm")
+"""Figures of a case that are compared for each class, too."""
+
 PAIRED = (
-    "dice",
-    "iou",
-    "precision",
-    "recall",
+    *PAIRED_BY_CLASS,
     "lesion_sensitivity",
     "false_positives",
     "false_positive_on_empty",
-    "hd95_mm",
-    "assd_mm",
-    "nsd_2mm",
     "roc_auc",
     "average_precision",
     "ece",
+    "ace",
 )
 """Figures of a case that are compared; sizes and counts of pixels are not among them."""
+
+LEAVE_OUT_MISSES = frozenset({*SURFACES, "precision"})
+"""Figures that are undefined where a model predicts nothing: a model that misses the hard cases gains by it."""
 
 POOLED: Mapping[str, Ratio] = {"dice_pooled": Ratio.DICE, "iou_pooled": Ratio.IOU}
 _COUNTS = ("tp", "fp", "fn", "tn")
 
-
-@dataclass(frozen=True)
-class Versus:
-    """Two models and one figure.
-
-    Attributes:
-        figure: of a case, such as "dice".
-        first: name of the first model.
-        second: name of the second; differences are second minus first.
-        paired: what can be said; p values are Holm's over all pairs of models.
-        higher_is_better: which way is good.
-        pairs: how many pairs of models Holm corrects for.
-    """
-
-    figure: str
-    first: str
-    second: str
-    paired: PairedComparison
-    higher_is_better: bool
-    pairs: int = 1
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether the permutation test sees a difference after Holm's correction."""
-        return self.paired.permutation_p < ALPHA
-
-    @property
-    def _p(self) -> str:
-        """The p value; "≤" where only the number of permutations keeps it from being smaller."""
-        p, floor = self.paired.permutation_p, self.pairs / (PERMUTATIONS + 1)
-        is_drawn = 2**self.paired.patients > PERMUTATIONS
-        if is_drawn and p <= floor * (1 + 1e-9):
-            return f"p ≤ {math.ceil(floor * 10_000) / 10_000:.4f}"
-        return f"p {p:.4f}"
-
-    @property
-    def verdict(self) -> str:
-        """One sentence, with the power of what was not seen."""
-        difference = self.paired.difference
-        words, unit = CASE_WORDS.get(self.figure, (self.figure, ""))
-        words = words[0].upper() + words[1:]
-        if math.isnan(difference.value):
-            return f"{words}: no case has it for both {self.first} and {self.second}."
-        paired = self.paired
-        if not self.is_seen:
-            seen = f"{words}: no difference seen between {self.first} and {self.second} "
-            seen += f"({_signed(difference.value)}{unit}, p {paired.permutation_p:.3f})"
-            if math.isnan(paired.detectable):
-                return f"{seen}; its spread over {paired.patients} patients is none or unknown, and so is the power."
-            return (
-                f"{seen}; with {paired.patients} patients a true one of {paired.detectable:.3f}{unit} would be seen "
-                f"{POWER:.0%} of the time, a smaller one may be there."
-            )
-        better = self.second if (difference.value > 0) == self.higher_is_better else self.first
-        return (
-            f"{words}: {better} is better; {self.second} − {self.first} = {_signed(difference.value)}{unit} "
-            f"({_signed(difference.low)} to {_signed(difference.high)}), {self._p}."
-        )
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
-
-
-@dataclass(frozen=True)
-class PooledVersus:
-    """The difference of a figure of all pixels together; it has an interval and no test."""
-
-    first: str
-    second: str
-    difference: Figure
+Rows = Mapping[str, Sequence[CaseRow]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,9 +55,10 @@ class EvaluationsCompared:
         models: the evaluations by name, in the order given.
         cases: how many all of them have.
         patients: whose they are.
-        versus: every figure and pair; by figure first.
+        versus: every figure and pair; by figure first, those of all classes together before those of each.
         pooled: differences of pooled figures.
         alarms: what makes the comparison doubtful.
+        classes: names of the declared classes; empty when there is one.
     """
 
     models: Mapping[str, Evaluation]
@@ -140,6 +67,7 @@ class EvaluationsCompared:
     versus: tuple[Versus, ...]
     pooled: tuple[PooledVersus, ...]
     alarms: tuple[Alarm, ...]
+    classes: tuple[str, ...] = ()
 
 
 def compare_evaluations(
@@ -164,12 +92,13 @@ def compare_evaluations(
     rows = {name: [table[key] for key in keys] for name, table in tables.items()}
     patients = [row.patient for row in next(iter(rows.values()))]
     pairs = list(combinations(models, 2))
-    versus = [one for figure in PAIRED if _all_have(rows, figure) for one in _versus(figure, pairs, rows, seed)]
+    classes = _classes(rows)
+    wanted = [(figure, "") for figure in PAIRED] + [(figure, one) for one in classes for figure in PAIRED_BY_CLASS]
+    versus = [one for what in wanted if _all_have(rows, _column(*what)) for one in _versus(*what, pairs, rows, seed)]
     draw = resample_patients(patients, np.random.default_rng(seed), samples)
-    pooled = [_pooled(name, pair, rows, draw) for name in POOLED for pair in pairs]
-    return EvaluationsCompared(
-        models, len(keys), len(set(patients)), tuple(versus), tuple(pooled), (*_alarms(tables, keys), *_carried(models))
-    )
+    alarms = (*_alarms(tables, keys), *_unchecked(models), *_missed_alarm(rows), *_carried(models))
+    pooled = _pooled(pairs, rows, classes, draw)
+    return EvaluationsCompared(models, len(keys), len(set(patients)), tuple(versus), pooled, alarms, classes)
 
 
 def _require_alike(models: Mapping[str, Evaluation]) -> None:
@@ -195,7 +124,20 @@ def _require_same_masks(models: Mapping[str, Evaluation]) -> None:
         )
 
 
-def _all_have(rows: Mapping[str, Sequence[CaseRow]], figure: str) -> bool:
+def _classes(rows: Rows) -> tuple[str, ...]:
+    """Classes that every model has figures of; a single class has no name in the tables."""
+    first = next(iter(rows.values()))[0].values
+    if f"{FOREGROUND}dice" not in first:
+        return ()
+    names = [name.removeprefix("dice_") for name in first if name.startswith("dice_")]
+    return tuple(name for name in names if _all_have(rows, f"dice_{name}"))
+
+
+def _column(figure: str, of_class: str) -> str:
+    return f"{figure}_{of_class}" if of_class else figure
+
+
+def _all_have(rows: Rows, figure: str) -> bool:
     return all(figure in some[0].values for some in rows.values())
 
 
@@ -203,33 +145,117 @@ def _values(rows: Sequence[CaseRow], name: str) -> Floats:
     return np.array([row.values.get(name, math.nan) for row in rows], dtype=np.float64)
 
 
-def _versus(
-    figure: str, pairs: Sequence[tuple[str, str]], rows: Mapping[str, Sequence[CaseRow]], seed: int
-) -> list[Versus]:
+def _versus(figure: str, of_class: str, pairs: Sequence[tuple[str, str]], rows: Rows, seed: int) -> list[Versus]:
     """One figure for every pair of models, with Holm's correction over the pairs."""
     higher = figure not in LOWER_IS_BETTER
-    compared = []
+    compared, missed = [], []
     for first, second in pairs:
+        both = rows[first], rows[second]
         patients = [row.patient for row in rows[first]]
-        differences = paired_differences(_values(rows[first], figure), _values(rows[second], figure), patients)
-        rng = np.random.default_rng(seed)
-        compared.append(compare_paired(figure, differences, rng, higher_is_better=higher))
+        differences = paired_differences(*_paired_values(figure, of_class, both), patients)
+        compared.append(compare_paired(figure, differences, np.random.default_rng(seed), higher_is_better=higher))
+        missed.append(_missed(of_class, both) if figure in LEAVE_OUT_MISSES else None)
     return [
-        Versus(figure, first, second, paired, higher, len(pairs))
-        for (first, second), paired in zip(pairs, with_holm(compared), strict=True)
+        Versus(figure, *pair, paired, higher, left, of_class)
+        for pair, paired, left in zip(pairs, with_holm(compared), missed, strict=True)
     ]
 
 
-def _pooled(name: str, pair: tuple[str, str], rows: Mapping[str, Sequence[CaseRow]], draw: Resamples) -> PooledVersus:
-    ratio = POOLED[name]
-    first, second = (np.stack([_values(rows[model], part) for part in _COUNTS], axis=1) for model in pair)
+def _paired_values(
+    figure: str, of_class: str, both: tuple[Sequence[CaseRow], Sequence[CaseRow]]
+) -> tuple[Floats, Floats]:
+    """[cases] of each model; the mean over classes is of the classes for which both are defined."""
+    first, second = both
+    classes = () if of_class or figure not in LEAVE_OUT_MISSES else _classes({"first": first, "second": second})
+    if not classes:
+        name = _column(figure, of_class)
+        return _values(first, name), _values(second, name)
+    ours, theirs = (np.stack([_values(some, _column(figure, one)) for one in classes]) for some in both)
+    is_known = ~(np.isnan(ours) | np.isnan(theirs))
+    known = is_known.sum(axis=0)
+    means = [
+        np.divide(np.where(is_known, some, 0).sum(axis=0), known, out=np.full(known.shape, math.nan), where=known > 0)
+        for some in (ours, theirs)
+    ]
+    return means[0], means[1]
+
+
+def _missed(of_class: str, both: tuple[Sequence[CaseRow], Sequence[CaseRow]]) -> Missed:
+    """Dice is defined where the truth has a lesion, precision where something is predicted."""
+    first, second = (_missed_by(rows, of_class) for rows in both)
+    present = int((~np.isnan(_values(both[0], _named(both[0], "dice", of_class)))).sum())
+    return Missed(int(first.sum()), int(second.sum()), int((first & second).sum()), present)
+
+
+def _missed_by(rows: Sequence[CaseRow], of_class: str = "") -> Selection:
+    """[cases], whether nothing is predicted where the truth has a lesion."""
+    dice, precision = (_values(rows, _named(rows, figure, of_class)) for figure in ("dice", "precision"))
+    return np.asarray(~np.isnan(dice) & np.isnan(precision))
+
+
+def _named(rows: Sequence[CaseRow], figure: str, of_class: str) -> str:
+    """The figure of one class, or of any class together."""
+    if of_class:
+        return _column(figure, of_class)
+    foreground = f"{FOREGROUND}{figure}"
+    return foreground if foreground in rows[0].values else figure
+
+
+def _pooled(
+    pairs: Sequence[tuple[str, str]], rows: Rows, classes: Sequence[str], draw: Resamples
+) -> tuple[PooledVersus, ...]:
+    """Of all pixels together: mean of the classes, each class, any class; older tables hold no pixels of a class."""
+    has_counts = bool(classes) and all(_all_have(rows, _column("tp", one)) for one in classes)
+    parts: list[tuple[str, str, Sequence[str]]] = [("", FOREGROUND if classes else "", ("",))]
+    if has_counts:
+        parts = [("", "", classes), *((one, "", (one,)) for one in classes), *parts]
+    return tuple(
+        PooledVersus(*pair, _pooled_difference(f"{before}{name}", ratio, [rows[one] for one in pair], of, draw), label)
+        for label, before, of in parts
+        for name, ratio in POOLED.items()
+        for pair in pairs
+    )
+
+
+def _pooled_difference(
+    name: str, ratio: Ratio, both: Sequence[Sequence[CaseRow]], classes: Sequence[str], draw: Resamples
+) -> Figure:
+    counts = np.concatenate([_counts(rows, classes) for rows in both], axis=1)
 
     def difference(sums: Floats) -> Floats:
-        return np.asarray(ratio.of_sums(sums[..., 4:]) - ratio.of_sums(sums[..., :4]))
+        first, second = np.moveaxis(sums.reshape(*sums.shape[:-1], 2, len(classes), 4), -3, 0)
+        return np.asarray(mean_over_classes(second, ratio) - mean_over_classes(first, ratio))
 
-    if "foreground_dice" in rows[pair[0]][0].values:  # the counts are of any class together
-        name = f"foreground_{name}"
-    return PooledVersus(*pair, pooled_figure(name, np.concatenate([first, second], axis=1), difference, draw))
+    return pooled_figure(name, counts, difference, draw)
+
+
+def _counts(rows: Sequence[CaseRow], classes: Sequence[str]) -> Floats:
+    """[cases, classes × 4] pixels; "" for any class together."""
+    return np.stack([_values(rows, _column(part, one)) for one in classes for part in _COUNTS], axis=1)
+
+
+def _unchecked(models: Mapping[str, Evaluation]) -> list[Alarm]:
+    """Evaluations that don't say by which masks they were judged."""
+    unknown = [name for name, model in models.items() if not model.truth_hash]
+    if not unknown:
+        return []
+    says = (
+        "These evaluations don't say which true masks they were judged by (made by an older hilum): only the sizes of "
+        "the masks could be compared. Evaluate them again to be sure."
+    )
+    return [Alarm("truth_unchecked", says, tuple(unknown), is_note=True)]
+
+
+def _missed_alarm(rows: Rows) -> list[Alarm]:
+    """Models that predict nothing on different numbers of cases: their distances are of different difficulty."""
+    missed = {name: int(_missed_by(some).sum()) for name, some in rows.items()}
+    if len(set(missed.values())) < 2:
+        return []
+    says = (
+        "Distances and precision leave out the cases in which a model predicts nothing although there is a lesion, and "
+        "the models do so in different numbers: read them with Dice, which counts such a case as 0."
+    )
+    return [Alarm("misses_differ", says, tuple(f"{name}: {n}" for name, n in missed.items()), is_note=True)]
 
 
 def _carried(models: Mapping[str, Evaluation]) -> list[Alarm]:

@@ -122,7 +122,7 @@ def permutation_p(differences: Differences, rng: np.random.Generator, number: in
 
 def is_exact(patients: int, number: int = PERMUTATIONS) -> bool:
     """Whether the permutation test tries all signs, not a draw of them."""
-    return 2**patients <= number
+    return patients <= math.log2(number)
 
 
 def permutation_floor(patients: int, number: int = PERMUTATIONS) -> float:

@@ -1,12 +1,12 @@
 """Several evaluations compared, as a page."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hilum.core.evaluation import Alarm
 from hilum.core.figures import Figure
+from hilum.report.differences import Strip, differences_picture
 from hilum.report.evaluation import WORDS, alarm_sections, with_interval
 from hilum.report.page import Page, Picture, Section, Table
 
@@ -15,28 +15,47 @@ CASE_WORDS: Mapping[str, tuple[str, str]] = {
     "iou": ("IoU", ""),
     "precision": ("precision (PPV)", ""),
     "recall": ("recall (sensitivity)", ""),
+    "hd_mm": ("Hausdorff distance", " mm"),
+    "robust_distance_mm": ("robust surface distance", " mm"),
     "lesion_sensitivity": ("share of lesions found", ""),
     "false_positives": ("false positives per image", ""),
-    "false_positive_on_empty": ("images without lesion that get a false alarm", ""),
+    "false_positive_on_empty": ("false alarms without a lesion", ""),
     "hd95_mm": ("95 % Hausdorff distance", " mm"),
     "assd_mm": ("average surface distance", " mm"),
     "nsd_2mm": ("surface Dice at 2 mm", ""),
     "roc_auc": ("ROC AUC of pixels", ""),
     "average_precision": ("average precision of pixels", ""),
-    "ece": ("calibration error near lesions (ECE)", ""),
+    "ece": ("ECE near lesions", ""),
+    "ace": ("ACE near lesions", ""),
 }
 """Words and unit of a case's figure."""
 
 CHECKED = (
-    "cases that not every model has; true masks of other sizes; and all that was looked for when each model was "
-    "evaluated"
+    "cases that not every model has; other true masks, by their hash and sizes; models that predict nothing on "
+    "different numbers of cases; and all that was looked for when each model was evaluated"
 )
 
 
-def in_words(figure: str) -> str:
-    """A case's figure for people, with its unit."""
+def case_words(figure: str, of_class: str = "") -> tuple[str, str]:
+    """A case's figure for people, and its unit."""
     words, unit = CASE_WORDS.get(figure, (figure, ""))
+    return (f"{words} of {of_class}" if of_class else words), unit
+
+
+def in_words(figure: str, of_class: str = "") -> str:
+    """A case's figure for people, with its unit."""
+    words, unit = case_words(figure, of_class)
     return f"{words},{unit}" if unit else words
+
+
+def signed_number(value: float) -> str:
+    """+0.123, with a proper minus."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def p_words(value: float, *, is_floor: bool = False) -> str:
+    """As in "p 0.250"; "p ≤ 0.0003", rounded up, where only the number of draws keeps it from being smaller."""
+    return f"p {_p(value, is_floor=is_floor)}"
 
 
 @dataclass(frozen=True)
@@ -47,21 +66,34 @@ class PairRow:
         figure: name of the figure.
         models: first and second; differences are second minus first.
         difference: mean over cases, with its interval.
+        dropped: cases where one model's figure, or both, is undefined.
         wilcoxon_p: after Holm.
         permutation_p: after Holm.
         cohens_d: effect size over patients.
         share_improved: cases in which the second is better.
         detectable: smallest true difference that would be seen four times in five.
+        higher_is_better: which way is good.
+        is_p_at_floor: whether only the number of draws keeps the permutation test's p from being smaller.
+        of_class: the class; "" for all together, or when there is one.
     """
 
     figure: str
     models: tuple[str, str]
     difference: Figure
+    dropped: int
     wilcoxon_p: float
     permutation_p: float
     cohens_d: float
     share_improved: float
     detectable: float
+    higher_is_better: bool = True
+    is_p_at_floor: bool = False
+    of_class: str = ""
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the permutation test sees a difference after Holm's correction."""
+        return self.permutation_p < _ALPHA
 
 
 @dataclass(frozen=True)
@@ -71,10 +103,11 @@ class ComparisonReport:
     Attributes:
         title: the heading.
         lead: what was compared on what.
-        verdicts: one sentence for each figure and pair that matters most.
+        verdicts: what matters most, a sentence or two for each figure and pair.
         figures: of each model, by name of model: the headline figures.
         pairs: everything compared case by case.
-        pooled: models and difference of pooled figures.
+        resolution: what the permutation test can tell at most.
+        pooled: class ("" for all together), models and difference of pooled figures.
         alarms: what makes the comparison doubtful.
         provenance: name and value of what made it.
     """
@@ -84,7 +117,8 @@ class ComparisonReport:
     verdicts: Sequence[str]
     figures: Sequence[tuple[str, Sequence[Figure]]]
     pairs: Sequence[PairRow]
-    pooled: Sequence[tuple[tuple[str, str], Figure]]
+    resolution: str
+    pooled: Sequence[tuple[str, tuple[str, str], Figure]]
     alarms: Sequence[Alarm] = ()
     provenance: Sequence[tuple[str, str]] = field(default_factory=tuple)
 
@@ -99,35 +133,47 @@ def comparison_page(report: ComparisonReport) -> Page:
     )
     pooled = Table(
         ("figure", "models", "difference (95 % interval)"),
-        [[WORDS.get(figure.name, figure.name), _versus(pair), _signed(figure)] for pair, figure in report.pooled],
+        [[_pooled_words(figure.name, of), _versus(pair), _signed(figure)] for of, pair, figure in report.pooled],
         "All pixels together: an interval by bootstrap over patients, and no test.",
     )
     sections = [
         Section("Summary", report.verdicts, tables=[models]),
         *alarm_sections(report.alarms, CHECKED),
         Section(
-            "Case by case", (_RULE,), pictures=[_picture(report.pairs)], tables=[_pair_table(report.pairs), pooled]
+            "Case by case",
+            (_RULE, report.resolution),
+            pictures=_pictures(report.pairs),
+            tables=[*_pair_tables(report.pairs), pooled],
         ),
     ]
     return Page(report.title, report.lead, sections, report.provenance)
 
 
+_ALPHA = 0.05
+
 _RULE = (
-    "Differences are second minus first on the cases where both are defined. p: two-sided, over patients, "
-    "Holm-corrected over the pairs of models. d: Cohen's d of the patients' differences. Detectable: the smallest true "
-    "difference that a paired test with these patients would see four times in five; “no difference” means none above."
+    "Differences are second minus first on the cases where both are defined; “left out” counts the other cases: "
+    "without a lesion there is no Dice, and where a model predicts nothing there is no distance and no precision. p: "
+    "two-sided, over patients, Holm-corrected over the pairs of models, each figure (and class) for itself. d: Cohen's "
+    "d of the patients' differences. Better: cases in which the second is strictly better. Detectable: the "
+    "smallest true difference that a paired test with these patients would see four times in five; “no "
+    "difference” means none above."
 )
 
 
-def _pair_table(pairs: Sequence[PairRow]) -> Table:
-    is_one = len({one.models for one in pairs}) == 1
+def _pair_tables(pairs: Sequence[PairRow]) -> list[Table]:
+    """One for each pair of models: all classes together, then each class."""
+    parts = dict.fromkeys((one.of_class, one.models) for one in pairs)
+    return [_pair_table([one for one in pairs if (one.of_class, one.models) == part], *part) for part in parts]
+
+
+def _pair_table(pairs: Sequence[PairRow], of_class: str, models: tuple[str, str]) -> Table:
     rows = [
         [
             in_words(one.figure),
-            *(() if is_one else (_versus(one.models),)),
             _signed(one.difference),
-            str(one.difference.n),
-            _p(one.permutation_p),
+            f"{one.difference.n} ({one.dropped})",
+            _p(one.permutation_p, is_floor=one.is_p_at_floor),
             _p(one.wilcoxon_p),
             _number(one.cohens_d),
             "–" if math.isnan(one.share_improved) else f"{one.share_improved:.0%}",
@@ -135,9 +181,17 @@ def _pair_table(pairs: Sequence[PairRow]) -> Table:
         ]
         for one in pairs
     ]
-    heads = ("difference (95 % interval)", "n", "p perm.", "p Wilc.", "d", "improved", "detectable")
-    caption = _versus(pairs[0].models) if is_one else ""
-    return Table(("figure", *(() if is_one else ("models",)), *heads), rows, caption)
+    heads = ("difference (95 % interval)", "n (left out)", "p perm.", "p Wilc.", "d", "better", "detectable")
+    caption = f"Class {of_class}: {_versus(models)}" if of_class else _versus(models)
+    return Table(("figure", *heads), rows, caption)
+
+
+def _pooled_words(name: str, of_class: str) -> str:
+    any_class = name.removeprefix("foreground_")
+    words = WORDS.get(any_class, any_class)
+    if of_class:
+        return f"{of_class}: {words}"
+    return words if any_class == name else f"any class: {words}"
 
 
 def _versus(models: tuple[str, str]) -> str:
@@ -152,33 +206,31 @@ def _signed(figure: Figure) -> str:
     return f"{figure.value:+.{digits}f}{between}".replace("-", "−")
 
 
-def _p(value: float) -> str:
+def _p(value: float, *, is_floor: bool = False) -> str:
     if math.isnan(value):
         return "–"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    if is_floor:
+        return f"≤ {math.ceil(value * 10_000 * (1 - 1e-9)) / 10_000:.4f}"
+    if value < 0.0001:
+        return f"{value:.0e}".replace("e-0", "e-").replace("-", "−")
+    return f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
 
 
 def _number(value: float, digits: int = 2) -> str:
     return "–" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
-def _picture(pairs: Sequence[PairRow]) -> Picture:
-    """Differences of shares (Dice and the like) with their intervals; distances have another scale and stay out."""
-    from matplotlib.figure import Figure as Drawing
+def _pictures(pairs: Sequence[PairRow]) -> list[Picture]:
+    """Shares (Dice and the like), then millimetres, which have another scale; of classes the Dice only."""
+    known = [one for one in pairs if not math.isnan(one.difference.value) and one.figure != "false_positives"]
+    known = [one for one in known if not one.of_class or one.figure == "dice"]
+    shares = [_strip(one) for one in known if not case_words(one.figure)[1]]
+    lengths = [_strip(one) for one in known if case_words(one.figure)[1]]
+    both = ((shares, "difference"), (lengths, "difference, mm"))
+    return [differences_picture(strips, axis) for strips, axis in both if strips]
 
-    shown = [one for one in pairs if not math.isnan(one.difference.value) and "mm" not in one.figure.split("_")[-1:]]
-    shown = [one for one in shown if one.figure != "false_positives"][::-1]
-    drawing = Drawing(figsize=(9, 1.0 + 0.34 * max(len(shown), 1)), layout="constrained")
-    place = drawing.subplots()
-    for y, one in enumerate(shown):
-        seen = one.permutation_p < 0.05
-        colour = "#1f6feb" if seen else "#8b949e"
-        place.plot((one.difference.low, one.difference.high), (y, y), color=colour, linewidth=2)
-        place.plot(one.difference.value, y, "o", color=colour)
-    place.axvline(0, color="#d1242f", linewidth=1)
-    place.set_yticks(range(len(shown)), [f"{in_words(one.figure)}: {_versus(one.models)}" for one in shown])
-    place.set_xlabel("difference, 95 % interval; blue: p < .05 after Holm")
-    place.grid(axis="x", color="#e3e6ea")
-    buffer = io.BytesIO()
-    drawing.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
-    return Picture(buffer.getvalue(), "Differences with 95 % intervals; left of the line the first model is higher.")
+
+def _strip(one: PairRow) -> Strip:
+    value = one.difference.value
+    better = "" if not one.is_seen else one.models[(value > 0) == one.higher_is_better]
+    return Strip(in_words(one.figure, one.of_class).split(",")[0], one.models, one.difference, better)

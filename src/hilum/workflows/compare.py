@@ -8,8 +8,9 @@ from hilum import __version__
 from hilum.core import InputError
 from hilum.core.evaluation import Alarm, Evaluation
 from hilum.core.figures import Figure
-from hilum.evaluate.comparison import EvaluationsCompared, Versus, compare_evaluations
+from hilum.evaluate.comparison import EvaluationsCompared, compare_evaluations
 from hilum.evaluate.statistics import ALPHA, PERMUTATIONS, POWER
+from hilum.evaluate.versus import RESOLUTION, Versus
 from hilum.io import read_json, write_json
 from hilum.io.text_file import write_text
 from hilum.report.comparison import ComparisonReport, PairRow, comparison_page
@@ -22,6 +23,8 @@ SCHEMA = "hilum.comparison/1"
 
 _HEADLINE = ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image")
 _VERDICTS = ("dice", "lesion_sensitivity", "false_positives", "hd95_mm")
+_MOST_IN_SUMMARY = 16
+_CLASS_VERDICTS = ("dice", "hd95_mm")
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,15 @@ def run_compare(evaluations: Mapping[str, Path], out: Path, *, seed: int = 0, fo
         content = read_json(out / COMPARISON)
         return CompareRun(out, tuple(content["verdicts"]), read_alarms(content["alarms"]), was_done=True)
     found = compare_evaluations(models, seed)
-    verdicts = tuple(one.verdict for one in found.versus if one.figure in _VERDICTS)
+    verdicts = tuple(one.verdict for one in found.versus if _is_said(one))
     with output_folder(out, run, force=force) as folder:
         write_json(folder / COMPARISON, record(found, verdicts, seed))
         write_text(folder / "report.html", render(comparison_page(_report(found, verdicts, run))))
     return CompareRun(out, verdicts, found.alarms, was_done=False)
+
+
+def _is_said(one: Versus) -> bool:
+    return one.figure in (_CLASS_VERDICTS if one.of_class else _VERDICTS)
 
 
 def record(found: EvaluationsCompared, verdicts: tuple[str, ...], seed: int) -> dict[str, object]:
@@ -77,12 +84,13 @@ def record(found: EvaluationsCompared, verdicts: tuple[str, ...], seed: int) -> 
         "split_hash": one.split_hash,
         "truth": one.truth,
         "models": list(found.models),
+        "classes": found.classes,
         "n_cases": found.cases,
         "n_patients": found.patients,
         "comparisons": [_entry(versus) for versus in found.versus],
         "pooled": [
-            {"figure": pooled.difference.name, "first": pooled.first, "second": pooled.second}
-            | {"difference": _figure(pooled.difference)}
+            {"figure": pooled.difference.name, "class": pooled.of_class or None}
+            | {"first": pooled.first, "second": pooled.second, "difference": _figure(pooled.difference)}
             for pooled in found.pooled
         ],
         "verdicts": verdicts,
@@ -92,7 +100,8 @@ def record(found: EvaluationsCompared, verdicts: tuple[str, ...], seed: int) -> 
             "alpha": ALPHA,
             "power": POWER,
             "permutations": PERMUTATIONS,
-            "correction": "Holm over the pairs of models, figure by figure",
+            "resolution": RESOLUTION,
+            "correction": "Holm over the pairs of models, each figure and class for itself",
             "seed": seed,
         },
         "hilum": __version__,
@@ -104,6 +113,7 @@ def _entry(versus: Versus) -> dict[str, object]:
     effect, detectable = paired.pop("cohens_d"), paired.pop("detectable")
     return {
         "figure": versus.figure,
+        "class": versus.of_class or None,
         "first": versus.first,
         "second": versus.second,
         "higher_is_better": versus.higher_is_better,
@@ -112,6 +122,9 @@ def _entry(versus: Versus) -> dict[str, object]:
         "effect": effect,
         "minimal_detectable_difference": detectable,
         "is_seen": versus.is_seen,
+        "is_p_at_floor": versus.is_p_at_floor,
+        "predicts_nothing": versus.missed,
+        "verdict": versus.verdict,
     }
 
 
@@ -128,16 +141,25 @@ def _report(found: EvaluationsCompared, verdicts: tuple[str, ...], run: Run) -> 
     return ComparisonReport(
         title=" against ".join(found.models),
         lead=lead,
-        verdicts=verdicts,
+        verdicts=_summary(found, verdicts),
         figures=[(name, _headline(model)) for name, model in found.models.items()],
         pairs=[_row(versus) for versus in found.versus],
-        pooled=[((pooled.first, pooled.second), pooled.difference) for pooled in found.pooled],
+        resolution=RESOLUTION,
+        pooled=[(pooled.of_class, (pooled.first, pooled.second), pooled.difference) for pooled in found.pooled],
         alarms=found.alarms,
         provenance=(
             ("made by", f"hilum {__version__}, hilum compare"),
             *((f"SHA-256 of {name}", value) for name, value in run.inputs.items()),
         ),
     )
+
+
+def _summary(found: EvaluationsCompared, verdicts: tuple[str, ...]) -> tuple[str, ...]:
+    """All verdicts, or of many models only those on the Dice."""
+    if len(verdicts) <= _MOST_IN_SUMMARY:
+        return verdicts
+    more = f"{len(verdicts)} sentences like these, on other figures and classes too, are in {COMPARISON}."
+    return (*(one.verdict for one in found.versus if one.figure == "dice" and not one.of_class), more)
 
 
 def _headline(model: Evaluation) -> list[Figure]:
@@ -150,9 +172,13 @@ def _row(versus: Versus) -> PairRow:
         figure=versus.figure,
         models=(versus.first, versus.second),
         difference=paired.difference,
+        dropped=paired.dropped,
         wilcoxon_p=paired.wilcoxon_p,
         permutation_p=paired.permutation_p,
         cohens_d=paired.cohens_d,
         share_improved=paired.share_improved,
         detectable=paired.detectable,
+        higher_is_better=versus.higher_is_better,
+        is_p_at_floor=versus.is_p_at_floor,
+        of_class=versus.of_class,
     )
