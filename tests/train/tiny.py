@@ -1,10 +1,12 @@
 """The smallest run that still learns: discs on noise, a U-Net of eight channels, seconds on one thread."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from hilum.datasets.xray_sample import XraySample
 from hilum.models.catalogue import ModelConfig
 from hilum.train.config import Machine, OptimiserConfig, ScheduleConfig, TrainConfig, TrainerConfig
-from hilum.train.data import Example
 from hilum.train.fit import Cases
 
 SIZE = 32
@@ -28,9 +30,9 @@ def disc(rng, *, radius=None):
     rows, columns = np.indices((SIZE, SIZE))
     y, x = rng.uniform(8, SIZE - 8, 2)
     radius = rng.uniform(3, 6) if radius is None else radius
-    target = (np.hypot(rows - y, columns - x) < radius).astype(np.float32)
-    image = np.clip(0.4 + 0.1 * rng.standard_normal(target.shape) + 0.3 * target, 0, 1)
-    return Example(image.astype(np.float32), target)
+    truth = np.hypot(rows - y, columns - x) < radius
+    image = np.clip(0.4 + 0.1 * rng.standard_normal(truth.shape) + 0.3 * truth, 0, 1).astype(np.float32)
+    return XraySample("disc", "nobody", image, truth, np.ones_like(image), pixel_mm=1.4)
 
 
 class Discs:
@@ -38,16 +40,17 @@ class Discs:
 
     def __init__(self, count=8, seed=0):
         self.seed = seed
-        self.examples = [disc(np.random.default_rng((seed, case))) for case in range(count)]
+        self.samples = [disc(np.random.default_rng((seed, case))) for case in range(count)]
 
     def order(self, epoch):
-        return np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.examples)).tolist()
+        return np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.samples)).tolist()
 
     def draw(self, epoch, place, case):
         rng = np.random.default_rng((self.seed, 2, epoch, place))
         step = -1 if rng.random() < 0.5 else 1
-        one = self.examples[case]
-        return Example(one.image[:, ::step].copy(), one.target[:, ::step].copy())
+        one = self.samples[case]
+        planes = {name: getattr(one, name)[:, ::step].copy() for name in ("image", "truth", "weight")}
+        return replace(one, **planes)
 
 
 def cases(count=8):

@@ -6,11 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hilum.config import FrozenConfig
+from hilum.datasets.xray_config import XrayDataConfig
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import ModelConfig
 
 ALL = "all"
-ENCODER = "encoder"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Precision = Literal["auto", "32", "bf16"]
@@ -99,6 +99,8 @@ class TrainConfig(FrozenConfig):
 
     recipe: str = ""
     """Where it began."""
+    data: XrayDataConfig = XrayDataConfig(pixel_mm=1.4)
+    """Which truth, on which pixels."""
     model: ModelConfig = ModelConfig()
     """The network."""
     loss: LossConfig = LossConfig()

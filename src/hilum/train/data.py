@@ -1,35 +1,18 @@
 """Samples become batches of tensors; the order and everything drawn follow from the epoch alone."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hilum.core import ConfigError
+from hilum.datasets.xray_sample import Picture, Truth, XraySample
 
-Plane = NDArray[np.float32]
 Index = tuple[int, int, int]
 """Epoch (from 0), place in the epoch's order, and case."""
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """One picture to learn from or to be judged on.
-
-    Attributes:
-        image: [y, x], 0 to 1, dense is bright.
-        target: [y, x], 0 or 1.
-        weight: [y, x], of each pixel in the loss; None weighs all alike.
-    """
-
-    image: Plane
-    target: Plane
-    weight: Plane | None = None
 
 
 class LearningCases(Protocol):
@@ -38,7 +21,7 @@ class LearningCases(Protocol):
     def order(self, epoch: int) -> Sequence[int]:
         """Which cases an epoch, counted from 0, goes through."""
 
-    def draw(self, epoch: int, place: int, case: int) -> Example:
+    def draw(self, epoch: int, place: int, case: int) -> XraySample:
         """The case as it is shown at this place of this epoch: augmented, cropped."""
 
 
@@ -60,49 +43,48 @@ class Batch(NamedTuple):
     case: Tensor
 
 
-def collate(examples: Sequence[tuple[int, Example]]) -> Batch:
-    """Examples, each with its case's number, to a batch; images repeat their last row and column in the padding."""
-    height, width = np.max([example.image.shape for _, example in examples], axis=0)
+def collate(samples: Sequence[tuple[int, XraySample]]) -> Batch:
+    """Samples, each with its case's number, to a batch; images repeat their last row and column in the padding."""
+    height, width = np.max([sample.image.shape for _, sample in samples], axis=0)
 
-    def stack(planes: Sequence[Plane], mode: Any) -> Tensor:
+    def stack(planes: Sequence[Picture | Truth], mode: Any) -> Tensor:
         fitted = [
             np.pad(plane, ((0, height - plane.shape[0]), (0, width - plane.shape[1])), mode=mode) for plane in planes
         ]
         return torch.from_numpy(np.stack(fitted)[:, None].astype(np.float32))
 
-    every = [example for _, example in examples]
-    weights = [np.ones_like(one.image) if one.weight is None else one.weight for one in every]
+    every = [sample for _, sample in samples]
     return Batch(
         stack([one.image for one in every], "edge"),
-        stack([one.target for one in every], "constant"),
-        stack(weights, "constant"),
+        stack([one.truth for one in every], "constant"),
+        stack([one.weight for one in every], "constant"),
         torch.tensor([one.image.shape for one in every]),
-        torch.tensor([case for case, _ in examples]),
+        torch.tensor([case for case, _ in samples]),
     )
 
 
-class _Drawn(Dataset[tuple[int, Example]]):
+class _Drawn(Dataset[tuple[int, XraySample]]):
     """Cases by epoch and place, so that a worker process needs no state."""
 
     def __init__(self, cases: LearningCases) -> None:
         self._cases = cases
 
-    def __getitem__(self, index: Index) -> tuple[int, Example]:
+    def __getitem__(self, index: Index) -> tuple[int, XraySample]:
         epoch, place, case = index
         return case, self._cases.draw(epoch, place, case)
 
 
-class _Kept(Dataset[tuple[int, Example]]):
+class _Kept(Dataset[tuple[int, XraySample]]):
     """Cases as they are."""
 
-    def __init__(self, examples: Sequence[Example]) -> None:
-        self._examples = examples
+    def __init__(self, samples: Sequence[XraySample]) -> None:
+        self._samples = samples
 
-    def __getitem__(self, index: int) -> tuple[int, Example]:
-        return index, self._examples[index]
+    def __getitem__(self, index: int) -> tuple[int, XraySample]:
+        return index, self._samples[index]
 
     def __len__(self) -> int:
-        return len(self._examples)
+        return len(self._samples)
 
 
 class EpochBatches(Sampler[list[Index]]):
@@ -152,6 +134,6 @@ def training_batches(batches: EpochBatches, cases: LearningCases, workers: int =
     )
 
 
-def judged_batches(examples: Sequence[Example], batch_size: int) -> "DataLoader[Any]":
-    """All examples in their order, as they are."""
-    return DataLoader(_Kept(examples), batch_size=batch_size, collate_fn=collate)
+def judged_batches(samples: Sequence[XraySample], batch_size: int) -> "DataLoader[Any]":
+    """All samples in their order, as they are."""
+    return DataLoader(_Kept(samples), batch_size=batch_size, collate_fn=collate)

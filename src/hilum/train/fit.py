@@ -13,12 +13,13 @@ import torch
 from torch.utils.data import DataLoader
 
 from hilum.core import ConfigError, TrainError
+from hilum.datasets.xray_sample import XraySample
 from hilum.io.text_file import write_bytes
 from hilum.models.network import Network
 from hilum.report.training import training_curves
 from hilum.train.checkpointing import computed_again
 from hilum.train.config import Machine, Precision, TrainConfig
-from hilum.train.data import EpochBatches, Example, LearningCases, judged_batches, training_batches
+from hilum.train.data import EpochBatches, LearningCases, judged_batches, training_batches
 from hilum.train.guard import Guard, memory_said
 from hilum.train.history import History
 from hilum.train.judging import Judging
@@ -39,7 +40,7 @@ class Cases:
     """
 
     learning: LearningCases
-    judged: Sequence[Example]
+    judged: Sequence[XraySample]
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +199,7 @@ def require_something_to_learn(cases: Cases) -> None:
     """
     if not len(cases.learning.order(0)):
         raise TrainError("there is no training case.", "Check the data set's split.")
-    if not any(example.target.any() for example in cases.judged):
+    if not any(sample.truth.any() for sample in cases.judged):
         raise TrainError(
             f"none of {len(cases.judged)} validation cases has a lesion, so no figure can pick the best epoch.",
             "Check the data set's split and data.truth.",

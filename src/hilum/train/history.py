@@ -71,7 +71,7 @@ _GROUPED = ("train_", "validation_")
 
 def _rates(trainer: pl.Trainer) -> Row:
     """The last step's rate of each part of the network."""
-    return {f"lr_{group['part']}": float(group["lr"]) for group in trainer.optimizers[0].param_groups}
+    return {f"lr_{group['name']}": float(group["lr"]) for group in trainer.optimizers[0].param_groups}
 
 
 def _over_processes(trainer: pl.Trainer, row: Row) -> Row:

@@ -11,10 +11,10 @@ import pytorch_lightning as pl
 
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
+from hilum.datasets.xray_sample import XraySample
 from hilum.metrics.lesions import components, count, match_components, total
 from hilum.metrics.overlap import Counts, Ratio, confusion, dice, pooled
 from hilum.train.config import Monitor
-from hilum.train.data import Example
 from hilum.train.module import Learner
 
 THRESHOLDS = (0.02, 0.05, *(round(0.1 * step, 1) for step in range(1, 10)), 0.95)
@@ -63,12 +63,12 @@ class Judging(pl.Callback):
     """After each validation: the learner's figures.
 
     Args:
-        examples: the validation cases.
+        samples: the validation cases.
         monitor: the figure that picks the best epoch.
     """
 
-    def __init__(self, examples: Sequence[Example], monitor: Monitor) -> None:
-        self._truths = [example.target > 0 for example in examples]
+    def __init__(self, samples: Sequence[XraySample], monitor: Monitor) -> None:
+        self._truths = [sample.truth for sample in samples]
         self._monitor: Monitor = monitor
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

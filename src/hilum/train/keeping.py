@@ -16,9 +16,10 @@ import torch
 
 from hilum.core import ConfigError, UnreadableError
 from hilum.io.atomic import atomic_file
+from hilum.models.parts import require_fit
 from hilum.train.config import TrainConfig
 from hilum.train.module import Learner
-from hilum.train.stored import require_same_architecture, write_model
+from hilum.train.stored import write_model
 
 MODEL, CHECKPOINT = "model", "checkpoints/last.ckpt"
 SCHEMA = "hilum.checkpoint/1"
@@ -80,7 +81,7 @@ class Keeper(pl.Callback):
         if found is None:
             return
         learner = cast("Learner", pl_module)
-        require_same_architecture(learner.network, found["network"], str(self._path))
+        require_fit(learner.network.state_dict(), found["network"], f"this run's network (of {self._path})")
         learner.network.load_state_dict(found["network"])
         trainer.optimizers[0].load_state_dict(found["optimiser"])
         for callback in _with_state(trainer):

@@ -80,7 +80,7 @@ class Learner(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW over all parts; those that don't learn at present have no gradient, and stay."""
-        return adamw(self.network.parts(), self.config.optimiser)
+        return adamw(self.network, self.config.optimiser)
 
 
 def in_32_bits(output: Segmentation) -> Segmentation:

@@ -11,9 +11,9 @@ import pytorch_lightning as pl
 import torch
 
 from hilum.core.geometry import Floats
+from hilum.datasets.xray_sample import XraySample
 from hilum.io.text_file import write_bytes
 from hilum.report.training import Panel, prediction_panels, training_curves
-from hilum.train.data import Example
 from hilum.train.history import History
 from hilum.train.module import Learner
 
@@ -24,9 +24,9 @@ SHOWN = 4
 class Panels(pl.Callback):
     """Draws every so many epochs; the same cases each time: evenly chosen among those with something to see."""
 
-    def __init__(self, examples: Sequence[Example], history: History, every: int, out: Path) -> None:
-        self._examples, self._history, self._every, self._out = examples, history, every, out
-        seen = [case for case, example in enumerate(examples) if example.target.any()]
+    def __init__(self, samples: Sequence[XraySample], history: History, every: int, out: Path) -> None:
+        self._samples, self._history, self._every, self._out = samples, history, every, out
+        seen = [case for case, sample in enumerate(samples) if sample.truth.any()]
         self._cases = seen[:: max(1, -(-len(seen) // SHOWN))]
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -46,17 +46,17 @@ class Panels(pl.Callback):
             write_bytes(self._out / CURVES, training_curves(self._history.rows))
 
     def _panel(self, learner: Learner, case: int) -> Panel:
-        example = self._examples[case]
+        sample = self._samples[case]
         return Panel(
-            example.image.astype(np.float64),
-            example.target > 0,
+            sample.image.astype(np.float64),
+            sample.truth,
             learner.probabilities[case].numpy(),
-            attention_of(learner, example),
+            attention_of(learner, sample),
         )
 
 
-def attention_of(learner: Learner, example: Example) -> Floats | None:
+def attention_of(learner: Learner, sample: XraySample) -> Floats | None:
     """Where the network looks on one picture, [h, w] from 0 to 1; None for networks that don't say."""
-    image = torch.from_numpy(example.image)[None, None].to(learner.device)
+    image = torch.from_numpy(sample.image)[None, None].to(learner.device)
     attention = learner(image).attention
     return None if attention is None else attention.sigmoid()[0, 0].cpu().numpy().astype(np.float64)

@@ -7,12 +7,13 @@ from typing import Any, cast
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hilum.models.network import Network
-from hilum.train.config import ALL, ENCODER, Phase, TrainConfig
+from hilum.models.parts import rest_frozen, train_only
+from hilum.train.config import ALL, Phase, TrainConfig
 from hilum.train.module import Learner
-from hilum.train.optimiser import PEAK, require_parts
+from hilum.train.optimiser import PEAK
 from hilum.train.schedule import Plateau, factor_at
 
 
@@ -25,22 +26,12 @@ def set_learning(network: Network, phase: Phase) -> None:
     """Let a phase's parts learn and freeze all others, batch norm's running means included.
 
     Raises:
-        ConfigError: the network has no such part.
+        ConfigError: the network has no such part, or fewer stages.
     """
-    parts = network.parts()
-    is_all = ALL in phase.train
-    require_parts([name for name in phase.train if name != ALL], parts, "phases.train")
+    names = tuple(network.parts()) if ALL in phase.train else phase.train
     network.train()
-    for name, part in parts.items():
-        _let(part, is_all or name in phase.train)
-    if phase.encoder_stages is not None and (is_all or ENCODER in phase.train):
-        for stage in network.encoder_stages()[: -phase.encoder_stages]:
-            _let(stage, False)
-
-
-def _let(part: nn.Module, learns: bool) -> None:
-    part.requires_grad_(learns)
-    part.train(learns)
+    train_only(network, names, phase.encoder_stages)
+    rest_frozen(network)
 
 
 class Phases(pl.Callback):
