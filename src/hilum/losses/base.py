@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from hilum.config import FrozenConfig
@@ -69,12 +68,11 @@ class SegmentationLoss(ABC):
 
 
 class PixelLoss(SegmentationLoss):
-    """A loss of the logits alone. Computed in float32 whatever autocast says (float64 stays float64)."""
+    """A loss of the logits alone. Computed in float32 under autocast too (float64 stays float64)."""
 
     def __call__(self, output: Output, target: Tensor, weight: Tensor | None = None) -> Loss:
         """As in `SegmentationLoss`."""
-        with torch.autocast(output.logits.device.type, enabled=False):
-            return self.of(Pixels.of(output.logits, target, weight))
+        return self.of(Pixels.of(output.logits, target, weight))
 
     @abstractmethod
     def of(self, pixels: Pixels) -> Loss:
