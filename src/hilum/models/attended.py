@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hilum.core import UnsupportedError
 from hilum.models.attention import Attention, AttentionKind, Fusion, NoduleRow
-from hilum.models.blocks import conv_unit, expect
+from hilum.models.blocks import conv_unit, expect, initialise
 from hilum.models.decoders import ProgressiveDecoder, SkipDecoder, TransposedDecoder
 from hilum.models.network import Network, cropped, padded, require_inputs
 from hilum.models.output import Segmentation
@@ -56,6 +56,8 @@ class AttendedResNet(Network):
         self.adaptation, features = self._adaptation(channels[-1])
         self.nodule = NoduleRow(channels[-1], features) if config.nodule_row else None
         self.decoder = self._decoder(features)
+        initialise(self.adaptation)
+        initialise(self.decoder)
         self.head = nn.Conv2d(self.decoder.out_channels, 1, 1)
         expect(self.head, config.start_probability)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
-from hilum.models.blocks import conv_unit
+from hilum.models.blocks import conv_unit, expect, initialise
 
 AttentionKind = Literal["shallow", "deep", "multiscale"]
 _MIDDLE, _SPREAD = 0.5, 0.25  # an X-ray of 0 to 1 has about this mean and standard deviation
@@ -23,8 +23,8 @@ class ShallowAttention(nn.Sequential):
             nn.Dropout2d(dropout),
             conv_unit((hidden, hidden // 2), kernel=5),
             nn.Dropout2d(dropout),
-            nn.Conv2d(hidden // 2, 1, 3, padding=1),
         )
+        self.append(_logits(self, nn.Conv2d(hidden // 2, 1, 3, padding=1)))
 
 
 class DeepAttention(nn.Module):
@@ -42,7 +42,7 @@ class DeepAttention(nn.Module):
         self.refine1 = conv_unit((hidden, hidden))
         self.refine2 = conv_unit((hidden, hidden // 2))
         self.refine3 = conv_unit((hidden // 2, hidden // 4))
-        self.refine4 = nn.Conv2d(hidden // 4, 1, 1)
+        self.refine4 = _logits(self, nn.Conv2d(hidden // 4, 1, 1))
         self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -67,8 +67,8 @@ class MultiScaleAttention(nn.Module):
             conv_unit((len(_SCALES) * hidden, hidden), kernel=1),
             nn.Dropout2d(dropout),
             conv_unit((hidden, half)),
-            nn.Conv2d(half, 1, 1),
         )
+        self.fuse.append(_logits(self, nn.Conv2d(half, 1, 1)))
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits [B, 1, H, W] of a normalised image [B, 1, H, W]; H and W are multiples of 4."""
@@ -79,6 +79,13 @@ class MultiScaleAttention(nn.Module):
         ]
         logits: Tensor = self.fuse(torch.cat(seen, 1))
         return logits
+
+
+def _logits(before: nn.Module, last: nn.Conv2d) -> nn.Conv2d:
+    """The layer that gives logits, near one half everywhere, after initialising those before it."""
+    initialise(before)
+    expect(last, 0.5)
+    return last
 
 
 ATTENTIONS: Mapping[AttentionKind, type[ShallowAttention | DeepAttention | MultiScaleAttention]] = {

@@ -43,6 +43,8 @@ PATHOLOGIES = (
     "Lung Opacity",
     "Enlarged Cardiomediastinum",
 )
+# What torch.load raises on damaged files, found by cutting files short and changing bytes.
+_BROKEN = (pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError)
 _NOT_LAYERS = ("op_threshs",)  # the library keeps its operating points in the same state dict
 _CLASSIFIER = ("fc.weight", "fc.bias")
 
@@ -78,9 +80,10 @@ def load_torchxrayvision(path: Path) -> PretrainedResNet:
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except _BROKEN as error:
         raise UnreadableError(
-            f"{path} is no state dict: {str(error).splitlines()[0]}", "Save the network's state_dict() alone."
+            f"{path} is no state dict: {(str(error) or 'it is empty').splitlines()[0]}",
+            "Save the network's state_dict() alone.",
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UnreadableError(f"{path} holds no state dict.", "Save the network's state_dict() alone.")
