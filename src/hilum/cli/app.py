@@ -3,7 +3,6 @@
 Exit codes: 0 done · 1 a HilumError · 2 wrong usage · 3 done, but some inputs failed.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -20,6 +19,8 @@ from hilum.cli.drr import drr
 from hilum.cli.evaluate import evaluate
 from hilum.cli.froc import froc
 from hilum.cli.info import info
+from hilum.cli.models import models
+from hilum.cli.pipe import lasting_output
 from hilum.cli.prepare import prepare
 from hilum.cli.yardstick import yardstick
 from hilum.core import HilumError
@@ -43,6 +44,7 @@ hilum evaluate masks out …    predictions of any tool against a data set
 hilum compare out A=… B=…     two or more evaluations, case by case
 hilum froc … out              detections judged by LUNA16's rule
 hilum yardstick               how well radiologists agree, by size
+hilum models                  the networks that can be trained, and their settings
 hilum doctor                  what is installed, what is missing, what to do
 ```
 """,
@@ -53,7 +55,7 @@ hilum doctor                  what is installed, what is missing, what to do
 app.register_install_completion_command()
 app["--install-completion"].group = "Parameters"
 app.meta.group_parameters = "Parameters"
-for command in (demo, info, convert, drr, prepare, evaluate, compare, froc, yardstick, doctor, bench):
+for command in (demo, info, convert, drr, prepare, evaluate, compare, froc, yardstick, models, doctor, bench):
     app.command(command)
 
 
@@ -82,13 +84,14 @@ def _launch(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `hilum` with these arguments (the process's own when None) and return the exit code."""
-    try:
-        code = app.meta(arguments, exit_on_error=False, print_error=True, result_action="return_value")
-    except CycloptsError:
-        return USAGE
-    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    with lasting_output() as lost:
+        try:
+            code = app.meta(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+        except CycloptsError:
+            code = USAGE
+    for problem in lost:
+        print(f"hilum: the output can't be written: {problem.strerror}.", file=sys.stderr)
+        return FAILED
     return code if isinstance(code, int) else DONE
 
 
