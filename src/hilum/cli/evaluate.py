@@ -46,6 +46,8 @@ class Predictions:
     "Pixels with at least this probability are in. It is never chosen on the split that is reported."
     threshold_from: Path | None = None
     "Output of an evaluation on validation, whose best threshold is taken."
+    temperature_from: Path | None = None
+    "Output of an evaluation on validation, whose fitted temperature is applied before figures of probability."
     classes: str | None = None
     'Declared classes of label maps, such as "1=lung,2=covid,3=other"; one class without it, or the truth\'s labels.'
     resample: Annotated[bool, Parameter(negative="")] = False
@@ -124,6 +126,7 @@ def _options(given: Predictions, running: Running) -> "EvaluateOptions":
     return EvaluateOptions(
         threshold=given.threshold,
         threshold_from=given.threshold_from,
+        temperature_from=given.temperature_from,
         kind=As(given.kind),
         classes=_classes(given.classes),
         resample=given.resample,

@@ -38,7 +38,7 @@ def training_cases_reported(training: Iterable[str], reported: Iterable[str]) ->
 
 @dataclass(frozen=True)
 class ChosenOn:
-    """On which cases a threshold was chosen.
+    """On which cases a threshold was chosen, or a temperature fitted.
 
     Attributes:
         split: by name.
@@ -62,6 +62,21 @@ def threshold_on_reported(threshold: Threshold, chosen: ChosenOn | None, reporte
     shared = sorted(chosen.patients & set(reported)) if chosen else []
     says = f"The threshold {threshold.value:g} was chosen on patients that are reported here: the figures flatter."
     return _alarm("threshold_on_reported", says, shared)
+
+
+def temperature_on_reported(
+    temperature: float | None, fitted: ChosenOn | None, reported: Iterable[str]
+) -> tuple[Alarm, ...]:
+    """The temperature was fitted on patients whose figures are reported here.
+
+    Args:
+        temperature: as applied; None for none.
+        fitted: where it comes from.
+        reported: patients of the reported cases.
+    """
+    shared = sorted(fitted.patients & set(reported)) if fitted else []
+    says = f"The temperature {temperature or 1:.3g} was fitted on patients that are reported here: ECE flatters."
+    return _alarm("temperature_on_reported", says, shared)
 
 
 def iou_above_dice(figures: Mapping[str, Figure], groups: Iterable[Group] = ()) -> tuple[Alarm, ...]:
@@ -157,6 +172,18 @@ def threshold_unused(stated: float, masks: int, cases: int) -> tuple[Alarm, ...]
     says = f"The threshold {stated:g} has no effect on {masks} of {cases} predictions: they are masks already."
     shown = [f"{masks} masks"] if masks and not math.isnan(stated) else []
     return _alarm("threshold_unused", says, shown, is_note=True)
+
+
+def temperature_unused(temperature: float | None, masks: int, cases: int) -> tuple[Alarm, ...]:
+    """A temperature was given, and predictions are masks, which have no probabilities.
+
+    Args:
+        temperature: as given; None for none.
+        masks: predictions that are masks.
+        cases: all predictions.
+    """
+    says = f"The temperature has no effect on {masks} of {cases} predictions: they are masks."
+    return _alarm("temperature_unused", says, [f"{masks} masks"] if masks and temperature else [], is_note=True)
 
 
 def unasked_predictions(names: Sequence[str]) -> tuple[Alarm, ...]:

@@ -100,7 +100,19 @@ def _calibration(found: Evaluation) -> str:
     ece = _figure(found, "ece").value
     if not ece > _POORLY_CALIBRATED:
         return ""
-    return f"Probabilities are off by {ece:.2f} near lesions: fit a temperature on validation before they are shown."
+    off = f"Probabilities are off by {ece:.2f} near lesions"
+    if found.temperature is not None:
+        at = f"at the temperature {found.temperature.value:.3g}, too"
+        return f"{off} {at}: one number doesn't repair them, so don't show them."
+    if found.fitted is not None:
+        return (
+            f"{off}, and the temperature {found.fitted.value:.3g} fits them best: take it to other splits with "
+            "--temperature-from this evaluation, before they are shown."
+        )
+    return (
+        f"{off}: before they are shown, evaluate them on validation, which fits a temperature, and apply it with "
+        "--temperature-from."
+    )
 
 
 def _threshold(found: Evaluation, best: tuple[float, float] | None) -> str:

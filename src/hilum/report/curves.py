@@ -55,9 +55,21 @@ def ranking_picture(roc: Roc, curve: PrecisionRecall, areas: tuple[float, float]
 
 
 def threshold_picture(
-    thresholds: Floats, dice: Mapping[str, Floats], used: float, froc: FrocCurve | None, binned: Reliability
+    thresholds: Floats,
+    dice: Mapping[str, Floats],
+    used: float,
+    froc: FrocCurve | None,
+    binned: Mapping[str, Reliability],
 ) -> bytes:
-    """PNG: Dice at every threshold, lesions found against false alarms, and the reliability diagram."""
+    """PNG: Dice at every threshold, lesions found against false alarms, and the reliability diagram.
+
+    Args:
+        thresholds: [n].
+        dice: [n] by name.
+        used: the threshold of the evaluation; NaN for none.
+        froc: None without a lesion.
+        binned: what stands on the reliability diagram, by name, the main one first.
+    """
     figure = plain_figure(13, 4.3)
     left, middle, right = figure.subplots(1, 3)
     for (name, values), colour in zip(dice.items(), (BLUE, GREEN), strict=False):
@@ -76,12 +88,13 @@ def threshold_picture(
     return _encoded(figure)
 
 
-def _reliability(place: "Axes", binned: Reliability) -> None:
+def _reliability(place: "Axes", diagrams: Mapping[str, Reliability]) -> None:
     place.plot((0, 1), (0, 1), color=GREY, linestyle=":", label="perfect")
-    known = binned.count > 0
-    sizes = 12 + 180 * binned.count[known] / max(float(binned.count.max()), 1)
-    place.plot(binned.mean_probability[known], binned.observed[known], color=BLUE, linewidth=1)
-    place.scatter(binned.mean_probability[known], binned.observed[known], s=sizes, color=BLUE, label="area: pixels")
+    for (name, binned), colour in zip(diagrams.items(), (BLUE, RED), strict=False):
+        known = binned.count > 0
+        sizes = 12 + 180 * binned.count[known] / max(float(binned.count.max()), 1)
+        place.plot(binned.mean_probability[known], binned.observed[known], color=colour, linewidth=1)
+        place.scatter(binned.mean_probability[known], binned.observed[known], s=sizes, color=colour, label=name)
     place.set_xlim(0, 1)
     place.set_ylim(0, 1.02)
     label(place, "predicted probability", "share that is lesion", "Reliability near lesions")

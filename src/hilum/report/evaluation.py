@@ -65,6 +65,13 @@ WORDS: Mapping[str, str] = {
     "ece": "calibration error near lesions (ECE), pooled",
     "ece_mean": "ECE, mean of cases",
     "ace_mean": "ACE, mean of cases",
+    "brier": "Brier score near lesions, pooled",
+    "brier_mean": "Brier score, mean of cases",
+    "ece_before": "ECE before the temperature, pooled",
+    "ece_before_mean": "ECE before the temperature, mean of cases",
+    "ace_before_mean": "ACE before the temperature, mean of cases",
+    "brier_before": "Brier score before the temperature, pooled",
+    "brier_before_mean": "Brier score before the temperature, mean of cases",
     "image_sensitivity": "images with it where it was seen",
     "image_specificity": "images without it that stayed clear",
     "lesion_covered": "share of a lesion's pixels",
@@ -129,7 +136,7 @@ def _lead(found: Evaluation) -> str:
     patients = len({row.patient for row in found.cases})
     return (
         f"{cases_words(found)} of {patients} patients, {found.data}, split “{found.split}”, truth “{found.truth}”; "
-        f"{found.n_empty_truth} of them without a lesion. {_threshold_words(found)}"
+        f"{found.n_empty_truth} of them without a lesion. {_threshold_words(found)}{_temperature_words(found)}"
     )
 
 
@@ -144,6 +151,11 @@ def _threshold_words(found: Evaluation) -> str:
     if math.isnan(found.threshold.value):
         return "Predictions are masks, so there is no threshold."
     return f"Threshold {found.threshold.value:g}, chosen on: {found.threshold.chosen_on}."
+
+
+def _temperature_words(found: Evaluation) -> str:
+    one = found.temperature
+    return "" if one is None else f" Temperature {one.value:.3g}, fitted on {one.fitted_on}."
 
 
 def _summary(found: Evaluation, report: EvaluationReport) -> Section:
@@ -228,7 +240,38 @@ def _evaluation(found: Evaluation) -> Section:
             tables.append(group_table(groups, caption))
     if found.by_class:
         tables.append(_class_table(found.by_class))
+    tables += _calibration_tables(found)
     return Section("Evaluation", tables=tables)
+
+
+_BELIEFS = ("ece", "ece_mean", "ace_mean", "brier", "brier_mean")
+
+
+def _calibration_tables(found: Evaluation) -> list[Table]:
+    """Probabilities as stored and at the temperature; or the temperature that was fitted here, for others."""
+    if found.temperature is not None:
+        rows = [
+            [WORDS[name], with_interval(found.figures[_before(name)]), with_interval(found.figures[name])]
+            for name in _BELIEFS
+            if name in found.figures and _before(name) in found.figures
+        ]
+        caption = (
+            f"Calibration near lesions, at the temperature {found.temperature.value:.3g} (fitted on "
+            f"{found.temperature.fitted_on}, {found.temperature.pixels} pixels). It moves no mask and no ranking."
+        )
+        return [Table(("", "as stored", "at the temperature"), rows, caption)]
+    if found.fitted is None:
+        return []
+    one = found.fitted
+    row = [f"{one.value:.3g}", str(one.pixels), f"{one.loss_before:.4f}", f"{one.loss_after:.4f}"]
+    caption = "The temperature that these cases would like; other evaluations take it with --temperature-from this one."
+    heads = ("temperature", "pixels", "mean negative log-likelihood as stored", "at the temperature")
+    return [Table(heads, [row], caption)]
+
+
+def _before(name: str) -> str:
+    first, _, rest = name.partition("_")
+    return f"{first}_before{'_' if rest else ''}{rest}"
 
 
 def group_table(groups: Sequence[Group], caption: str) -> Table:

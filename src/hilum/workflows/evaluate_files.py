@@ -10,7 +10,7 @@ from typing import Any
 
 from hilum import __version__
 from hilum.core import Failure
-from hilum.core.evaluation import Evaluation, Group
+from hilum.core.evaluation import Evaluation, Group, Temperature
 from hilum.core.figures import Figure
 from hilum.evaluate.case_lesions import CANDIDATE_FLOOR
 from hilum.evaluate.cases import CaseResult, JudgeRule
@@ -131,6 +131,8 @@ def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[s
         "truth": found.truth,
         "truth_hash": found.truth_hash,
         "threshold": found.threshold,
+        "temperature": found.temperature,
+        "fitted_temperature": found.fitted,
         "labels": dict(made_of.rule.labels),
         "n_cases": found.n_cases,
         "n_empty_truth": found.n_empty_truth,
@@ -212,6 +214,10 @@ def _training(predictions: Path) -> tuple[tuple[str, str], ...]:
     return tuple((str(name), str(value)) for name, value in made_by.items())
 
 
+def _temperature(applied: Temperature | None) -> str:
+    return "none" if applied is None else f"{applied.value:.4g}, fitted on {applied.fitted_on}"
+
+
 def _provenance(found: Evaluation, made_of: Material) -> tuple[tuple[str, str], ...]:
     samples, seed = made_of.bootstrap
     return (
@@ -222,6 +228,7 @@ def _provenance(found: Evaluation, made_of: Material) -> tuple[tuple[str, str], 
         ("truth", found.truth),
         ("SHA-256 of the true masks' content", found.truth_hash),
         ("threshold", f"{found.threshold.value:g}, {found.threshold.chosen_on}"),
+        ("temperature", _temperature(found.temperature)),
         ("a lesion is found by", str(made_of.rule.match)),
         ("intervals", f"95 %, bootstrap over patients, {samples} draws, seed {seed}"),
         ("SHA-256 of the data set's index", made_of.source.hash),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from hilum.core import Failure, HilumError, InputError
 from hilum.core.evaluation import Alarm, Evaluation, Group, Threshold
 from hilum.evaluate import alarms
+from hilum.evaluate.calibration import CaseCalibration
 from hilum.evaluate.cases import CaseResult
 from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, resamples_of
 from hilum.evaluate.yardstick import View, YardstickRow, headline
@@ -14,6 +15,7 @@ from hilum.workflows.evaluate_data import TruthSource, content_of
 from hilum.workflows.evaluate_files import Material
 from hilum.workflows.evaluate_plan import EvaluateOptions, Plan
 from hilum.workflows.evaluate_predictions import stray_files
+from hilum.workflows.evaluate_temperature import Applied, fitted_temperature
 from hilum.workflows.evaluate_threshold import Chosen
 from hilum.workflows.evaluate_truth import truth_hash
 
@@ -30,15 +32,23 @@ def found_in(plan: Plan, outcomes: Sequence[Outcome], rivals: Rivals) -> tuple[E
         raise InputError(
             f"none of {len(outcomes)} cases could be judged; the first: {failures[0].error}", failures[0].remedy
         )
-    found = _evaluation(plan, judged, failures)
-    return found, _material(plan, found, judged, failures, rivals.notes)
+    fitted, notes = fitted_temperature(plan.source, [_calibration(one) for one in judged])
+    found = replace(_evaluation(plan, judged, failures), fitted=fitted)
+    return found, _material(plan, found, judged, failures, (*rivals.notes, *notes))
+
+
+def _calibration(judged: CaseOutcome) -> CaseCalibration | None:
+    return None if judged.result.scores is None else judged.result.scores.calibration
 
 
 def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Failure]) -> Evaluation:
     masks = sum(one.result.scores is None for one in judged)
-    unused = alarms.threshold_unused(plan.chosen.threshold.value, masks, len(judged))
+    unused = (
+        *alarms.threshold_unused(plan.chosen.threshold.value, masks, len(judged)),
+        *alarms.temperature_unused(plan.applied.value, masks, len(judged)),
+    )
     if masks == len(judged):
-        plan = replace(plan, chosen=Chosen(Threshold()))
+        plan = replace(plan, chosen=Chosen(Threshold()), applied=Applied())
     failed = alarms.cases_failed([one.input for one in failures], len(judged) + len(failures))
     found = evaluation([one.result for one in judged], _about(plan), (*failed, *_raised(plan, judged), *unused))
     return replace(
@@ -46,6 +56,7 @@ def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Fa
         rivals=_rival_groups(judged, plan.options),
         truth_hash=truth_hash(plan.seen),
         n_failed=len(failures),
+        temperature=plan.applied.temperature,
     )
 
 
@@ -96,6 +107,7 @@ def _raised(plan: Plan, judged: Sequence[CaseOutcome]) -> tuple[Alarm, ...]:
         *alarms.patients_shared(splits),
         *alarms.training_cases_reported(splits.get("train", ()), reported),
         *alarms.threshold_on_reported(plan.chosen.threshold, plan.chosen.source, reported),
+        *alarms.temperature_on_reported(plan.applied.value, plan.applied.source, reported),
         *_duplicates(plan),
         *alarms.duplicates(predictions, "prediction"),
         *alarms.unasked_predictions(stray),

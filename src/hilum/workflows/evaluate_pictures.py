@@ -13,6 +13,7 @@ from hilum.datasets.prepared import CaseSource
 from hilum.evaluate.cases import CaseResult, JudgeRule
 from hilum.evaluate.curves import Curves, examples
 from hilum.io import read_radiograph, read_volume
+from hilum.metrics.calibration import Reliability
 from hilum.report.curves import (
     Spot,
     distribution_picture,
@@ -83,14 +84,20 @@ def _probability_pictures(found: Evaluation, results: Sequence[CaseResult], draw
     scan = drawn.scan
     if scan is not None:
         dice = {"mean of cases": scan.dice_mean, "pooled": scan.dice_pooled}
-        png = threshold_picture(scan.thresholds, dice, found.threshold.value, drawn.froc, drawn.reliability)
+        png = threshold_picture(scan.thresholds, dice, found.threshold.value, drawn.froc, _diagrams(drawn))
         pictures["thresholds"] = Picture(
             png,
             "Left: what other thresholds would have given on this split (to be chosen on validation). Middle: "
             "components at the threshold, ordered by their highest probability. Right: 15 bins of equal width, pixels "
-            "within 10 mm (14 pixels without millimetres) of truth or prediction.",
+            "within 10 mm (14 pixels without millimetres) of truth or prediction; larger spots are more pixels.",
         )
     return pictures
+
+
+def _diagrams(drawn: Curves) -> dict[str, Reliability]:
+    if drawn.reliability_before is None:
+        return {"as stored": drawn.reliability}
+    return {"at the temperature": drawn.reliability, "as stored": drawn.reliability_before}
 
 
 def _bars(groups: Sequence[Group]) -> list[tuple[str, float, float, float, int]]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from hilum.datasets.prepared import CaseSource
 from hilum.evaluate.cases import JudgeRule
 from hilum.workflows.evaluate_data import TruthSource, TruthWanted, folder_hash, truth_source
 from hilum.workflows.evaluate_predictions import As, Reading, find_prediction, read_numbers, require_folder
+from hilum.workflows.evaluate_temperature import Applied, applied_temperature, calibration_rule
 from hilum.workflows.evaluate_threshold import Chosen, chosen_threshold
 from hilum.workflows.evaluate_truth import TruthSeen, see_truths, truth_hash, undeclared_labels
 from hilum.workflows.output import Run
@@ -24,6 +25,7 @@ class EvaluateOptions:
     Attributes:
         threshold: pixels with at least this probability are in; None when it is not stated.
         threshold_from: folder of an evaluation, mostly on validation, whose best threshold is taken.
+        temperature_from: folder of an evaluation on validation, whose fitted temperature is applied.
         kind: what the predictions' numbers are.
         classes: declared labels; empty takes the data set's, or those of the truth.
         resample: bring predictions on other grids to the truth's.
@@ -34,6 +36,7 @@ class EvaluateOptions:
 
     threshold: float | None = None
     threshold_from: Path | None = None
+    temperature_from: Path | None = None
     kind: As = As.AUTO
     classes: Mapping[int, str] | None = None
     resample: bool = False
@@ -59,6 +62,7 @@ class Plan:
         folder: of the predictions.
         source: the truth.
         chosen: the threshold.
+        applied: the temperature.
         rule: how cases are judged.
         options: as they were asked for.
         seen: the true masks, looked at once.
@@ -67,6 +71,7 @@ class Plan:
     folder: Path
     source: TruthSource
     chosen: Chosen
+    applied: Applied
     rule: JudgeRule
     options: EvaluateOptions
     seen: tuple[TruthSeen, ...]
@@ -87,8 +92,10 @@ def planned(predictions: Path, wanted: TruthWanted, options: EvaluateOptions) ->
     require_folder(predictions)
     source = truth_source(wanted)
     chosen = chosen_threshold(options.threshold, options.threshold_from)
+    applied = applied_temperature(options.temperature_from)
     seen = see_truths(source.cases, options.workers)
-    return Plan(predictions, source, chosen, _rule(source, options, seen), options, seen)
+    rule = replace(_rule(source, options, seen), calibration=calibration_rule(source, applied))
+    return Plan(predictions, source, chosen, applied, rule, options, seen)
 
 
 def run_of(plan: Plan) -> Run:
@@ -104,6 +111,7 @@ def run_of(plan: Plan) -> Run:
             "truth": plan.source.truth,
             "threshold": plan.chosen.threshold.value,
             "chosen_on": plan.chosen.threshold.chosen_on,
+            "temperature": plan.applied.value,
             "as": options.kind,
             "classes": dict(plan.rule.labels),
             "resample": options.resample,

@@ -2,12 +2,12 @@
 
 import csv
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from hilum.core import InputError, UnreadableError
-from hilum.core.evaluation import Alarm, CaseRow, Evaluation, Threshold
+from hilum.core.evaluation import Alarm, CaseRow, Evaluation, Temperature, Threshold
 from hilum.core.figures import Figure
 from hilum.io import read_json
 
@@ -71,7 +71,14 @@ def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluatio
         truth_hash=str(content.get("truth_hash", "")),
         n_failed=int(content.get("n_failed", 0)),
         alarms=read_alarms(content["alarms"]),
+        temperature=read_temperature(content.get("temperature")),
+        fitted=read_temperature(content.get("fitted_temperature")),
     )
+
+
+def read_temperature(stored: Mapping[str, Any] | None) -> Temperature | None:
+    """A temperature as it stands in JSON."""
+    return None if stored is None else Temperature(**stored)
 
 
 def read_alarms(listed: Iterable[dict[str, Any]]) -> tuple[Alarm, ...]:

@@ -1,7 +1,9 @@
 """Where a threshold comes from: stated by a person, or the best one of an earlier evaluation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hilum.core import InputError, UnreadableError
 from hilum.core.evaluation import Threshold
@@ -47,8 +49,17 @@ def _of_evaluation(path: Path) -> Chosen:
             raise InputError(
                 f"{folder} judged masks, so it knows no best threshold.", "Evaluate the probabilities on validation."
             )
-        rows = read_rows(folder)
-        chosen_on = ChosenOn(split, str(content["split_hash"]), frozenset(row.patient for row in rows))
-        return Chosen(Threshold(float(scan["best"]), f"{split} of {content['data']}"), chosen_on)
+        return Chosen(Threshold(float(scan["best"]), f"{split} of {content['data']}"), chosen_on(folder, content))
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableError(f"{folder / EVALUATION} is no evaluation of hilum.", "Evaluate again.") from error
+
+
+def chosen_on(folder: Path, content: Mapping[str, Any]) -> ChosenOn:
+    """The cases of an evaluation, on which something was chosen.
+
+    Raises:
+        InputError: its table of cases can't be read.
+        KeyError: its record says nothing of its split.
+    """
+    patients = frozenset(row.patient for row in read_rows(folder))
+    return ChosenOn(str(content["split"]), str(content["split_hash"]), patients)
