@@ -4,9 +4,9 @@ Apart from the functions, which need only the fields' values: a run on a machine
 that has the fields.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hilum.config import FrozenConfig
 
@@ -25,3 +25,84 @@ class XrayDataConfig(FrozenConfig):
     them alike."""
     max_failures: NonNegativeInt = 5
     """Cases that may fail to be read; one more stops the run."""
+
+
+class AugmentConfig(FrozenConfig):
+    """How far a training picture may be changed; each number is the most, both ways, unless it says otherwise."""
+
+    crop_px: tuple[PositiveInt, PositiveInt] | None = None
+    """Rows and columns of the piece that is shown, at a random place; None shows the whole picture."""
+    crop_on_lesion: Share = 0.5
+    """How often the piece holds a pixel of a lesion, where the picture has one."""
+    rotate_deg: NonNegativeFloat = 7.0
+    """Turn around the middle of what is shown."""
+    scale: NonNegativeFloat = 0.1
+    """Enlargement by a factor of 1 / (1 + scale) to 1 + scale."""
+    shift_mm: NonNegativeFloat = 8.0
+    """Shift of the whole picture along each axis; a piece has its random place already."""
+    flip: Share = 0.5
+    """How often left and right are exchanged."""
+    elastic_mm: NonNegativeFloat = 2.0
+    """Displacement of each point of a coarse lattice along each axis; what lies between follows smoothly."""
+    elastic_lattice_mm: PositiveFloat = 40.0
+    """Distance of the lattice's points; at least five times the displacement, or the picture could fold."""
+    gamma: NonNegativeFloat = 0.25
+    """Brightness to the power of 1 / (1 + gamma) to 1 + gamma."""
+    brightness: NonNegativeFloat = 0.05
+    """Added, of the full range."""
+    contrast: NonNegativeFloat = 0.15
+    """Distance from middle grey by a factor of 1 / (1 + contrast) to 1 + contrast."""
+    blur: Share = 0.2
+    """How often a picture is blurred."""
+    blur_mm: NonNegativeFloat = 0.7
+    """Largest sigma of a blur."""
+    noise: Share = 0.5
+    """How often noise is added."""
+    noise_level: NonNegativeFloat = 0.03
+    """Largest standard deviation of the noise, of the full range."""
+
+    @model_validator(mode="after")
+    def _cannot_fold(self) -> Self:
+        if self.elastic_lattice_mm < 5 * self.elastic_mm:
+            raise ValueError(f"elastic_lattice_mm is at least 5 times elastic_mm, {5 * self.elastic_mm:g}")
+        return self
+
+    @classmethod
+    def none(cls) -> Self:
+        """Pictures as they are."""
+        changes = ("rotate_deg", "scale", "shift_mm", "flip", "elastic_mm", "gamma", "brightness", "contrast")
+        return cls.of(dict.fromkeys((*changes, "blur", "noise"), 0.0))
+
+
+class CurriculumStep(FrozenConfig):
+    """Until when only the easier pictures are shown."""
+
+    until_epoch: PositiveInt
+    """The first epoch, counted from 0, for which the step no longer holds."""
+    easiest: Annotated[float, Field(gt=0, le=1)]
+    """Share of the pictures with lesions that are shown, easiest first. Pictures without are always among them."""
+
+
+class SamplingConfig(FrozenConfig):
+    """Which pictures an epoch shows, and how often."""
+
+    draws: PositiveInt | None = None
+    """Pictures an epoch; None for as many as there are."""
+    lesion_share: Share | None = None
+    """Share of the draws that have a lesion; None leaves it as it is."""
+    hard_negatives: NonNegativeFloat = 0.0
+    """How many times more often, at most, a picture comes on which the last pass marked what is no lesion; see
+    `hard_weights`. 0 for none."""
+    curriculum: tuple[CurriculumStep, ...] = ()
+    """From the easiest on; all pictures after the last step."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        ends = [step.until_epoch for step in self.curriculum]
+        if ends != sorted(set(ends)):
+            raise ValueError(f"curriculum steps end one after another, these at {ends}")
+        return self
+
+
+SOURCE_CURRICULUM = (CurriculumStep(until_epoch=30, easiest=1 / 3), CurriculumStep(until_epoch=80, easiest=2 / 3))
+"""The sources' plan: easy before epoch 30, medium before epoch 80, then all. They leave open what easy is: thirds."""

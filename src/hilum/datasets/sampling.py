@@ -1,0 +1,147 @@
+"""Which pictures an epoch shows. Pure functions, numpy only.
+
+Everything drawn follows from (seed, epoch, place in the epoch's order) alone: it doesn't matter how many processes
+draw, or in which order, and a run that goes on after it was killed sees what it would have seen.
+"""
+
+import math
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilum.core import TrainError
+from hilum.core.geometry import Floats
+from hilum.datasets.xray_sample import NoduleInfo, XraySample
+
+if TYPE_CHECKING:
+    from hilum.datasets.xray_config import CurriculumStep, SamplingConfig
+
+Places: TypeAlias = NDArray[np.intp]
+
+_HALF_SEEN_MM = 9.0
+"""As in `hilum.drr.visibility`."""
+
+
+class Purpose(IntEnum):
+    """What is drawn; so that one more draw for one thing changes no other."""
+
+    ORDER = 0
+    INSERT = 1
+    AUGMENT = 2
+
+
+def generator(seed: int, purpose: Purpose, epoch: int, place: int = 0) -> np.random.Generator:
+    """The randomness of one place of one epoch, for one purpose; epochs and places count from 0."""
+    return np.random.default_rng((seed, int(purpose), epoch, place))
+
+
+def epoch_order(samples: Sequence[XraySample], config: "SamplingConfig", seed: int, epoch: int, hard: Floats) -> Places:
+    """Which sample is shown at each place of an epoch.
+
+    Args:
+        samples: all of the split.
+        config: how they are chosen.
+        seed: of the run.
+        epoch: counted from 0.
+        hard: each sample's false positives in the last pass over the training pictures; zeros before there was one.
+
+    Returns:
+        [draws] indices into `samples`; as many in every epoch.
+    """
+    shown = shown_at(np.array([difficulty(sample) for sample in samples]), config.curriculum, epoch)
+    weights = shown * hard_weights(hard, config.hard_negatives)
+    lesions = np.array([sample.has_lesion for sample in samples])
+    if config.lesion_share is not None:
+        weights = balanced(weights, lesions, config.lesion_share)
+    return drawn_by(weights, config.draws or len(samples), generator(seed, Purpose.ORDER, epoch))
+
+
+def drawn_by(weights: Floats, draws: int, rng: np.random.Generator) -> Places:
+    """Indices in random order, each as often as its weight says: its share of the draws, rounded up or down.
+
+    Systematic sampling (Madow 1949): the chance decides on the rounding only, so equal weights give each index once.
+
+    Raises:
+        TrainError: no weight is positive.
+    """
+    if not weights.sum() > 0:
+        raise TrainError("no picture may be shown: all weights are 0.", "Check lesion_share and the data's split.")
+    shuffled = rng.permutation(len(weights))
+    until = np.cumsum(weights[shuffled] / weights.sum()) * draws
+    marks = np.arange(draws) + rng.random()
+    # Rounding may leave the last sum a hair below the last mark.
+    chosen = np.minimum(np.searchsorted(until, marks, side="right"), np.flatnonzero(weights[shuffled] > 0)[-1])
+    return np.asarray(rng.permutation(shuffled[chosen]), dtype=np.intp)
+
+
+def balanced(weights: Floats, lesions: NDArray[np.bool_], lesion_share: float) -> Floats:
+    """The same weights, scaled so that pictures with lesions make a share of all draws.
+
+    Args:
+        weights: [n] at least 0.
+        lesions: [n] which pictures have one.
+        lesion_share: 0 to 1. Where one kind has no weight at all, the other makes all.
+    """
+    with_lesion, without = weights[lesions].sum(), weights[~lesions].sum()
+    if not (with_lesion > 0 and without > 0):
+        return weights
+    return np.asarray(np.where(lesions, weights * (lesion_share / with_lesion), weights * (1 - lesion_share) / without))
+
+
+def hard_weights(false_positives: Floats, boost: float) -> Floats:
+    """Weights from false positives: 1 + boost · f / (f + 1).
+
+    So a picture with one false lesion gets half of the boost, one with many not much more than the whole.
+
+    Args:
+        false_positives: [n] lesions that were marked and are none, from the last pass over the training pictures.
+        boost: 0 for equal weights.
+    """
+    return np.asarray(1 + boost * false_positives / (false_positives + 1))
+
+
+def shown_at(difficulties: Floats, curriculum: Sequence["CurriculumStep"], epoch: int) -> NDArray[np.bool_]:
+    """Which pictures the curriculum shows in an epoch.
+
+    Args:
+        difficulties: [n] 0 to 1; NaN for a picture without a lesion, which is always shown.
+        curriculum: steps, from the easiest on.
+        epoch: counted from 0.
+    """
+    everything = np.ones(len(difficulties), dtype=bool)
+    step = next((step for step in curriculum if epoch < step.until_epoch), None)
+    known = ~np.isnan(difficulties)
+    if step is None or not known.any():
+        return everything
+    ranked = np.sort(difficulties[known])
+    hardest = ranked[math.ceil(step.easiest * len(ranked) - 1e-9) - 1]
+    return np.asarray(~known | (difficulties <= hardest))
+
+
+def difficulty(sample: XraySample) -> float:
+    """How hard a picture's lesions are to see, 0 to 1: the mean over its nodules; NaN without a lesion.
+
+    A lesion of which no nodule is known is as hard as can be.
+    """
+    if not sample.has_lesion:
+        return math.nan
+    return float(np.mean([nodule_difficulty(nodule) for nodule in sample.nodules])) if sample.nodules else 1.0
+
+
+def nodule_difficulty(nodule: NoduleInfo) -> float:
+    """1 less the mean of three ease scores from 0 to 1: size, contrast, visibility; 1 when none is known.
+
+    Size counts d² / (d² + 9²) and contrast to noise c / (c + 1), as in `hilum.drr.visibility`; what is unknown is left
+    out of the mean.
+    """
+    contrast = max(nodule.contrast, 0.0) if not math.isnan(nodule.contrast) else math.nan
+    ease = (
+        nodule.size_mm**2 / (nodule.size_mm**2 + _HALF_SEEN_MM**2),
+        contrast / (contrast + 1),
+        nodule.visibility,
+    )
+    known = [one for one in ease if not math.isnan(one)]
+    return 1 - sum(known) / len(known) if known else 1.0
