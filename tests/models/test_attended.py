@@ -130,3 +130,18 @@ def test_the_nodule_row_answers_as_the_classifier_does_and_never_learns():
     torch.testing.assert_close(nodule(deepest), (2 * probability - 1).expand(2, 3, 4, 4))
     assert [key for key, _ in nodule.named_parameters()] == ["spread.weight"]
     assert {"row", "bias"} < set(nodule.state_dict())
+
+
+def test_a_loaded_nodule_row_moves_the_features_as_far_as_was_learned_and_is_kept():
+    network, image = narrow("original", nodule_row=True).eval(), picture(1, 1, 64, 64)
+    channels = network.config.resnet.channels[-1]
+    before = network(image).logits
+    network.nodule.set_row(picture(1, channels, seed=1), torch.zeros(1))
+    assert torch.equal(network(image).logits, before)  # its spread starts at zero
+    (network(image).logits * picture(1, 1, 64, 64, seed=2)).sum().backward()
+    assert network.parts()["nodule"].spread.weight.grad.any()
+    torch.nn.init.ones_(network.nodule.spread.weight)
+    assert not torch.equal(network(image).logits, before)
+    again = narrow("original", seed=1, nodule_row=True).eval()
+    again.load_state_dict(network.state_dict())
+    assert torch.equal(again(image).logits, network(image).logits)
