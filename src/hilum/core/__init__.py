@@ -22,6 +22,7 @@ from hilum.core.geometry import Geometry
 from hilum.core.mask import Mask
 from hilum.core.nodule import Diameters, Nodule
 from hilum.core.outline import Outline
+from hilum.core.prediction import Prediction, Provenance
 from hilum.core.radiograph import Radiograph, SpacingPlane, View
 from hilum.core.study import Modality, Study
 from hilum.core.volume import Quantity, Volume
@@ -45,6 +46,8 @@ __all__ = [
     "Nodule",
     "Outline",
     "OutputError",
+    "Prediction",
+    "Provenance",
     "Quantity",
     "Radiograph",
     "SpacingError",

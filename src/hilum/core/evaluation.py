@@ -153,6 +153,11 @@ class Evaluation:
         return len(self.cases)
 
     @property
+    def is_of_points(self) -> bool:
+        """Whether no case knows pixels, so that there is no overlap."""
+        return bool(self.cases) and all("truth_pixels" not in row.values for row in self.cases)
+
+    @property
     def n_asked(self) -> int:
         """How many cases the truth asked for, judged or not."""
         return self.n_cases + self.n_failed

@@ -1,0 +1,62 @@
+"""What a model says about a study, and what it said it with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilum.core.errors import GeometryError
+from hilum.core.mask import Mask
+from hilum.core.nodule import Nodule
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Which model made a prediction, and how.
+
+    Attributes:
+        model: its name.
+        weights_hash: SHA-256 of its weights.
+        config_hash: SHA-256 of the configuration that it was trained with.
+        version: hilum's version.
+        thresholds: by name: from which probability a pixel is in the mask, from which score a lesion is listed.
+        options: everything else that changes the result.
+    """
+
+    model: str
+    weights_hash: str
+    config_hash: str
+    version: str
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Masks and nodules of one study.
+
+    Attributes:
+        key: of the study.
+        probability: [y, x] or [z, y, x] on the study's own pixels, float32, 0 to 1.
+        mask: where the probability reaches the threshold.
+        nodules: with scores, the most likely first; those below the threshold too, down to the lowest listed.
+        provenance: what it was made with.
+        notes: what a person who uses it should know, one line each.
+
+    Raises:
+        GeometryError: mask and probability are not on the same pixels.
+    """
+
+    key: str
+    probability: NDArray[np.float32]
+    mask: Mask
+    nodules: tuple[Nodule, ...]
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.probability.shape != self.mask.labels.shape:
+            raise GeometryError(
+                f"the probability's shape {self.probability.shape} is not the mask's {self.mask.labels.shape}"
+            )

@@ -1,0 +1,114 @@
+"""A trained model from its folder: `weights.safetensors` and `config.json`, or one of those that hilum ships."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hilum.core import ConfigError, MissingError, UnreadableError
+from hilum.io.inputs import open_input
+from hilum.io.json_file import read_json
+from hilum.models.catalogue import build_model
+from hilum.models.network import Network
+from hilum.models.parts import require_fit
+
+WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "card.md"
+SCHEMA = "hilum.model/1"
+SHIPPED = Path(__file__).parent.parent / "weights"
+"""Where the models lie that come with hilum, a folder each."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A network with its weights, and what its user has to know.
+
+    Attributes:
+        name: of the shipped model, or of the folder.
+        network: in evaluation mode, on the CPU, float32.
+        pixel_mm: side of the pixels that it was trained on.
+        threshold: from which probability a pixel is in; chosen on validation.
+        weights_hash: SHA-256 of the file.
+        config_hash: of the run's configuration.
+        config: all of `config.json`.
+    """
+
+    name: str
+    network: Network
+    pixel_mm: float
+    threshold: float
+    weights_hash: str
+    config_hash: str
+    config: Mapping[str, Any]
+
+
+def shipped_models() -> tuple[str, ...]:
+    """Names of the models that come with hilum."""
+    return tuple(sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}")))
+
+
+def model_folder(model: str) -> Path:
+    """The folder of a model: a shipped one's name, a folder with a model, or a training run's folder.
+
+    Raises:
+        MissingError: there is none of that name.
+    """
+    places = [Path(model), Path(model) / "model"]
+    if model in shipped_models():
+        places.append(SHIPPED / model)
+    for place in places:
+        if (place / CONFIG).is_file() and (place / WEIGHTS).is_file():
+            return place
+    raise MissingError(
+        f"there is no model {model!r}.",
+        f"Give a folder with {WEIGHTS} and {CONFIG}, or one of: {', '.join(shipped_models()) or '(none shipped)'}.",
+    )
+
+
+def load_model(model: str) -> LoadedModel:
+    """A model by its name or folder, ready to be used.
+
+    Raises:
+        MissingError: there is none.
+        UnreadableError: its configuration or weights are damaged.
+        ConfigError: the configuration names no known network.
+        UnsupportedError: the weights are another architecture's.
+    """
+    folder = model_folder(model)
+    config = read_json(folder / CONFIG)
+    try:
+        settings = config["config"]
+        name, options = settings["model"]["name"], settings["model"]["options"]
+        pixel_mm, threshold = float(settings["data"]["pixel_mm"]), float(config["threshold"]["value"])
+        schema, config_hash = config["schema"], str(config["hash"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"{folder / CONFIG} doesn't say what the model is: {error!r} is missing or wrong.") from error
+    if schema != SCHEMA:
+        raise ConfigError(f"{folder / CONFIG} is {schema!r}; {SCHEMA!r} was expected.")
+    network = build_model(name, options)
+    weights_hash = _fill(network, folder / WEIGHTS)
+    return LoadedModel(
+        model if folder.parent == SHIPPED else folder.name,
+        network.eval(),
+        pixel_mm,
+        threshold,
+        weights_hash,
+        config_hash,
+        config,
+    )
+
+
+def _fill(network: Network, path: Path) -> str:
+    """Give a network the weights in a file, whatever precision they are stored in; the file's SHA-256."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    with open_input(path) as stream:
+        content = stream.read()
+    try:
+        state = load(content)
+    except SafetensorError as error:
+        raise UnreadableError(f"{path} holds no weights: {str(error).splitlines()[0]}.") from error
+    require_fit(network.state_dict(), state, str(path))
+    network.load_state_dict(state)
+    return hashlib.sha256(content).hexdigest()

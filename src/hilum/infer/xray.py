@@ -1,0 +1,93 @@
+"""A network on a whole chest X-ray: probability, mask and nodules on the picture's own pixels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import hilum
+from hilum.core import Mask, Prediction, Provenance, Radiograph
+from hilum.infer.lesions import LesionRule, lesions
+from hilum.infer.loaded import LoadedModel
+from hilum.infer.xray_domain import XrayStyle, xray_input
+
+
+@dataclass(frozen=True)
+class XrayOptions:
+    """How a network is used.
+
+    Attributes:
+        style: what the pictures' grey levels are.
+        threshold: from which probability a pixel is in the mask; the model's own, chosen on validation, when None.
+        tta: average over the picture, its mirror image, and both a little smaller and larger.
+        device: "cpu" or "cuda".
+    """
+
+    style: XrayStyle = XrayStyle.FILM
+    threshold: float | None = None
+    tta: bool = False
+    device: str = "cpu"
+
+
+class XrayPredictor:
+    """A loaded model, ready for one radiograph after another.
+
+    Args:
+        model: an X-ray model.
+        options: see there.
+    """
+
+    def __init__(self, model: LoadedModel, options: XrayOptions | None = None) -> None:
+        self.model = model
+        self.options = options or XrayOptions()
+        self.rule = LesionRule(self.options.threshold or model.threshold)
+        self._network = model.network.to(self.options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def __call__(self, key: str, xray: Radiograph) -> Prediction:
+        """What the model says about a radiograph.
+
+        Args:
+            key: of the study.
+            xray: frontal, upright, dense is bright.
+
+        Raises:
+            UnsupportedError: it shows no frontal chest.
+        """
+        made = xray_input(xray, self.model.pixel_mm, self.options.style)
+        probability = made.back(self.probability(made.image))
+        mask = Mask((probability >= self.rule.threshold).astype(np.uint8), pixel_mm=xray.pixel_mm, names={1: "nodule"})
+        found = lesions(probability, made.step_mm, self.rule, knows_mm=made.knows_mm)
+        return Prediction(key, probability, mask, tuple(found), self.provenance, made.notes)
+
+    @property
+    def provenance(self) -> Provenance:
+        """What predictions are made with."""
+        thresholds = {"mask": self.rule.threshold, "listed": self.rule.lowest}
+        options = {"style": str(self.options.style), "tta": self.options.tta}
+        model = self.model
+        return Provenance(model.name, model.weights_hash, model.config_hash, hilum.__version__, thresholds, options)
+
+    def probability(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[y, x] of an image [y, x] in the network's domain."""
+        batch = torch.from_numpy(image)[None, None].to(self.options.device)
+        with torch.inference_mode():
+            views = _VIEWS if self.options.tta else _VIEWS[:1]
+            mean = torch.stack([self._seen(batch, *view) for view in views]).mean(dim=0)
+        found: NDArray[np.float32] = mean[0, 0].cpu().numpy()
+        return found
+
+    def _seen(self, batch: Tensor, mirrored: bool, scale: float) -> Tensor:
+        """Probability of a view, brought back to the batch's pixels."""
+        size = batch.shape[-2:]
+        view = batch.flip(-1) if mirrored else batch
+        if scale != 1:
+            view = torch.nn.functional.interpolate(view, scale_factor=scale, mode="bilinear", antialias=True)
+        found = torch.sigmoid(self._network(view.contiguous(memory_format=torch.channels_last)).logits)
+        if scale != 1:
+            found = torch.nn.functional.interpolate(found, size=size, mode="bilinear", antialias=True)
+        return found.flip(-1) if mirrored else found
+
+
+_VIEWS = ((False, 1.0), (True, 1.0), (False, 0.9), (True, 0.9), (False, 1.1), (True, 1.1))

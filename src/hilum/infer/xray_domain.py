@@ -1,0 +1,140 @@
+"""Any chest X-ray, brought to what a network has learnt from: published style, square pixels of one size.
+
+The published style is 8 bits, cut at percentiles, equalised tile by tile, dense is bright, head up, the patient's right
+on the left (`hilum.drr.source_style`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilum.core import Radiograph, UnsupportedError
+from hilum.core.geometry import Floats
+from hilum.core.radiograph import PixelMm, SpacingPlane, View
+from hilum.datasets.xray_grid import axis_weights
+from hilum.infer.chest import correlation, fit_chest
+
+PERCENTILES = (1, 99)
+CLIP_LIMIT = 0.03
+BLUR_PX = 0.5
+"""Those of the published style."""
+
+LEAST_CORRELATION = 0.4
+"""With the mean chest, below which a picture is doubted; 95 % of validation pairs and of films lie above .69."""
+
+_LEAST_SIDE_PX = 32
+
+
+class XrayStyle(StrEnum):
+    """What a picture's grey levels are."""
+
+    PUBLISHED = "published"
+    """In the published style already."""
+    FILM = "film"
+    """A radiograph as it is displayed or stored: contrast is equalised as the published style does."""
+
+
+@dataclass(frozen=True, eq=False)
+class XrayInput:
+    """A picture as a network takes it, and the way back.
+
+    Attributes:
+        image: [y, x] float32, 0 to 1, dense is bright, square pixels.
+        step_mm: row and column step of the original, as it was taken to be.
+        pixel_mm: side of the image's pixels.
+        shape_yx: of the original.
+        knows_mm: whether the original said how large its pixels are.
+        notes: what was assumed, one line each.
+    """
+
+    image: NDArray[np.float32]
+    step_mm: PixelMm
+    pixel_mm: float
+    shape_yx: tuple[int, int]
+    knows_mm: bool
+    notes: tuple[str, ...] = ()
+
+    def back(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Values [y, x] of the image's pixels on the original's, interpolated linearly."""
+        rows, columns = (
+            _to_size(axis_weights(size, self.pixel_mm, step), wanted)
+            for size, step, wanted in zip(values.shape, self.step_mm, self.shape_yx, strict=True)
+        )
+        return np.clip(rows @ values @ columns.T, 0, 1).astype(np.float32)
+
+
+def _to_size(weights: Floats, size: int) -> Floats:
+    """As many rows as wanted: the image may reach over the original's edge by less than a pixel."""
+    missing = size - len(weights)
+    return np.vstack((weights, np.repeat(weights[-1:], missing, axis=0))) if missing > 0 else weights[:size]
+
+
+def xray_input(xray: Radiograph, pixel_mm: float, style: XrayStyle) -> XrayInput:
+    """Bring a radiograph to a network's domain.
+
+    Args:
+        xray: frontal, upright.
+        pixel_mm: side of the pixels that the network was trained on.
+        style: what its grey levels are.
+
+    Raises:
+        UnsupportedError: a lateral or oblique view, a picture without contrast, or too small to show a chest.
+    """
+    name = xray.source or "the radiograph"
+    if xray.view in (View.LATERAL, View.OBLIQUE):
+        raise UnsupportedError(f"{name} is a {xray.view} view.", "Only frontal views (AP, PA) have been learnt.")
+    if min(xray.array.shape) < _LEAST_SIDE_PX:
+        raise UnsupportedError(f"{name} has {xray.array.shape} pixels, too few for a chest.", "Give the full picture.")
+    grey = xray.array.astype(np.float64)
+    if not np.isfinite(grey).all() or np.ptp(grey) == 0:
+        raise UnsupportedError(f"{name} is one grey level, or holds numbers that are none.", "Give a chest X-ray.")
+    steps, notes = _steps(xray, grey, style)
+    rows, columns = (axis_weights(size, step, pixel_mm) for size, step in zip(grey.shape, steps, strict=True))
+    image = _as_learnt(rows @ grey @ columns.T, style, xray.array.dtype == np.uint8)
+    notes += _doubts(image, pixel_mm)
+    shape = (xray.array.shape[0], xray.array.shape[1])
+    return XrayInput(image.astype(np.float32), steps, pixel_mm, shape, xray.pixel_mm is not None, tuple(notes))
+
+
+def _steps(xray: Radiograph, grey: Floats, style: XrayStyle) -> tuple[PixelMm, list[str]]:
+    """Row and column step, and what was assumed about them."""
+    if xray.pixel_mm is not None:
+        on_detector = xray.plane is SpacingPlane.DETECTOR
+        note = "millimetres are those of the detector plane; in the patient lengths are smaller"
+        return xray.pixel_mm, [note] if on_detector else []
+    step = fit_chest(_as_learnt(grey, style, xray.array.dtype == np.uint8)).step_mm
+    width_mm = step * grey.shape[1]
+    note = f"the picture doesn't say how large its pixels are; the chest fits best if it is {width_mm:.0f} mm wide"
+    return (step, step), [f"{note}: no millimetres are given"]
+
+
+def equalised(grey: Floats) -> Floats:
+    """Contrast as in the published style: cut at percentiles, equalised tile by tile, blurred a little; 0 to 1."""
+    from scipy.ndimage import gaussian_filter
+    from skimage.exposure import equalize_adapthist
+
+    low, high = np.percentile(grey, PERCENTILES)
+    if high <= low:
+        low, high = float(grey.min()), float(grey.max())
+    stretched = np.clip((grey - low) / (high - low), 0, 1)
+    # The published style equalises what comes through, where dense is dark, and turns it over afterwards.
+    even = 1 - equalize_adapthist(1 - stretched, clip_limit=CLIP_LIMIT)
+    return np.asarray(gaussian_filter(even, BLUR_PX, mode="nearest"))
+
+
+def _as_learnt(grey: Floats, style: XrayStyle, is_8_bit: bool) -> Floats:
+    return grey / 255 if style is XrayStyle.PUBLISHED and is_8_bit else equalised(grey)
+
+
+def _doubts(image: Floats, pixel_mm: float) -> Iterator[str]:
+    """Whether the mean chest fits better when the picture is turned over."""
+    as_it_is = correlation(image, pixel_mm)
+    if correlation(1 - image, pixel_mm) > as_it_is:
+        yield "bright and dark look exchanged: dense should be bright"
+    elif correlation(image[::-1], pixel_mm) > as_it_is:
+        yield "the picture looks as if it stood on its head"
+    elif as_it_is < LEAST_CORRELATION:
+        yield "the picture doesn't look like a frontal chest X-ray"
