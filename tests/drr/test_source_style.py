@@ -6,7 +6,7 @@ from PIL import Image
 
 from hilum.core import Geometry, InputError, Mask, Quantity, UnitError, Volume
 from hilum.datasets.lidc import lidc_nodules
-from hilum.drr.source_style import source_height, source_mask, source_rows, source_style_drr
+from hilum.drr.source_style import published_look, source_height, source_mask, source_rows, source_style_drr
 from hilum.io import read_volume
 from hilum.io.installed import sample_ct_path
 from hilum.io.lidc import lidc_read
@@ -111,5 +111,32 @@ def test_other_quantities_and_a_shadow_without_contrast_are_refused():
         source_style_drr(Volume(ct.array, GRID, Quantity.ATTENUATION))
     flat = np.full(GRID.shape_zyx, -1000, dtype=np.int16)
     flat[:, :20] = 40
-    with pytest.raises(InputError, match="same shadow everywhere"):
+    with pytest.raises(InputError, match="same grey everywhere"):
         source_style_drr(Volume(flat, GRID))
+
+
+def test_any_scale_of_a_radiograph_has_the_same_look():
+    grey = np.random.default_rng(3).normal(size=(64, 48)).cumsum(axis=0)
+    look = published_look(grey)
+    assert look.min() >= 0
+    assert look.max() <= 1
+    np.testing.assert_allclose(published_look(1000 + 40 * grey), look, atol=2e-3)
+
+
+def test_the_look_keeps_dense_bright():
+    grey = np.tile(np.linspace(0, 1, 64), (64, 1))
+    look = published_look(grey)
+    assert np.corrcoef(grey.ravel(), look.ravel())[0, 1] > 0.8
+    np.testing.assert_allclose(published_look(-grey), 1 - look, atol=0.15)
+
+
+def test_the_look_of_a_few_bright_pixels_is_their_contrast():
+    grey = np.zeros((64, 64))
+    grey[30:34, 30:34] = 1  # less than a percent of the picture
+    assert published_look(grey)[31, 31] > published_look(grey)[5, 5] + 0.1
+
+
+@pytest.mark.parametrize("grey", [np.ones((32, 32)), np.full((32, 32), np.nan)])
+def test_a_picture_without_contrast_has_no_look(grey):
+    with pytest.raises(InputError, match="same grey everywhere"):
+        published_look(grey)

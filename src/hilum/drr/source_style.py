@@ -41,14 +41,37 @@ def source_style_drr(ct: Volume) -> Radiograph:
     """
     ct = to_lps_axes(ct)
     through = np.exp(-_path_sums(ct))
-    low, high = np.percentile(through, _PERCENTILES)
-    if not low < high:
-        raise InputError("the CT casts the same shadow everywhere;", "check that it shows a patient")
     step_mm, _, pixel_mm = ct.geometry.spacing_zyx_mm
     rows = source_height(ct.geometry.shape_zyx[0], step_mm, pixel_mm)
-    pixels = _displayed(np.clip((through - low) / (high - low), 0, 1), rows)
+    upright = published_look(-through)[::-1]
+    pixels = (_stretched(upright, rows, order=1) * 255).astype(np.uint8)
     plane_mm = (step_mm * len(through) / rows, pixel_mm)
     return Radiograph(pixels, plane_mm, View.AP, "DRR in the published style", SpacingPlane.PATIENT)
+
+
+def published_look(grey: Floats) -> Floats:
+    """The style's contrast for any radiograph: cut at percentiles, equalised tile by tile, blurred a little.
+
+    Args:
+        grey: [y, x] on any scale, dense is bright.
+
+    Returns:
+        [y, x], 0 to 1, dense is bright.
+
+    Raises:
+        InputError: the picture is one grey level, or holds a number that is none.
+    """
+    from skimage.exposure import equalize_adapthist
+
+    low, high = np.percentile(grey, _PERCENTILES)
+    if not low < high:
+        low, high = float(grey.min()), float(grey.max())
+    if not low < high:
+        raise InputError("the picture is the same grey everywhere.", "Check that it shows a patient.")
+    # The original equalises what comes through, where dense is dark, and turns it over afterwards.
+    through = np.clip((high - grey) / (high - low), 0, 1)
+    even = equalize_adapthist(through, clip_limit=_CLIP_LIMIT)
+    return np.asarray(1 - gaussian_filter(even, _BLUR_PX, mode="nearest"))
 
 
 def _path_sums(ct: Volume) -> Floats:
@@ -66,15 +89,6 @@ def _path_sums(ct: Volume) -> Floats:
         hu = np.where(plane <= _FLAT_BELOW_HU, _AIR_HU, plane.astype(np.float64))
         sums[k] = ((hu - _AIR_HU) / (highest - _AIR_HU) * _MOST_A_VOXEL).sum(axis=0)
     return sums
-
-
-def _displayed(through: Floats, rows: int) -> NDArray[np.uint8]:
-    """Local contrast, blur, inversion, head up, square pixels, 8 bits: in the order of the original."""
-    from skimage.exposure import equalize_adapthist
-
-    even = equalize_adapthist(through, clip_limit=_CLIP_LIMIT)
-    upright = (1 - gaussian_filter(even, _BLUR_PX, mode="nearest"))[::-1]
-    return np.asarray((_stretched(upright, rows, order=1) * 255).astype(np.uint8))
 
 
 def _stretched(shadow: Floats, rows: int, order: Literal[0, 1]) -> Floats:

@@ -15,12 +15,8 @@ from hilum.core import Radiograph, UnsupportedError
 from hilum.core.geometry import Floats
 from hilum.core.radiograph import PixelMm, SpacingPlane, View
 from hilum.datasets.xray_grid import axis_weights
+from hilum.drr.source_style import published_look
 from hilum.infer.chest import correlation, fit_chest
-
-PERCENTILES = (1, 99)
-CLIP_LIMIT = 0.03
-BLUR_PX = 0.5
-"""Those of the published style."""
 
 LEAST_CORRELATION = 0.4
 """With the mean chest, below which a picture is doubted; 95 % of validation pairs and of films lie above .69."""
@@ -111,22 +107,8 @@ def _steps(xray: Radiograph, grey: Floats, style: XrayStyle) -> tuple[PixelMm, l
     return (step, step), [f"{note}: no millimetres are given"]
 
 
-def equalised(grey: Floats) -> Floats:
-    """Contrast as in the published style: cut at percentiles, equalised tile by tile, blurred a little; 0 to 1."""
-    from scipy.ndimage import gaussian_filter
-    from skimage.exposure import equalize_adapthist
-
-    low, high = np.percentile(grey, PERCENTILES)
-    if high <= low:
-        low, high = float(grey.min()), float(grey.max())
-    stretched = np.clip((grey - low) / (high - low), 0, 1)
-    # The published style equalises what comes through, where dense is dark, and turns it over afterwards.
-    even = 1 - equalize_adapthist(1 - stretched, clip_limit=CLIP_LIMIT)
-    return np.asarray(gaussian_filter(even, BLUR_PX, mode="nearest"))
-
-
 def _as_learnt(grey: Floats, style: XrayStyle, is_8_bit: bool) -> Floats:
-    return grey / 255 if style is XrayStyle.PUBLISHED and is_8_bit else equalised(grey)
+    return grey / 255 if style is XrayStyle.PUBLISHED and is_8_bit else published_look(grey)
 
 
 def _doubts(image: Floats, pixel_mm: float) -> Iterator[str]:
