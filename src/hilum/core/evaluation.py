@@ -109,6 +109,9 @@ class Evaluation:
         threshold: where probabilities became masks.
         figures: by name, over all cases.
         by_size: lesions apart by equivalent diameter.
+        by_place: lesions apart by where they lie.
+        places: how these places are named: zones of the lung field, or thirds of the picture.
+        by_truth: main figures of the same predictions by other truths, such as the readers' consensus.
         by_class: apart by label; empty when there is one.
         by_readers: nodules apart by how many readers outlined them.
         by_visibility: nodules apart by how well they can be seen.
@@ -130,6 +133,9 @@ class Evaluation:
     threshold: Threshold
     figures: Mapping[str, Figure]
     by_size: tuple[Group, ...] = ()
+    by_place: tuple[Group, ...] = ()
+    places: str = ""
+    by_truth: tuple[Group, ...] = ()
     by_class: tuple[Group, ...] = ()
     by_readers: tuple[Group, ...] = ()
     by_visibility: tuple[Group, ...] = ()

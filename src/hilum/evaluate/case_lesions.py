@@ -10,6 +10,7 @@ from hilum.core import MeasureError
 from hilum.core.evaluation import CaseRow
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
+from hilum.evaluate.lung_field import LungField, Place
 from hilum.metrics.lesions import Components, Matches, MatchRule, components, intersections, match_components
 
 CANDIDATE_FLOOR = 0.1
@@ -57,7 +58,7 @@ class Lesion:
     is_found: bool
     covered: float
     dice: float
-    place: tuple[float, float]
+    place: Place
     readers: int = 0
     visibility: float = math.nan
     reader_dice: float = math.nan
@@ -106,22 +107,26 @@ class LesionResult:
         row: its figures.
         lesions: connected components of the truth (of several classes, those of each), or points.
         false_mm: sizes of the false predictions; NaN where unknown.
+        false_places: their centres, as those of lesions.
         matches: predictions with lesions.
         candidates: for curves: components of pixels from `CANDIDATE_FLOOR` on, or a detector's marks, with lesions; of
             a mask, `matches`.
         candidate_scores: one for each candidate: its highest probability, the mark's own, or 1.
         is_scored: whether these scores say anything: False for a mask.
         is_constant: whether the prediction is one value everywhere.
+        lungs: where the lungs lie; None when nobody drew them.
     """
 
     row: CaseRow
     lesions: tuple[Lesion, ...]
     false_mm: tuple[float, ...]
+    false_places: tuple[Place, ...]
     matches: Matches
     candidates: Matches
     candidate_scores: Floats
     is_scored: bool
     is_constant: bool
+    lungs: LungField | None
 
     @property
     def found(self) -> int:
@@ -139,6 +144,7 @@ class CaseLesions:
         scores: one for each candidate: its highest probability, or 1.
         lesions: true components.
         false_mm: sizes of the false predictions; NaN without millimetres.
+        false_places: their centres.
     """
 
     matches: Matches
@@ -146,6 +152,7 @@ class CaseLesions:
     scores: Floats
     lesions: tuple[Lesion, ...]
     false_mm: tuple[float, ...]
+    false_places: tuple[Place, ...]
 
 
 def case_lesions(
@@ -176,6 +183,7 @@ def case_lesions(
         _candidate_scores(marks, probability),
         _lesions(predicted, true, matches, spacing_mm),
         tuple(_diameters(predicted, spacing_mm)[matches.is_false].tolist()),
+        _places(predicted, matches.is_false),
     )
 
 
@@ -187,6 +195,7 @@ def of_all_classes(parts: Sequence[CaseLesions]) -> CaseLesions:
         np.concatenate([part.scores for part in parts]),
         tuple(lesion for part in parts for lesion in part.lesions),
         tuple(size for part in parts for size in part.false_mm),
+        tuple(place for part in parts for place in part.false_places),
     )
 
 
@@ -221,18 +230,23 @@ def _diameters(parts: Components, spacing_mm: Sequence[float] | None) -> Floats:
     return np.full(parts.count, math.nan) if spacing_mm is None else parts.diameters_mm(spacing_mm)
 
 
+def _places(parts: Components, chosen: Selection) -> tuple[Place, ...]:
+    """Centres of some components; in 3D those in the axial slices."""
+    shares = (parts.centroids[chosen] + 0.5)[:, -2:] / np.array(parts.labels.shape)[-2:]
+    return tuple((float(row), float(column)) for row, column in shares)
+
+
 def _lesions(
     predicted: Components, true: Components, matches: Matches, spacing_mm: Sequence[float] | None
 ) -> tuple[Lesion, ...]:
     common = intersections(predicted, true)
     inside = common.sum(axis=0)
     dice = 2 * inside / (true.sizes + (common > 0).T @ predicted.sizes)
-    shape = np.array(true.labels.shape)
-    places = (true.centroids + 0.5)[:, -2:] / shape[-2:]
     sizes = _diameters(true, spacing_mm)
+    places = _places(true, np.ones(true.count, dtype=np.bool_))
     columns = (sizes, matches.is_found, inside / true.sizes, dice, places)
     return tuple(
-        Lesion(float(size), bool(found), float(share), float(agrees), (float(place[0]), float(place[1])))
+        Lesion(float(size), bool(found), float(share), float(agrees), place)
         for size, found, share, agrees, place in zip(*columns, strict=True)
     )
 

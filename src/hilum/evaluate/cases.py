@@ -27,6 +27,7 @@ from hilum.evaluate.case_lesions import (
     mean_of_known,
     of_all_classes,
 )
+from hilum.evaluate.lung_field import LungField
 from hilum.evaluate.scores import CaseScores, case_scores
 from hilum.metrics.lesions import MatchRule, components, match_marks
 from hilum.metrics.overlap import (
@@ -77,6 +78,7 @@ class Pair:
         spacing_mm: step along each axis; None when the image doesn't know millimetres.
         probability: of foreground, the same shape, 0 to 1; None when the prediction is a mask.
         nodules: what is known of the readers' nodules.
+        lungs: where the lungs lie; None when nobody drew them.
         marks: a detector's own, with scores, for free-response figures; None takes the prediction's components.
     """
 
@@ -88,6 +90,7 @@ class Pair:
     probability: Floats | None = None
     nodules: Sequence[TrueNodule] = ()
     marks: Marks | None = None
+    lungs: LungField | None = None
 
     def __post_init__(self) -> None:
         shapes = {array.shape for array in (self.pred, self.truth, self.probability) if array is not None}
@@ -163,6 +166,7 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
         lesions=found.lesions,
         nodules=judge_nodules(pair.nodules, pred),
         false_mm=found.false_mm,
+        false_places=found.false_places,
         matches=found.matches,
         candidates=found.candidates,
         candidate_scores=found.scores,
@@ -170,6 +174,7 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
         scores=scores,
         touches_border=_touches_border(truth),
         is_constant=_is_constant(pair),
+        lungs=pair.lungs,
     )
 
 

@@ -23,6 +23,7 @@ from hilum.evaluate.lesion_figures import (
     share_of_sums,
     values_of,
 )
+from hilum.evaluate.places import by_place, place_rule
 from hilum.evaluate.scores import pooled_score_figures
 from hilum.evaluate.yardstick import HEADLINE_READERS
 from hilum.metrics.overlap import Counts, Ratio, share
@@ -80,6 +81,8 @@ def evaluation(cases: Sequence[CaseResult], about: Judged, raised: Sequence[Alar
         threshold=about.threshold,
         figures=figures,
         by_size=by_size(cases, draw),
+        by_place=by_place(cases, draw),
+        places=place_rule(cases),
         by_class=by_class,
         by_readers=_by_nodule(cases, draw, _readers_name, lambda one: one.readers),
         by_visibility=_by_nodule(cases, draw, _visibility_name, lambda one: one.visibility),
@@ -119,6 +122,12 @@ def basic_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Fig
     """The figures that a trivial rival is compared by."""
     found = (*_overlap_figures(cases, draw), *lesion_figures(cases, draw), _lesion_dice(cases, draw))
     return {figure.name: figure for figure in found}
+
+
+def main_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Figure]:
+    """The figures of masks that are worth a second truth: those of rivals, and of surfaces."""
+    surfaces = [_mean(cases, draw, name, name) for name in SURFACES]
+    return basic_figures(cases, draw) | {figure.name: figure for figure in surfaces}
 
 
 def _any_has(cases: Sequence[CaseResult], name: str) -> bool:

@@ -12,6 +12,7 @@ from hilum.evaluate.case_lesions import LesionResult
 from hilum.evaluate.detection import detection_figures, froc_points
 from hilum.evaluate.evaluation import Judged, resamples_of
 from hilum.evaluate.lesion_figures import FOUND, by_size, found_figures, lesion_figures, mean_of, values_of
+from hilum.evaluate.places import by_place, place_rule
 
 UNDEFINED = (
     "dice_mean",
@@ -44,6 +45,8 @@ def point_evaluation(cases: Sequence[LesionResult], about: Judged, raised: Seque
         threshold=about.threshold,
         figures=point_figures(cases, draw) | {one.name: one for one in detection_figures(cases, draw)},
         by_size=by_size(cases, draw, FOUND),
+        by_place=by_place(cases, draw, FOUND),
+        places=place_rule(cases),
         by_subtlety=_by_subtlety(cases, draw),
         froc=froc_points(cases, draw),
         cases=tuple(case.row for case in cases),

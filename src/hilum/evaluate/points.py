@@ -15,6 +15,7 @@ from hilum.core.evaluation import CaseRow
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.evaluate.case_lesions import CANDIDATE_FLOOR, Lesion, LesionResult, Marks, lesion_values, marks_of
+from hilum.evaluate.lung_field import LungField, Place
 from hilum.metrics.lesions import Assignment, Matches, match_points, reach_of
 
 
@@ -41,11 +42,13 @@ class PointTruth:
         lesions: none on an image without.
         shape: rows and columns of the image.
         pixel_mm: row and column step.
+        lungs: where the lungs lie; None when nobody drew them.
     """
 
     lesions: Sequence[PointLesion]
     shape: tuple[int, int]
     pixel_mm: tuple[float, float]
+    lungs: LungField | None = None
 
 
 @dataclass(frozen=True)
@@ -130,11 +133,13 @@ def judge_points(
         row=CaseRow(key, patient, {**values, "marks": float(len(said.marks.scores)), "false_positive_on_empty": alarm}),
         lesions=_lesions(truth, matches),
         false_mm=tuple(said.marks.sizes_mm[matches.is_false].tolist()),
+        false_places=tuple(_place(point, truth) for point in said.marks.points[matches.is_false]),
         matches=matches,
         candidates=candidates,
         candidate_scores=said.candidates.scores,
         is_scored=said.is_scored,
         is_constant=said.is_constant,
+        lungs=truth.lungs,
     )
 
 
@@ -145,15 +150,19 @@ def _matched(marks: Marks, truth: PointTruth, rule: PointRule) -> Matches:
     return match_points(marks.points * step, centres * step, reach, rule.assignment)
 
 
-def _lesions(truth: PointTruth, matches: Matches) -> tuple[Lesion, ...]:
+def _place(centre: Sequence[float] | Floats, truth: PointTruth) -> Place:
     rows, columns = truth.shape
+    return float((centre[0] + 0.5) / rows), float((centre[1] + 0.5) / columns)
+
+
+def _lesions(truth: PointTruth, matches: Matches) -> tuple[Lesion, ...]:
     return tuple(
         Lesion(
             size_mm=one.size_mm,
             is_found=bool(found),
             covered=math.nan,
             dice=math.nan,
-            place=((one.centre[0] + 0.5) / rows, (one.centre[1] + 0.5) / columns),
+            place=_place(one.centre, truth),
             subtlety=one.subtlety,
         )
         for one, found in zip(truth.lesions, matches.is_found, strict=True)
