@@ -28,7 +28,7 @@ class Truth:
     split: Literal["train", "validation", "test", "all"] | None = None
     'Which part of the data set is reported; needed where there are splits. A plain folder has only "all".'
     truth: str | None = None
-    "Name of the true masks: union or consensus for DRR pairs."
+    'Name of the true masks: union or consensus for DRR pairs; "points" for JSRT\'s centres and sizes.'
     patients: Path | None = None
     "CSV with the columns key and patient, for a plain folder; intervals draw patients."
     pixel_mm: float | None = None
@@ -54,6 +54,36 @@ class Predictions:
     "Bring predictions on another grid to the truth's; refused without it."
 
 
+CRITERIA = {
+    "overlap": "OVERLAP",
+    "iou": "IOU",
+    "predicted-centroid": "PREDICTED_CENTROID",
+    "true-centroid": "TRUE_CENTROID",
+}
+ASSIGNMENTS = {"many-to-one": "MANY_TO_ONE", "greedy": "GREEDY", "optimal": "OPTIMAL"}
+"""Names on the command line, and those of `hilum.metrics.lesions`."""
+
+
+@Parameter(name="*", group="Lesions")
+@dataclass(frozen=True)
+class Lesions:
+    """When a lesion is found, and what a mark is."""
+
+    match: Literal["overlap", "iou", "predicted-centroid", "true-centroid"] = "overlap"
+    """When a predicted component meets a true one: at least one pixel in common; intersection over union at least
+    --least-iou; the prediction's centroid lies on the lesion; the lesion's centroid lies in the prediction."""
+    least_iou: float = 0.1
+    "Of --match iou: the least intersection over union."
+    assign: Literal["many-to-one", "greedy", "optimal"] = "many-to-one"
+    """When several meet: many-to-one finds a lesion by any of them, and none of them is false; one to one, best pair
+    first (greedy) or as many pairs as possible (optimal), and further predictions on a lesion are false."""
+    tolerance_mm: float | None = None
+    "Against points: how far a mark may be off; a lesion's radius without it."
+    marks: Literal["auto", "nodules", "components"] = "auto"
+    """What FROC and average precision over lesions rank: the scored nodules of KEY/nodules.json, or components by their
+    highest probability; auto takes the nodules where any case has scores."""
+
+
 @Parameter(name="*", group="The run")
 @dataclass(frozen=True)
 class Running:
@@ -77,13 +107,15 @@ def evaluate(
     data: Path,
     truth: Truth | None = None,
     reading: Predictions | None = None,
+    lesions: Lesions | None = None,
     running: Running | None = None,
 ) -> int:
     """Judge predictions of any tool: every figure with its interval, beside trivial rivals, with alarms.
 
     PREDICTIONS is a folder with one file a case, named by the case's key: KEY.png, KEY.nii.gz and so on, or the folder
     that hilum predict leaves (KEY/mask.png, KEY/probability.png). Masks have 0 and 1 (or 0 and 255), label maps the
-    declared classes; probabilities are 16-bit pictures (65535 = 1) or numbers with fractions from 0 to 1.
+    declared classes; probabilities are 16-bit pictures (65535 = 1) or numbers with fractions from 0 to 1. A detector's
+    KEY/nodules.json says where its marks are (centre_px: row, column) and how sure it is (score).
 
     OUT then holds evaluation.json, cases.csv (nan where undefined), report.html with its pictures as PNG, failures.json
     and run.json. Cases that can't be judged are listed there, and the exit code is 3.
@@ -92,6 +124,7 @@ def evaluate(
     hilum evaluate predictions out --data pairs --split validation
     hilum evaluate probabilities out --data pairs --split test --threshold-from validation_out
     hilum evaluate theirs out --data true_masks --patients whose.csv --pixel-mm 0.7
+    hilum evaluate detections out --data films --split test --tolerance-mm 10
     ```
 
     Parameters
@@ -108,7 +141,7 @@ def evaluate(
 
     running = running or Running()
     wanted = _wanted(data, truth or Truth())
-    options = _options(reading or Predictions(), running)
+    options = _options(reading or Predictions(), lesions or Lesions(), running)
     return _say(run_evaluate(predictions, wanted, out, options, force=running.force, track=bar))
 
 
@@ -119,7 +152,9 @@ def _wanted(data: Path, given: Truth) -> "TruthWanted":
     return TruthWanted(data, given.split, given.truth, given.patients, None if side is None else (side, side))
 
 
-def _options(given: Predictions, running: Running) -> "EvaluateOptions":
+def _options(given: Predictions, lesions: Lesions, running: Running) -> "EvaluateOptions":
+    from hilum.metrics.lesions import Assignment, Criterion, MatchRule
+    from hilum.workflows.evaluate_marks import MarksFrom
     from hilum.workflows.evaluate_plan import EvaluateOptions
     from hilum.workflows.evaluate_predictions import As
 
@@ -130,6 +165,9 @@ def _options(given: Predictions, running: Running) -> "EvaluateOptions":
         kind=As(given.kind),
         classes=_classes(given.classes),
         resample=given.resample,
+        match=MatchRule(Criterion[CRITERIA[lesions.match]], Assignment[ASSIGNMENTS[lesions.assign]], lesions.least_iou),
+        tolerance_mm=lesions.tolerance_mm,
+        marks=MarksFrom(lesions.marks),
         bootstraps=running.bootstraps,
         seed=running.seed,
         workers=running.workers,
@@ -169,5 +207,6 @@ def _say_figures(run: "EvaluateRun") -> None:
     found = run.evaluation
     print(f"{cases_words(found)}, {found.n_empty_truth} without a lesion")
     for name in ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image"):
-        print(f"{name:26} {with_interval(found.figures[name])}")
+        if not (found.is_of_points and name.startswith("dice")):
+            print(f"{name:26} {with_interval(found.figures[name])}")
     print(f"{'Already there' if run.was_done else 'Done'}: {run.folder / 'report.html'}")

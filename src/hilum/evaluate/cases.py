@@ -5,7 +5,7 @@ be looked at twice.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -135,6 +135,11 @@ class CaseResult(LesionResult):
     nodules: tuple[Lesion, ...]
     scores: CaseScores | None
     touches_border: bool
+
+
+def with_pixels(cases: Iterable[LesionResult]) -> list[CaseResult]:
+    """The cases that were judged pixel by pixel; none against point truth."""
+    return [case for case in cases if isinstance(case, CaseResult)]
 
 
 def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:

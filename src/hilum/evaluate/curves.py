@@ -1,10 +1,12 @@
 """What a report draws of judged cases: curves, and which cases stand for the rest."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hilum.core.evaluation import CaseRow
 from hilum.evaluate.calibration import pooled_belief
+from hilum.evaluate.case_lesions import LesionResult
 from hilum.evaluate.cases import CaseResult
 from hilum.evaluate.detection import detections
 from hilum.evaluate.scores import ThresholdScan, pooled_scores, threshold_scan
@@ -50,6 +52,21 @@ def curves(cases: Sequence[CaseResult]) -> Curves | None:
         scan=threshold_scan(scores),
         froc=froc_curve(found) if found.lesions.sum() else None,
     )
+
+
+def point_examples(cases: Sequence[LesionResult], each: int = 2) -> dict[str, tuple[LesionResult, ...]]:
+    """Cases for the eye where nothing is known but points: hardest finds, easiest misses, most false marks."""
+
+    def how_easy(case: LesionResult) -> tuple[float, float]:
+        hardest = min(case.lesions, key=lambda one: one.size_mm)
+        return (0.0 if math.isnan(hardest.subtlety) else hardest.subtlety, hardest.size_mm)
+
+    complete = sorted((case for case in cases if case.lesions and case.matches.is_found.all()), key=how_easy)
+    missed = sorted((case for case in cases if not case.matches.is_found.all()), key=how_easy, reverse=True)
+    false = [case for case in cases if not case.lesions and case.false_mm]
+    false.sort(key=lambda case: -len(case.false_mm))
+    chosen = {"found, the hardest": complete, "missed, the easiest": missed, "false alarm on an empty truth": false}
+    return {name: tuple(some[:each]) for name, some in chosen.items() if some}
 
 
 def examples(rows: Sequence[CaseRow], each: int = 2) -> dict[str, tuple[CaseRow, ...]]:

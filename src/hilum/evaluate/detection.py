@@ -34,23 +34,29 @@ def has_marks(cases: Sequence[LesionResult]) -> bool:
     return all(case.is_scored for case in cases) and any(case.lesions for case in cases)
 
 
-def froc_points(cases: Sequence[LesionResult], draw: Resamples) -> Mapping[str, Figure]:
-    """Sensitivities at LUNA16's numbers of false positives an image, by that number; empty for masks."""
+def froc_points(cases: Sequence[LesionResult], draw: Resamples, rates: Sequence[float] = RATES) -> Mapping[str, Figure]:
+    """Sensitivities at mean numbers of false positives an image, by that number; empty without scores.
+
+    Args:
+        cases: judged.
+        draw: of patients.
+        rates: LUNA16's, or as many as a curve with its band needs.
+    """
     if not has_marks(cases):
         return {}
     found = detections(cases)
-    value = sensitivity_at(next(weighted_curves(found, _once(cases))))
-    samples = np.array([sensitivity_at(curve) for curve in weighted_curves(found, draw.weights)])
+    value = sensitivity_at(next(weighted_curves(found, _once(cases))), rates)
+    samples = np.array([sensitivity_at(curve, rates) for curve in weighted_curves(found, draw.weights)])
     return {
         f"{rate:g}": sampled_figure(
             f"froc_{rate:g}", float(value[k]), samples[:, k], draw, found.lesions > 0, int(found.lesions.sum())
         )
-        for k, rate in enumerate(RATES)
+        for k, rate in enumerate(rates)
     }
 
 
 def detection_figures(cases: Sequence[LesionResult], draw: Resamples) -> list[Figure]:
-    """Average precision over lesions, and wAFROC, or wAFROC1 when every case has a lesion; none for masks."""
+    """Average precision over lesions, and wAFROC, or wAFROC1 when every case has a lesion; none without scores."""
     if not has_marks(cases):
         return []
     found = detections(cases)

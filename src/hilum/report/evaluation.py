@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hilum.core import Failure
-from hilum.core.evaluation import Alarm, Evaluation, Group
+from hilum.core.evaluation import Alarm, Evaluation, Group, Threshold
 from hilum.core.figures import Figure
 from hilum.report.page import Page, Picture, Section, Table
 
@@ -32,7 +32,12 @@ CHECKED = (
 )
 """What alarms are about, for a page on which none rang."""
 
-_RIVAL_FIGURES = ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image")
+_RIVAL_FIGURES: Mapping[str, str] = {
+    "dice_mean": "Dice, mean",
+    "dice_pooled": "Dice, pooled",
+    "lesion_sensitivity": "lesions found",
+    "false_positives_per_image": "false positives",
+}
 
 WORDS: Mapping[str, str] = {
     "dice_mean": "Dice, mean of cases with a lesion",
@@ -94,6 +99,8 @@ class EvaluationReport:
         training: name and value of what is known of the training; empty when nothing is.
         recommendations: sentences.
         curves: pictures of the whole split.
+        free_response: curve and points of scored marks; None where marks have no scores.
+        hit_words: when a lesion is found.
         examples: pictures of single cases.
         failures: cases that could not be judged.
         notes: what else a reader should know.
@@ -106,6 +113,8 @@ class EvaluationReport:
     training: Sequence[tuple[str, str]] = ()
     recommendations: Sequence[str] = ()
     curves: Sequence[Picture] = ()
+    free_response: Section | None = None
+    hit_words: str = ""
     examples: Sequence[Picture] = ()
     failures: Sequence[Failure] = ()
     notes: Sequence[str] = ()
@@ -124,12 +133,17 @@ def evaluation_page(found: Evaluation, report: EvaluationReport) -> Page:
         *alarm_sections(found.alarms),
         _training(report),
         _evaluation(found),
-        Section("Curves and distributions", pictures=report.curves),
-        *([Section("Best, median and worst cases", pictures=report.examples)] if report.examples else []),
+        *([report.free_response] if report.free_response is not None else []),
+        *([Section("Curves and distributions", pictures=report.curves)] if report.curves else []),
+        *([Section(_examples_title(found), pictures=report.examples)] if report.examples else []),
         Section("Recommendations", paragraphs=report.recommendations),
-        _details(report),
+        _details(found, report),
     ]
     return Page(report.title, _lead(found), sections, report.provenance)
+
+
+def _examples_title(found: Evaluation) -> str:
+    return "Found, missed and false" if found.is_of_points else "Best, median and worst cases"
 
 
 def _lead(found: Evaluation) -> str:
@@ -149,6 +163,8 @@ def cases_words(found: Evaluation) -> str:
 
 def _threshold_words(found: Evaluation) -> str:
     if math.isnan(found.threshold.value):
+        if found.threshold.chosen_on != Threshold().chosen_on:
+            return f"Threshold: {found.threshold.chosen_on}."
         return "Predictions are masks, so there is no threshold."
     return f"Threshold {found.threshold.value:g}, chosen on: {found.threshold.chosen_on}."
 
@@ -159,10 +175,7 @@ def _temperature_words(found: Evaluation) -> str:
 
 
 def _summary(found: Evaluation, report: EvaluationReport) -> Section:
-    dice = found.figures["dice_mean"]
-    said = [
-        f"Mean Dice {with_interval(dice)} over {dice.n} cases with a lesion; the sources' band: {band(dice.value)}."
-    ]
+    said = [_point_words(found) if found.is_of_points else _dice_words(found)]
     if found.n_failed:
         said.insert(0, f"{cases_words(found)}: the figures are of these only, and no judgement on all of them.")
     if found.by_class:
@@ -172,24 +185,44 @@ def _summary(found: Evaluation, report: EvaluationReport) -> Section:
     rows = [
         [WORDS[name], with_interval(figure), _count(figure), band(figure.value) if name.startswith("dice") else ""]
         for name in _HEADLINE
-        if (figure := found.figures.get(name)) is not None
+        if (figure := found.figures.get(name)) is not None and not _is_meaningless(found, figure)
     ]
     headline = Table(("", "value (95 % interval)", "n", "band"), rows, "Intervals: bootstrap over patients.")
     return Section("Summary", said, tables=[headline, _rival_table(found)])
 
 
+def _dice_words(found: Evaluation) -> str:
+    dice = found.figures["dice_mean"]
+    return f"Mean Dice {with_interval(dice)} over {dice.n} cases with a lesion; the sources' band: {band(dice.value)}."
+
+
+def _point_words(found: Evaluation) -> str:
+    sensitivity, false = (found.figures[name] for name in ("lesion_sensitivity", "false_positives_per_image"))
+    return (
+        f"Lesions found: {with_interval(sensitivity)} of {sensitivity.n}; false positives per image: "
+        f"{with_interval(false)}. The truth is points: nobody says which pixels are lesion, so there is no Dice, no "
+        "distance between surfaces and no calibration."
+    )
+
+
+def _is_meaningless(found: Evaluation, figure: Figure) -> bool:
+    """Overlap and its kin against points."""
+    return found.is_of_points and figure.n == 0 and math.isnan(figure.value)
+
+
 def _rival_table(found: Evaluation) -> Table:
     foreground = {name: found.figures.get(f"foreground_{name}", one) for name, one in found.figures.items()}
     everyone = [Group("this, any class" if found.by_class else "this", foreground), *found.rivals]
+    names = {name: head for name, head in _RIVAL_FIGURES.items() if not _is_meaningless(found, found.figures[name])}
     rows = [
-        [group.name, *(with_interval(group.figures[name]) for name in _RIVAL_FIGURES if name in group.figures)]
+        [group.name, *(with_interval(group.figures[name]) for name in names if name in group.figures)]
         for group in everyone
     ]
     caption = (
         "Trivial rivals on the same cases; false positives are per image. What they learn (a map, a threshold) comes "
         "from the training split."
     )
-    return Table(("", "Dice, mean", "Dice, pooled", "lesions found", "false positives"), rows, caption)
+    return Table(("", *names.values()), rows, caption)
 
 
 def alarm_sections(alarms: Sequence[Alarm], checked: str = CHECKED) -> list[Section]:
@@ -217,24 +250,32 @@ def _training(report: EvaluationReport) -> Section:
     return Section("Training", tables=[Table(("", "value"), [list(row) for row in report.training])])
 
 
+_MISSED = " A missed lesion has no surface distance, so distances are of cases with a prediction only."
+
+
+_SIZE = "equivalent diameter of a connected component of the truth"
+
+
 def _evaluation(found: Evaluation) -> Section:
+    known = {name: figure for name, figure in found.figures.items() if not _is_meaningless(found, figure)}
     every = Table(
         ("", "value (95 % interval)", "n"),
-        [[_words(name), with_interval(figure), _count(figure)] for name, figure in found.figures.items()],
-        "All figures. n: cases (lesions for “lesions found”) that have the figure; the others are undefined, not 0. "
-        "A missed lesion has no surface distance, so distances are of cases with a prediction only.",
+        [[_words(name), with_interval(figure), _count(figure)] for name, figure in known.items()],
+        "All figures. n: cases (lesions for “lesions found”) that have the figure; the others are undefined, not 0."
+        + ("" if found.is_of_points else _MISSED),
     )
     tables = [every]
     for groups, caption in (
         (
             found.by_size,
-            "By size: equivalent diameter of a connected component of the truth; false positives by theirs.",
+            f"By size: {'as stated' if found.is_of_points else _SIZE}; false positives by theirs.",
         ),
         (
             found.by_readers,
             "By how many readers outlined the nodule: every nodule that LIDC's readers outlined, whatever the truth.",
         ),
         (found.by_visibility, "By visibility, 0 to 1: size, contrast to noise and overlap."),
+        (found.by_subtlety, "By subtlety: how hard radiologists found the lesion to see."),
     ):
         if groups:
             tables.append(group_table(groups, caption))
@@ -294,11 +335,16 @@ def _class_table(groups: Sequence[Group]) -> Table:
     return Table(("", *(group.name for group in groups)), [images, *rows], caption)
 
 
-def _details(report: EvaluationReport) -> Section:
+def _details(found: Evaluation, report: EvaluationReport) -> Section:
+    judged = (
+        "A lesion is a stated point with its size; predictions are marks, or connected components (corners touch) at "
+        "their centroids."
+        if found.is_of_points
+        else "Dice and IoU are means over cases with a lesion; cases without one are counted apart by their false "
+        "alarms. “Pooled” sums pixels over the split. A lesion is a connected component (corners touch)."
+    )
     said = [
-        "Dice and IoU are means over cases with a lesion; cases without one are counted apart by their false alarms. "
-        "“Pooled” sums pixels over the split. A lesion is a connected component (corners touch); it is found when a "
-        "predicted pixel lies on it, and a predicted component is false when none of its pixels does.",
+        f"{judged} When a prediction hits a lesion: {report.hit_words or 'not stated'}. What hits none is false.",
         *report.notes,
     ]
     if report.failures:

@@ -1,5 +1,6 @@
 """One case of an evaluation as a picture: the image, and its lesion enlarged, with truth and prediction outlined."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,14 @@ class Example:
         image: [y, x], dense is bright; None where there is none.
         truth: [y, x].
         pred: [y, x].
+        marks: (row, column) of points that were predicted, the surest first, each with its score.
     """
 
     title: str
     image: Pixels | None
     truth: Selection
     pred: Selection
+    marks: Sequence[tuple[float, float, float]] = ()
 
 
 def example_picture(shown: Example) -> bytes:
@@ -47,10 +50,12 @@ def example_picture(shown: Example) -> bytes:
         place.imshow(grey, cmap="gray", vmin=low, vmax=max(high, low + 1), interpolation="nearest")
         _outline(place, shown.truth, TRUTH_COLOUR)
         _outline(place, shown.pred, PREDICTION_COLOUR)
+        _crosses(place, shown.marks)
         place.set_xticks([])
         place.set_yticks([])
         place.set_facecolor("black")
     row, column, half = _frame(shown)
+    _scores(part, [mark for mark in shown.marks if abs(mark[0] - row) < half and abs(mark[1] - column) < half])
     part.set_xlim(column - half, column + half)
     part.set_ylim(row + half, row - half)
     whole.plot(
@@ -66,9 +71,23 @@ def _outline(place: "Axes", mask: Selection, colour: str) -> None:
         lines.set_path_effects(halo(2.2))
 
 
+def _crosses(place: "Axes", marks: Sequence[tuple[float, float, float]]) -> None:
+    rows, columns = [mark[0] for mark in marks], [mark[1] for mark in marks]
+    place.plot(columns, rows, "+", color=PREDICTION_COLOUR, markersize=9, path_effects=halo(2.2))
+
+
+def _scores(place: "Axes", marks: Sequence[tuple[float, float, float]]) -> None:
+    for row, column, score in marks:
+        place.annotate(
+            f"{score:.2g}", (column, row), (5, 5), textcoords="offset points", color=PREDICTION_COLOUR, fontsize=9
+        )
+
+
 def _frame(shown: Example) -> tuple[float, float, float]:
     """Centre and half side of the enlarged part: around the truth, else the prediction, else the middle."""
     look = shown.truth if shown.truth.any() else shown.pred
+    if not look.any() and shown.marks:
+        return shown.marks[0][0], shown.marks[0][1], float(_LEAST_HALF)
     found = np.argwhere(look)
     if not len(found):
         return shown.truth.shape[0] / 2, shown.truth.shape[1] / 2, max(shown.truth.shape) / 2

@@ -21,6 +21,7 @@ class FrocPicture:
         points: sensitivity at each of the rates that are reported.
         title: what was judged, by which rule.
         label: what stands in the legend beside the curve, such as the CPM with its interval.
+        unit: what false positives are counted on.
     """
 
     rates: Floats
@@ -30,6 +31,7 @@ class FrocPicture:
     points: Mapping[float, float]
     title: str
     label: str
+    unit: str = "a scan"
 
 
 def froc_picture(shown: FrocPicture) -> bytes:
@@ -48,10 +50,10 @@ def froc_picture(shown: FrocPicture) -> bytes:
         # Beside the curve's lower right, where a rising curve leaves room.
         place.annotate(f"{value:.3f}", (rate, value), (5, -13), textcoords="offset points", fontsize=9)
     place.set_xscale("log", base=2)
-    place.set_xticks(list(shown.points), [_fraction(rate) for rate in shown.points])
+    place.set_xticks(list(shown.points), [fraction(rate) for rate in shown.points])
     place.set_xlim(min(shown.points) * 0.9, max(shown.points) * 1.5)
     place.set_ylim(0, 1.02)
-    place.set_xlabel("false positives a scan")
+    place.set_xlabel(f"false positives {shown.unit}")
     place.set_ylabel("sensitivity")
     place.set_title(shown.title, fontsize=11)
     place.grid(color="#dddddd", linewidth=0.8)
@@ -62,6 +64,6 @@ def froc_picture(shown: FrocPicture) -> bytes:
     return buffer.getvalue()
 
 
-def _fraction(rate: float) -> str:
+def fraction(rate: float) -> str:
     """1/8 for 0.125, as these rates are written."""
     return f"1/{1 / rate:g}" if rate < 1 else f"{rate:g}"

@@ -12,6 +12,7 @@ from hilum.workflows.evaluate_data import TruthSource, TruthWanted
 from hilum.workflows.evaluate_files import EvaluateRun, left, write_evaluation
 from hilum.workflows.evaluate_found import found_in
 from hilum.workflows.evaluate_plan import EvaluateOptions, Plan, planned, require_threshold, run_of
+from hilum.workflows.evaluate_points import judge_point_source
 from hilum.workflows.output import is_done, output_folder
 from hilum.workflows.pool import in_processes
 from hilum.workflows.track import Track, silently
@@ -57,8 +58,18 @@ def run_evaluate(
 
 def _outcomes(plan: Plan, track: Track) -> tuple[list[Outcome], Rivals]:
     rivals = _learn_rivals(plan.source, plan.rule, plan.options.workers)
-    job = CaseJob(plan.folder, plan.reading, plan.chosen.threshold.value, plan.rule, plan.options.resample, rivals)
-    results = in_processes(partial(judge_source, job=job), plan.source.cases, plan.options.workers)
+    job = CaseJob(
+        folder=plan.folder,
+        reading=plan.reading,
+        threshold=plan.chosen.threshold.value,
+        rule=plan.rule,
+        resample=plan.options.resample,
+        rivals=rivals,
+        marks=plan.marks,
+        point_rule=plan.point_rule,
+    )
+    judge = judge_point_source if plan.source.is_points else judge_source
+    results = in_processes(partial(judge, job=job), plan.source.cases, plan.options.workers)
     return [next(results) for _ in track(plan.source.cases, "judging")], rivals
 
 
@@ -66,6 +77,8 @@ def _learn_rivals(source: TruthSource, rule: JudgeRule, workers: int) -> Rivals:
     """The average map and the blobs' threshold, from training cases only."""
     if not source.training:
         return Rivals(notes=("no training cases here, so the average map and the blob detector are missing",))
+    if source.is_points:
+        return Rivals(notes=("the average map and the blob detector learn from masks, and the truth is points",))
     try:
         truths = [read_truth(case, rule).labels > 0 for case in source.training]
         if truths[0].ndim != 2:

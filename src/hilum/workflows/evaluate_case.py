@@ -1,5 +1,6 @@
 """One case of an evaluation, from files to its result; runs in a process of its own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -10,10 +11,13 @@ from hilum.core import Failure, HilumError, InputError, Mask, UnsupportedError
 from hilum.core.mask import Labels, Selection
 from hilum.core.volume import Voxels
 from hilum.datasets.prepared import CaseSource
+from hilum.evaluate.case_lesions import LesionResult, Marks
 from hilum.evaluate.cases import CaseResult, JudgeRule, Pair, judge_case
+from hilum.evaluate.points import PointRule
 from hilum.evaluate.rivals import Blobs, PriorMap, all_background, copied_prior, find_blobs
 from hilum.io import read_mask, read_radiograph
 from hilum.workflows.evaluate_data import true_nodules
+from hilum.workflows.evaluate_marks import MarksFrom, read_marks
 from hilum.workflows.evaluate_predictions import Found, Reading, find_prediction, is_on_grid, on_grid, read_numbers
 from hilum.workflows.output import sha256_of
 
@@ -46,6 +50,8 @@ class CaseJob:
         rule: how a case is judged.
         resample: whether predictions on other grids are brought to the truth's.
         rivals: to be judged beside.
+        marks: where the marks of free-response figures come from.
+        point_rule: when a mark hits a lesion of point truth.
     """
 
     folder: Path
@@ -54,6 +60,8 @@ class CaseJob:
     rule: JudgeRule
     resample: bool = False
     rivals: Rivals = field(default_factory=Rivals)
+    marks: MarksFrom = MarksFrom.COMPONENTS
+    point_rule: PointRule = field(default_factory=PointRule)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +75,8 @@ class CaseOutcome:
         was_resampled: whether it lay on another grid.
     """
 
-    result: CaseResult
-    rivals: dict[str, CaseResult]
+    result: LesionResult
+    rivals: Mapping[str, LesionResult]
     content: str
     was_resampled: bool
 
@@ -90,9 +98,18 @@ def _judge(case: CaseSource, job: CaseJob) -> CaseOutcome:
     pred, probability, was_resampled = predicted(found, truth, job)
     spacing = spacing_of(case, truth)
     nodules = true_nodules(case, truth.labels.shape)
-    result = judge_case(Pair(case.key, case.patient, pred, truth.labels, spacing, probability, nodules), job.rule)
+    marks = _marks(case, truth, job)
+    pair = Pair(case.key, case.patient, pred, truth.labels, spacing, probability, nodules, marks)
+    result = judge_case(pair, job.rule)
     main = found.probability or found.mask
     return CaseOutcome(result, _judge_rivals(case, truth, job), sha256_of(main) if main else "", was_resampled)
+
+
+def _marks(case: CaseSource, truth: Mask, job: CaseJob) -> Marks | None:
+    """The detector's own; None where components stand for them."""
+    if job.marks is not MarksFrom.NODULES:
+        return None
+    return read_marks(job.folder, case.key, truth.labels.ndim, truth.geometry)
 
 
 def read_truth(case: CaseSource, rule: JudgeRule) -> Mask:

@@ -35,6 +35,7 @@ class TruthSource:
         knows_patients: whether somebody said whose the cases are.
         is_lidc: whether all patients are LIDC's, whose readers are the human yardstick.
         hash: SHA-256 of what the truth is read from.
+        is_points: whether of each lesion only centre and size are known, and no mask.
     """
 
     data: str
@@ -49,6 +50,7 @@ class TruthSource:
     knows_patients: bool = True
     is_lidc: bool = False
     hash: str = ""
+    is_points: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class TruthWanted:
     Attributes:
         data: a data set's folder (or its `dataset.json`), or a folder of masks.
         split: "train", "validation", "test" or "all"; None only where there are no splits.
-        truth: name of the masks; None takes "union", or the only ones.
+        truth: name of the masks, or "points"; None takes points where they are a truth, "union", or the only masks.
         patients: CSV with the columns key and patient, for a folder of masks.
         pixel_mm: row and column step, for a folder of 2D masks.
     """
@@ -108,6 +110,7 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
         labels=data.labels,
         is_lidc=all(is_lidc_patient(one.patient) for one in reported),
         hash=sha256_of(index),
+        is_points=data.is_points(truth),
     )
 
 

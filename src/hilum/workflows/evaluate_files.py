@@ -12,16 +12,21 @@ from hilum import __version__
 from hilum.core import Failure
 from hilum.core.evaluation import Evaluation, Group, Temperature
 from hilum.core.figures import Figure
-from hilum.evaluate.case_lesions import CANDIDATE_FLOOR
-from hilum.evaluate.cases import CaseResult, JudgeRule
+from hilum.evaluate.case_lesions import CANDIDATE_FLOOR, LesionResult
+from hilum.evaluate.cases import JudgeRule, with_pixels
 from hilum.evaluate.curves import Curves, curves
+from hilum.evaluate.points import PointRule
 from hilum.evaluate.recommend import recommendations
 from hilum.evaluate.yardstick import YardstickRow
 from hilum.io import read_json, write_json
 from hilum.io.text_file import write_bytes, write_text
 from hilum.report.evaluation import EvaluationReport, evaluation_page
-from hilum.report.page import render
+from hilum.report.free_response import free_response_section
+from hilum.report.page import Picture, render
+from hilum.workflows.evaluate_case import CaseJob
 from hilum.workflows.evaluate_data import TruthSource
+from hilum.workflows.evaluate_lesion_pictures import free_response_picture, point_example_pictures
+from hilum.workflows.evaluate_marks import MarksFrom
 from hilum.workflows.evaluate_pictures import curve_pictures, example_pictures
 from hilum.workflows.evaluate_predictions import INDEX, Reading
 from hilum.workflows.evaluate_read import CASES, EVALUATION, SCHEMA, read_evaluation
@@ -62,18 +67,24 @@ class Material:
         notes: what else a reader should know.
         resampled: keys of predictions that lay on another grid.
         bootstrap: draws and their seed.
+        hit_words: when a lesion is found.
+        point_rule: when a mark hits a lesion of point truth.
+        marks: where the marks of free-response figures come from.
     """
 
     source: TruthSource
     predictions: Path
     reading: Reading
     rule: JudgeRule
-    results: Sequence[CaseResult]
+    results: Sequence[LesionResult]
     failures: tuple[Failure, ...]
     yardstick: YardstickRow | None
     notes: tuple[str, ...]
     resampled: tuple[str, ...]
     bootstrap: tuple[int, int]
+    hit_words: str
+    point_rule: PointRule
+    marks: MarksFrom
 
 
 def left(out: Path) -> EvaluateRun:
@@ -84,13 +95,14 @@ def left(out: Path) -> EvaluateRun:
 
 def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: Track) -> None:
     """All files."""
-    drawn = curves(made_of.results)
+    drawn = curves(with_pixels(made_of.results))
     write_json(folder / EVALUATION, record(found, made_of, drawn))
     write_text(folder / CASES, table(found))
     write_json(folder / FAILED, made_of.failures)
     whole = curve_pictures(found, made_of.results, drawn, made_of.source)
-    single = example_pictures(found, made_of.source, made_of.predictions, made_of.reading, made_of.rule, track)
-    for name, picture in (whole | single).items():
+    froc = free_response_picture(found, made_of.results, made_of.bootstrap)
+    single = _examples(found, made_of, track)
+    for name, picture in (whole | single | ({} if froc is None else {"froc": froc})).items():
         write_bytes(folder / f"{name}.png", picture.png)
     best = None if drawn is None or drawn.scan is None else (drawn.scan.best, float(drawn.scan.dice_mean.max()))
     yardstick = made_of.yardstick
@@ -101,12 +113,39 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
         training=_training(made_of.predictions),
         recommendations=recommendations(found, best),
         curves=tuple(whole.values()),
+        free_response=free_response_section(found, froc, _free_response_words(made_of)),
+        hit_words=made_of.hit_words,
         examples=tuple(single.values()),
         failures=made_of.failures,
         notes=made_of.notes,
         provenance=_provenance(found, made_of),
     )
     write_text(folder / REPORT, render(evaluation_page(found, report)))
+
+
+def _examples(found: Evaluation, made_of: Material, track: Track) -> dict[str, Picture]:
+    job = CaseJob(
+        folder=made_of.predictions,
+        reading=made_of.reading,
+        threshold=found.threshold.value,
+        rule=made_of.rule,
+        resample=True,
+        marks=made_of.marks,
+        point_rule=made_of.point_rule,
+    )
+    if made_of.source.is_points:
+        return point_example_pictures(made_of.results, made_of.source, job, track)
+    return example_pictures(found, made_of.source, job, track)
+
+
+def _free_response_words(made_of: Material) -> str:
+    marks = (
+        "Marks are the nodules of each case's nodules.json, with their own scores"
+        if made_of.marks is MarksFrom.NODULES
+        else f"Marks are components of pixels from probability {CANDIDATE_FLOOR:g} on, scored by their highest one, "
+        "whatever the threshold of the masks"
+    )
+    return f"{marks}. A hit: {mark_words(made_of)}."
 
 
 def _yardstick_words(row: YardstickRow | None) -> str:
@@ -143,7 +182,8 @@ def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[s
         "by_class": _groups(found.by_class),
         "by_readers": _groups(found.by_readers),
         "by_visibility": _groups(found.by_visibility),
-        "froc": _froc(found, made_of.rule),
+        "by_subtlety": _groups(found.by_subtlety),
+        "froc": _froc(found, made_of),
         "rivals": _groups(found.rivals),
         "yardstick": None if made_of.yardstick is None else _yardstick(made_of.yardstick),
         "threshold_scan": None
@@ -155,7 +195,7 @@ def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[s
             "best": scan.best,
         },
         "alarms": found.alarms,
-        "match": str(made_of.rule.match),
+        "match": made_of.hit_words,
         "bootstrap": {"unit": "patient", "samples": samples, "seed": seed, "confidence": 0.95},
         "resampled": made_of.resampled,
         "notes": made_of.notes,
@@ -167,14 +207,25 @@ def _figures(figures: Mapping[str, Figure]) -> dict[str, dict[str, float]]:
     return {name: {"value": one.value, "low": one.low, "high": one.high, "n": one.n} for name, one in figures.items()}
 
 
-def _froc(found: Evaluation, rule: JudgeRule) -> dict[str, object] | None:
-    """Sensitivities at false positives an image; what a mark is stands beside. None for masks."""
+def _froc(found: Evaluation, made_of: Material) -> dict[str, object] | None:
+    """Sensitivities at false positives an image; what a mark is stands beside. None without scores."""
     if not found.froc:
         return None
-    return {
-        "sensitivity": _figures(found.froc),
-        "candidates": {"probability_from": CANDIDATE_FLOOR, "score": "highest probability", "match": str(rule.match)},
+    marks: dict[str, object] = {
+        "from": "components",
+        "probability_from": CANDIDATE_FLOOR,
+        "score": "highest probability",
     }
+    if made_of.marks is MarksFrom.NODULES:
+        marks = {"from": "nodules.json", "probability_from": None, "score": "as stated"}
+    return {"sensitivity": _figures(found.froc), "candidates": marks | {"match": mark_words(made_of)}}
+
+
+def mark_words(made_of: Material) -> str:
+    """When a mark of the free-response figures hits a lesion."""
+    if made_of.marks is MarksFrom.NODULES and not made_of.source.is_points:
+        return f"a mark's pixel lies on the lesion, {made_of.rule.match.assignment}"
+    return made_of.hit_words
 
 
 def _groups(groups: Iterable[Group]) -> list[dict[str, object]]:
@@ -229,7 +280,7 @@ def _provenance(found: Evaluation, made_of: Material) -> tuple[tuple[str, str], 
         ("SHA-256 of the true masks' content", found.truth_hash),
         ("threshold", f"{found.threshold.value:g}, {found.threshold.chosen_on}"),
         ("temperature", _temperature(found.temperature)),
-        ("a lesion is found by", str(made_of.rule.match)),
+        ("a lesion is found by", made_of.hit_words),
         ("intervals", f"95 %, bootstrap over patients, {samples} draws, seed {seed}"),
         ("SHA-256 of the data set's index", made_of.source.hash),
     )

@@ -1,5 +1,6 @@
 """Judged cases to an evaluation, and to what its files are made of."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -7,8 +8,10 @@ from hilum.core import Failure, HilumError, InputError
 from hilum.core.evaluation import Alarm, Evaluation, Group, Threshold
 from hilum.evaluate import alarms
 from hilum.evaluate.calibration import CaseCalibration
-from hilum.evaluate.cases import CaseResult
+from hilum.evaluate.case_lesions import LesionResult
+from hilum.evaluate.cases import CaseResult, with_pixels
 from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, resamples_of
+from hilum.evaluate.point_evaluation import point_evaluation, point_figures
 from hilum.evaluate.yardstick import View, YardstickRow, headline
 from hilum.workflows.evaluate_case import CaseOutcome, Outcome, Rivals
 from hilum.workflows.evaluate_data import TruthSource, content_of
@@ -18,6 +21,8 @@ from hilum.workflows.evaluate_predictions import stray_files
 from hilum.workflows.evaluate_temperature import Applied, fitted_temperature
 from hilum.workflows.evaluate_threshold import Chosen
 from hilum.workflows.evaluate_truth import truth_hash
+
+EVERY_MARK = "no threshold, every mark counts"
 
 
 def found_in(plan: Plan, outcomes: Sequence[Outcome], rivals: Rivals) -> tuple[Evaluation, Material]:
@@ -38,19 +43,34 @@ def found_in(plan: Plan, outcomes: Sequence[Outcome], rivals: Rivals) -> tuple[E
 
 
 def _calibration(judged: CaseOutcome) -> CaseCalibration | None:
-    return None if judged.result.scores is None else judged.result.scores.calibration
+    result = judged.result
+    if not isinstance(result, CaseResult) or result.scores is None:
+        return None
+    return result.scores.calibration
+
+
+def _is_mask(result: LesionResult) -> bool:
+    """Whether a threshold means nothing to it."""
+    return result.scores is None if isinstance(result, CaseResult) else not result.is_scored
 
 
 def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Failure]) -> Evaluation:
-    masks = sum(one.result.scores is None for one in judged)
+    results = [one.result for one in judged]
+    masks = sum(map(_is_mask, results))
     unused = (
         *alarms.threshold_unused(plan.chosen.threshold.value, masks, len(judged)),
         *alarms.temperature_unused(plan.applied.value, masks, len(judged)),
     )
     if masks == len(judged):
         plan = replace(plan, chosen=Chosen(Threshold()), applied=Applied())
+    elif plan.source.is_points and math.isnan(plan.chosen.threshold.value):
+        plan = replace(plan, chosen=Chosen(Threshold(chosen_on=EVERY_MARK)))
     failed = alarms.cases_failed([one.input for one in failures], len(judged) + len(failures))
-    found = evaluation([one.result for one in judged], _about(plan), (*failed, *_raised(plan, judged), *unused))
+    raised = (*failed, *_raised(plan, judged), *unused)
+    if plan.source.is_points:
+        found = point_evaluation(results, _about(plan), raised)
+    else:
+        found = evaluation(with_pixels(results), _about(plan), raised)
     return replace(
         found,
         rivals=_rival_groups(judged, plan.options),
@@ -92,6 +112,9 @@ def _material(
         notes=(*notes, *said),
         resampled=moved,
         bootstrap=(plan.options.bootstraps, plan.options.seed),
+        hit_words=plan.hit_words,
+        point_rule=plan.point_rule,
+        marks=plan.marks,
     )
 
 
@@ -129,9 +152,10 @@ def _rival_groups(judged: Sequence[CaseOutcome], options: EvaluateOptions) -> tu
     names = list(dict.fromkeys(name for one in judged for name in one.rivals))
     groups = []
     for name in names:
-        results: list[CaseResult] = [one.rivals[name] for one in judged if name in one.rivals]
+        results = [one.rivals[name] for one in judged if name in one.rivals]
         draw = resamples_of(results, options.bootstraps, options.seed)
-        groups.append(Group(name, basic_figures(results, draw)))
+        pixels = with_pixels(results)
+        groups.append(Group(name, basic_figures(pixels, draw) if pixels else point_figures(results, draw)))
     return tuple(groups)
 
 

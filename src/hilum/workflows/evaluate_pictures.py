@@ -1,7 +1,6 @@
 """The pictures of an evaluation, by file name."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -10,7 +9,8 @@ from hilum.core.evaluation import CaseRow, Evaluation, Group
 from hilum.core.mask import Selection
 from hilum.core.radiograph import Pixels
 from hilum.datasets.prepared import CaseSource
-from hilum.evaluate.cases import CaseResult, JudgeRule
+from hilum.evaluate.case_lesions import LesionResult
+from hilum.evaluate.cases import CaseResult, with_pixels
 from hilum.evaluate.curves import Curves, examples
 from hilum.io import read_radiograph, read_volume
 from hilum.metrics.calibration import Reliability
@@ -26,25 +26,27 @@ from hilum.report.examples import Example, example_picture
 from hilum.report.page import Picture
 from hilum.workflows.evaluate_case import CaseJob, predicted, read_truth
 from hilum.workflows.evaluate_data import TruthSource
-from hilum.workflows.evaluate_predictions import Reading, find_prediction
+from hilum.workflows.evaluate_predictions import find_prediction
 from hilum.workflows.track import Track
 
 _FOUND = "lesion_sensitivity"
 
 
 def curve_pictures(
-    found: Evaluation, results: Sequence[CaseResult], drawn: Curves | None, source: TruthSource
+    found: Evaluation, results: Sequence[LesionResult], drawn: Curves | None, source: TruthSource
 ) -> dict[str, Picture]:
     """Pictures of the whole split, by name."""
-    pictures = {"distributions": _distributions(found)}
+    pixels = with_pixels(results)
+    pictures = {"distributions": _distributions(found)} if pixels else {}
     if drawn is not None:
-        pictures |= _probability_pictures(found, results, drawn)
+        pictures |= _probability_pictures(found, pixels, drawn)
     groups = {
         title: _bars(some)
         for title, some in (
             ("by size", found.by_size),
             ("by reader count", found.by_readers),
             ("by visibility", found.by_visibility),
+            ("by subtlety", found.by_subtlety),
         )
         if sum(group.figures[_FOUND].n > 0 for group in some) > 1
     }
@@ -105,7 +107,7 @@ def _bars(groups: Sequence[Group]) -> list[tuple[str, float, float, float, int]]
     return [(name, one.value, one.low, one.high, one.n) for name, one in figures if one.n]
 
 
-def _places(results: Sequence[CaseResult], source: TruthSource) -> Picture:
+def _places(results: Sequence[LesionResult], source: TruthSource) -> Picture:
     spots = [
         Spot(lesion.place[0], lesion.place[1], lesion.size_mm, lesion.is_found)
         for case in results
@@ -129,11 +131,8 @@ def _background(source: TruthSource) -> Pixels | None:
         return None
 
 
-def example_pictures(
-    found: Evaluation, source: TruthSource, predictions: Path, reading: Reading, rule: JudgeRule, track: Track
-) -> dict[str, Picture]:
+def example_pictures(found: Evaluation, source: TruthSource, job: CaseJob, track: Track) -> dict[str, Picture]:
     """Best, median and worst cases, by name."""
-    job = CaseJob(predictions, reading, found.threshold.value, rule, resample=True)
     by_key: Mapping[str, CaseSource] = {case.key: case for case in source.cases}
     chosen = [(kind, number, row) for kind, rows in examples(found.cases).items() for number, row in enumerate(rows, 1)]
     pictures = {}

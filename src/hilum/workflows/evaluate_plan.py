@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from hilum.core import HilumError, InputError
+from hilum.core import AmbiguousError, HilumError, InputError
 from hilum.datasets.prepared import CaseSource
 from hilum.evaluate.cases import JudgeRule
+from hilum.evaluate.points import PointRule
+from hilum.metrics.lesions import MatchRule
 from hilum.workflows.evaluate_data import TruthSource, TruthWanted, folder_hash, truth_source
+from hilum.workflows.evaluate_marks import MarksFrom, settled_marks
 from hilum.workflows.evaluate_predictions import As, Reading, find_prediction, read_numbers, require_folder
 from hilum.workflows.evaluate_temperature import Applied, applied_temperature, calibration_rule
 from hilum.workflows.evaluate_threshold import Chosen, chosen_threshold
@@ -29,6 +32,9 @@ class EvaluateOptions:
         kind: what the predictions' numbers are.
         classes: declared labels; empty takes the data set's, or those of the truth.
         resample: bring predictions on other grids to the truth's.
+        match: when a prediction hits a lesion; against points its assignment alone counts.
+        tolerance_mm: against points, how far a mark may be off; None for the lesion's radius.
+        marks: where the marks of free-response figures come from.
         bootstraps: draws of patients.
         seed: of the draws.
         workers: processes at a time; the result doesn't depend on it.
@@ -40,6 +46,9 @@ class EvaluateOptions:
     kind: As = As.AUTO
     classes: Mapping[int, str] | None = None
     resample: bool = False
+    match: MatchRule = field(default_factory=MatchRule)
+    tolerance_mm: float | None = None
+    marks: MarksFrom = MarksFrom.AUTO
     bootstraps: int = 1000
     seed: int = 0
     workers: int = 1
@@ -66,6 +75,7 @@ class Plan:
         rule: how cases are judged.
         options: as they were asked for.
         seen: the true masks, looked at once.
+        marks: where all cases' marks come from; settled, not `AUTO`.
     """
 
     folder: Path
@@ -75,12 +85,23 @@ class Plan:
     rule: JudgeRule
     options: EvaluateOptions
     seen: tuple[TruthSeen, ...]
+    marks: MarksFrom
 
     @property
     def reading(self) -> Reading:
         """How predictions are to be understood."""
         has_threshold = not math.isnan(self.chosen.threshold.value)
         return Reading(self.options.kind, tuple(self.rule.labels), has_threshold)
+
+    @property
+    def point_rule(self) -> PointRule:
+        """When a mark hits a lesion of point truth."""
+        return PointRule(self.options.tolerance_mm, self.options.match.assignment)
+
+    @property
+    def hit_words(self) -> str:
+        """When a lesion is found, in words."""
+        return str(self.point_rule if self.source.is_points else self.rule.match)
 
 
 def planned(predictions: Path, wanted: TruthWanted, options: EvaluateOptions) -> Plan:
@@ -91,11 +112,45 @@ def planned(predictions: Path, wanted: TruthWanted, options: EvaluateOptions) ->
     """
     require_folder(predictions)
     source = truth_source(wanted)
+    _require_fitting(source, options)
     chosen = chosen_threshold(options.threshold, options.threshold_from)
     applied = applied_temperature(options.temperature_from)
-    seen = see_truths(source.cases, options.workers)
+    seen = see_truths(source.cases, options.workers, are_points=source.is_points)
+    has_pixels = any(_is_there(predictions, case.key) for case in source.cases)
+    marks = settled_marks(predictions, source.cases, options.marks, has_pixels=has_pixels)
     rule = replace(_rule(source, options, seen), calibration=calibration_rule(source, applied))
-    return Plan(predictions, source, chosen, applied, rule, options, seen)
+    return Plan(predictions, source, chosen, applied, rule, options, seen, marks)
+
+
+def _require_fitting(source: TruthSource, options: EvaluateOptions) -> None:
+    """Refuse options that would have no effect on this truth.
+
+    Raises:
+        InputError: there is one.
+    """
+    if not source.is_points:
+        if options.tolerance_mm is not None:
+            raise InputError(
+                f"--tolerance-mm is for points, and the truth {source.truth!r} is masks.",
+                "Say when a prediction meets a lesion: --match.",
+            )
+        return
+    if options.match.criterion is not MatchRule().criterion:
+        raise InputError(
+            "--match says when two masks meet, and the truth is points.",
+            "Say how far a mark may be off: --tolerance-mm.",
+        )
+    if len(options.classes or {}) > 1:
+        raise InputError("points have no classes, and several are declared.", "Leave --classes out.")
+
+
+def _is_there(folder: Path, key: str) -> bool:
+    try:
+        return bool(find_prediction(folder, key))
+    except AmbiguousError:  # listed when the case is judged
+        return True
+    except InputError:
+        return False
 
 
 def run_of(plan: Plan) -> Run:
@@ -115,6 +170,8 @@ def run_of(plan: Plan) -> Run:
             "as": options.kind,
             "classes": dict(plan.rule.labels),
             "resample": options.resample,
+            "match": plan.hit_words,
+            "marks": plan.marks,
             "bootstraps": options.bootstraps,
             "seed": options.seed,
             "patients": [case.patient for case in plan.source.cases] if not plan.source.split_hash else [],
@@ -128,7 +185,7 @@ def _rule(source: TruthSource, options: EvaluateOptions, seen: Sequence[TruthSee
     declared = dict(options.classes or source.labels or undeclared_labels(seen))
     if 0 in declared:
         raise InputError("0 is background and no class.", "Declare classes from 1.")
-    return JudgeRule(declared)
+    return JudgeRule(declared, match=options.match)
 
 
 def require_threshold(plan: Plan) -> None:
@@ -137,7 +194,8 @@ def require_threshold(plan: Plan) -> None:
     Raises:
         InputError: some predictions are probabilities, and there is no threshold.
     """
-    if not math.isnan(plan.chosen.threshold.value):
+    are_marks = plan.source.is_points and plan.marks is MarksFrom.NODULES
+    if are_marks or not math.isnan(plan.chosen.threshold.value):
         return
     is_map = partial(_is_probability, folder=plan.folder, reading=plan.reading)
     maps = sum(in_processes(is_map, plan.source.cases, plan.options.workers))

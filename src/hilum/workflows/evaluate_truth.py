@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hilum.core import HilumError, UnsupportedError
-from hilum.datasets.prepared import CaseSource
+from hilum.datasets.prepared import CaseSource, stored_points
 from hilum.io import read_mask
 from hilum.io.kinds import RASTERS, recognise
 from hilum.workflows.pool import in_processes
@@ -15,13 +15,13 @@ from hilum.workflows.pool import in_processes
 
 @dataclass(frozen=True)
 class TruthSeen:
-    """One true mask.
+    """One true mask, or one case's points.
 
     Attributes:
         key: the case.
         name: of the file.
         labels: other than background.
-        content: SHA-256 of shape and labels, 255 alone taken as 1; "" when the mask can't be read.
+        content: SHA-256 of shape and labels, 255 alone taken as 1, or of the points; "" when the file can't be read.
         is_picture: whether it is a picture, where label maps and grey values look the same.
     """
 
@@ -32,9 +32,18 @@ class TruthSeen:
     is_picture: bool = False
 
 
-def see_truths(cases: Sequence[CaseSource], workers: int) -> tuple[TruthSeen, ...]:
-    """Every true mask; one that can't be read fails later, as a case."""
-    return tuple(in_processes(_see, cases, workers))
+def see_truths(cases: Sequence[CaseSource], workers: int, *, are_points: bool = False) -> tuple[TruthSeen, ...]:
+    """Every true mask, or every case's points; what can't be read fails later, as a case."""
+    return tuple(in_processes(_see_points if are_points else _see, cases, workers))
+
+
+def _see_points(case: CaseSource) -> TruthSeen:
+    try:
+        points = stored_points(case.truth)
+    except HilumError:
+        return TruthSeen(case.key, case.truth.name)
+    content = hashlib.sha256(repr((case.pixel_mm, points)).encode()).hexdigest()
+    return TruthSeen(case.key, case.truth.name, (1,) if points else (), content)
 
 
 def _see(case: CaseSource) -> TruthSeen:
