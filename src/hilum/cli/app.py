@@ -22,6 +22,8 @@ from hilum.cli.info import info
 from hilum.cli.models import models
 from hilum.cli.pipe import lasting_output
 from hilum.cli.prepare import prepare
+from hilum.cli.recipes import recipes
+from hilum.cli.train import train
 from hilum.cli.yardstick import yardstick
 from hilum.core import HilumError
 
@@ -40,11 +42,13 @@ hilum info scans/patient7     what is in a folder, and what is odd about it
 hilum convert scan ct.nii.gz  a DICOM series as NIfTI
 hilum drr ct.nii.gz xray      the X-ray of a CT, with its nodules' shadows
 hilum prepare drr-pairs a b   a folder of CTs to a data set of X-rays
+hilum train xray_unet run …   a network learns from a data set
 hilum evaluate masks out …    predictions of any tool against a data set
 hilum compare out A=… B=…     two or more evaluations, case by case
 hilum froc … out              detections judged by LUNA16's rule
 hilum yardstick               how well radiologists agree, by size
 hilum models                  the networks that can be trained, and their settings
+hilum recipes                 complete training runs
 hilum doctor                  what is installed, what is missing, what to do
 ```
 """,
@@ -55,7 +59,22 @@ hilum doctor                  what is installed, what is missing, what to do
 app.register_install_completion_command()
 app["--install-completion"].group = "Parameters"
 app.meta.group_parameters = "Parameters"
-for command in (demo, info, convert, drr, prepare, evaluate, compare, froc, yardstick, models, doctor, bench):
+for command in (
+    demo,
+    info,
+    convert,
+    drr,
+    prepare,
+    train,
+    evaluate,
+    compare,
+    froc,
+    yardstick,
+    models,
+    recipes,
+    doctor,
+    bench,
+):
     app.command(command)
 
 

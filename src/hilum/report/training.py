@@ -82,3 +82,16 @@ def prediction_panels(panels: Sequence[Panel], threshold: float, title: str) -> 
         place.set_title(word, fontsize=10)
     figure.suptitle(title, fontsize=11)
     return encoded(figure)
+
+
+def rate_picture(rates: Floats, losses: Floats, suggested: float) -> bytes:
+    """PNG: the loss while the learning rate rose, and the rate that is suggested (NaN for none)."""
+    figure = plain_figure(7, 4.3)
+    place = figure.subplots()
+    place.plot(rates, losses, color=BLUE)
+    place.set_xscale("log")
+    if np.isfinite(suggested):
+        place.axvline(suggested, color=RED, linestyle="--", label=f"suggested: {suggested:.2g}")
+        place.legend(frameon=False)
+    label(place, "learning rate", "loss (smoothed)", "Where does the loss fall fastest?")
+    return encoded(figure)

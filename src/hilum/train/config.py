@@ -3,17 +3,25 @@
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from hilum.config import FrozenConfig
-from hilum.datasets.xray_config import XrayDataConfig
+from hilum.datasets.xray_config import AugmentConfig, SamplingConfig, XrayDataConfig
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import ModelConfig
 
 ALL = "all"
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Precision = Literal["auto", "32", "bf16"]
+Precision = Annotated[Literal["auto", "32", "bf16"], BeforeValidator(str)]
 Monitor = Literal["dice_mean", "dice_pooled"]
 
 
@@ -101,6 +109,10 @@ class TrainConfig(FrozenConfig):
     """Where it began."""
     data: XrayDataConfig = XrayDataConfig(pixel_mm=1.4)
     """Which truth, on which pixels."""
+    sampling: SamplingConfig = SamplingConfig()
+    """Which pictures an epoch shows, and how often."""
+    augment: AugmentConfig = AugmentConfig()
+    """How they are changed."""
     model: ModelConfig = ModelConfig()
     """The network."""
     loss: LossConfig = LossConfig()

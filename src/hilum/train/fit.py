@@ -103,7 +103,7 @@ def fit(network: Network, cases: Cases, config: TrainConfig, machine: Machine, o
     if not is_complete(out / CHECKPOINT, config):
         learner = Learner(network, config)
         guard = Guard(config.trainer.clip_norm, out)
-        trainer = _trainer(_callbacks(cases, config, machine, guard, out), config, machine, out)
+        trainer = lightning(_callbacks(cases, config, machine, guard, out), config, machine, str(out))
         with quiet(machine.threads), memory_said(), computed_again(network, config.trainer.gradient_checkpointing):
             trainer.fit(learner, datamodule=Pictures(cases, config, machine.workers))
     return _fitted(config, out)
@@ -136,7 +136,10 @@ def _callbacks(cases: Cases, config: TrainConfig, machine: Machine, guard: Guard
     ]
 
 
-def _trainer(callbacks: list[pl.Callback], config: TrainConfig, machine: Machine, out: Path) -> pl.Trainer:
+def lightning(
+    callbacks: list[pl.Callback], config: TrainConfig, machine: Machine, folder: str, **options: Any
+) -> pl.Trainer:
+    """Lightning's trainer without anything that it would add of its own."""
     device = resolved_device(machine.device)
     is_bf16 = resolved_precision(config.trainer.precision, device) == "bf16"
     with quiet(0):
@@ -149,7 +152,7 @@ def _trainer(callbacks: list[pl.Callback], config: TrainConfig, machine: Machine
             accumulate_grad_batches=config.trainer.accumulate,
             deterministic=config.trainer.deterministic or None,
             callbacks=callbacks,
-            default_root_dir=out,
+            default_root_dir=folder,
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -157,6 +160,7 @@ def _trainer(callbacks: list[pl.Callback], config: TrainConfig, machine: Machine
             use_distributed_sampler=False,
             num_sanity_val_steps=0,
             inference_mode=False,
+            **options,
         )
 
 

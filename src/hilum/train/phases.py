@@ -13,7 +13,7 @@ from hilum.models.network import Network
 from hilum.models.parts import rest_frozen, train_only
 from hilum.train.config import ALL, Phase, TrainConfig
 from hilum.train.module import Learner
-from hilum.train.optimiser import PEAK
+from hilum.train.optimiser import PEAK, adamw
 from hilum.train.schedule import Plateau, factor_at
 
 
@@ -32,6 +32,17 @@ def set_learning(network: Network, phase: Phase) -> None:
     network.train()
     train_only(network, names, phase.encoder_stages)
     rest_frozen(network)
+
+
+def require_fitting(network: Network, config: TrainConfig) -> None:
+    """Check that the network has the parts and stages that phases and rates speak of.
+
+    Raises:
+        ConfigError: it hasn't.
+    """
+    adamw(network, config.optimiser)
+    for phase in config.phases:
+        set_learning(network, phase)
 
 
 class Phases(pl.Callback):

@@ -31,7 +31,10 @@ def write_model(folder: Path, network: Network, config: TrainConfig, found: Mapp
     kept = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     with atomic_file(folder / WEIGHTS) as temporary:
         save_file(kept, temporary, {"model": config.model.name, "model_hash": config.model.hash})
-    write_json(
-        folder / CONFIG,
-        {"schema": SCHEMA, "version": __version__, "hash": config.hash, **found, "config": config.plain()},
-    )
+    write_config(folder, config, found)
+
+
+def write_config(folder: Path, config: TrainConfig, found: Mapping[str, Any]) -> None:
+    """Write the configuration alone, with what else is known by now."""
+    head = {"schema": SCHEMA, "version": __version__, "hash": config.hash}
+    write_json(folder / CONFIG, {**head, **found, "config": config.plain()})

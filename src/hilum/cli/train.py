@@ -1,0 +1,138 @@
+"""`hilum train`."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from hilum.workflows.train import Trained, TrainOptions
+
+SOME_FAILED = 3
+
+
+@Parameter(name="*", group="Changes to the recipe")
+@dataclass(frozen=True)
+class Changes:
+    """What is different from the recipe."""
+
+    config: Annotated[Path | None, Parameter(alias="-c")] = None
+    "YAML or JSON with any of the settings, such as the config.yaml that a run leaves."
+    settings: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = ()
+    "Any setting by its path: --set loss.name=focal --set optimiser.lr_of.encoder=1e-5. Over --config."
+    epochs: int | None = None
+    "At most; trainer.epochs."
+    batch_size: int | None = None
+    "Pictures a step; trainer.batch_size."
+    lr: float | None = None
+    "Peak learning rate; optimiser.lr."
+    seed: int | None = None
+    "Of everything that is drawn; trainer.seed."
+
+    def fields(self) -> dict[str, Any]:
+        """The short names as settings."""
+        trainer = {"epochs": self.epochs, "batch_size": self.batch_size, "seed": self.seed}
+        changed = {name: value for name, value in trainer.items() if value is not None}
+        return {"trainer": changed, **({} if self.lr is None else {"optimiser": {"lr": self.lr}})}
+
+
+@Parameter(name="*", group="The run")
+@dataclass(frozen=True)
+class Running:
+    """Where it is computed; what is learnt doesn't depend on it, but for rounding."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    "auto takes the graphics card where there is one."
+    workers: int = 0
+    "Processes that prepare pictures; 0 does it in between."
+    threads: int = 0
+    "Of the processor; 0 leaves it to PyTorch."
+    processes: int = 1
+    "That share each step (DDP): one a graphics card, or several on one computer's processor."
+    force: Annotated[bool, Parameter(negative="")] = False
+    "Replace what an earlier run of hilum left in OUT."
+
+
+def train(
+    recipe: str,
+    out: Path,
+    /,
+    *,
+    data: Path,
+    start: Annotated[str | None, Parameter(name="--from")] = None,
+    find_lr: Annotated[bool, Parameter(negative="")] = False,
+    changes: Changes | None = None,
+    running: Running | None = None,
+) -> int:
+    """Train a network by a recipe; a run that was stopped, however it was, goes on when it is started again.
+
+    OUT then holds model/ (weights.safetensors, config.json, card.md), metrics.csv with each part of the loss,
+    training_curves.png, panels/ with predictions, tensorboard/, and config.yaml with every setting. The model is that
+    of the epoch with the best figure on validation, where its threshold is chosen, too. Cases that can't be read are
+    listed in failures.json, and the exit code is 3.
+
+    ```
+    hilum train xray_unet run --data pairs
+    hilum train xray_unet run --data pairs --epochs 30 --lr 3e-4 --set loss.name=focal
+    hilum train xray_unet again --data pairs -c run/config.yaml --seed 1
+    hilum train xray_unet rate --data pairs --find-lr
+    ```
+
+    Parameters
+    ----------
+    recipe
+        One of those that hilum recipes lists.
+    out
+        Folder for the results.
+    data
+        A prepared data set (hilum prepare), or a packed cache of one.
+    start
+        A trained model, by name or folder, whose weights the run begins with.
+    find_lr
+        Only look for a learning rate: OUT then holds lr_finder.png and lr_finder.json.
+    """
+    from hilum.workflows.train import run_find_rate, run_train
+    from hilum.workflows.train_config import resolved_config
+
+    changes = changes or Changes()
+    config = resolved_config(recipe, changes.config, changes.settings, changes.fields())
+    options = _options(running or Running(), start)
+    if find_lr:
+        found = run_find_rate(config, data, out, options)
+        print(f"Suggested: --lr {found.suggested:.2g} ({out / 'lr_finder.png'})")
+        return 0
+    return _say(run_train(config, data, out, options))
+
+
+def _options(running: Running, start: str | None) -> "TrainOptions":
+    from hilum.train.config import Machine
+    from hilum.workflows.train import TrainOptions
+
+    machine = Machine.of(
+        {
+            "device": running.device,
+            "workers": running.workers,
+            "threads": running.threads,
+            "processes": running.processes,
+            "progress": sys.stderr.isatty(),
+        }
+    )
+    return TrainOptions(machine, start, running.force)
+
+
+def _say(trained: "Trained") -> int:
+    from hilum.workflows.train import SHOWN
+
+    state = "Already there" if trained.was_done else "Done"
+    print(f"{trained.epochs} epochs; on validation, at a threshold of {trained.threshold:g} that was chosen there:")
+    for name in SHOWN:
+        figure = trained.figures[name]
+        if figure["value"] is not None:
+            ends = "" if figure["low"] is None else f" ({figure['low']:.3f}–{figure['high']:.3f})"
+            print(f"{name:<26} {figure['value']:.3f}{ends}")
+    print(f"{state}: {trained.folder / 'model'}")
+    for failure in trained.failures:
+        print(f"hilum: {failure.input}: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
+    return SOME_FAILED if trained.failures else 0

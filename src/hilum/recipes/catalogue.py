@@ -1,0 +1,31 @@
+"""The recipes by name."""
+
+from collections.abc import Callable
+
+from hilum.core import ConfigError
+from hilum.recipes import xray
+from hilum.train.config import TrainConfig
+
+Recipe = Callable[[], TrainConfig]
+
+RECIPES: dict[str, Recipe] = {
+    "xray_unet": xray.xray_unet,
+    "xray_original": xray.xray_original,
+    "xray_original_cheap": xray.xray_original_cheap,
+    "xray_improved": xray.xray_improved,
+    "xray_improved_cheap": xray.xray_improved_cheap,
+    "xray_unet_skip": xray.xray_unet_skip,
+    "xray_unet_skip_cheap": xray.xray_unet_skip_cheap,
+}
+
+
+def recipe(name: str) -> TrainConfig:
+    """The complete configuration of this name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    try:
+        return RECIPES[name]()
+    except KeyError:
+        raise ConfigError(f"there is no recipe {name!r}.", f"There are: {', '.join(RECIPES)}.") from None

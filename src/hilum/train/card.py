@@ -1,0 +1,184 @@
+"""A model's card: what it learnt from, what it reaches, where its threshold comes from, and what it is not for."""
+
+import math
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from hilum import __version__
+from hilum.core.evaluation import Evaluation, Group
+from hilum.core.figures import Figure
+from hilum.report.evaluation import with_interval
+from hilum.train.config import TrainConfig
+from hilum.train.fit import Fitted
+
+LIDC_LICENCE = "LIDC-IDRI: CC BY 3.0"
+_FIGURES = (
+    "dice_mean",
+    "dice_pooled",
+    "iou_pooled",
+    "precision_pooled",
+    "recall_pooled",
+    "lesion_sensitivity",
+    "false_positives_per_image",
+    "empty_false_positive_rate",
+    "hd95_mm",
+    "nsd_2mm",
+    "ece",
+)
+_LIBRARIES = ("torch", "pytorch-lightning", "monai", "numpy")
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a model learnt from.
+
+    Attributes:
+        name: of the data set, without its place on this machine.
+        split_hash: of the stored split; "" when there is none.
+        licence: of the data.
+        training: pictures and patients to learn from.
+        validation: pictures and patients on which the best epoch and the threshold were chosen.
+        failed: cases that could not be read.
+        notes: what else a user has to know, such as inserted nodules.
+    """
+
+    name: str
+    split_hash: str
+    licence: str
+    training: tuple[int, int]
+    validation: tuple[int, int]
+    failed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFacts:
+    """Everything that a card says.
+
+    Attributes:
+        config: of the run.
+        data: what it learnt from.
+        found: the kept model, judged on validation.
+        fitted: what the run came to.
+        origin: where the weights came from before training.
+        parameters: how many numbers were learnt.
+        machine: where it was trained.
+    """
+
+    config: TrainConfig
+    data: DataFacts
+    found: Evaluation
+    fitted: Fitted
+    origin: str
+    parameters: int
+    machine: Sequence[str] = field(default_factory=lambda: hardware())
+
+
+def model_card(facts: ModelFacts) -> str:
+    """The card as Markdown."""
+    parts = (_head(facts), _use(), _data(facts), _results(facts.found), _threshold(facts), _training(facts))
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(facts: ModelFacts) -> str:
+    config = facts.config
+    return (
+        f"# {config.recipe or config.model.name}\n\nMarks lung nodules on frontal chest X-rays: a network "
+        f"`{config.model.name}` of {facts.parameters:,} parameters, on pixels of {config.data.pixel_mm:g} mm.\n\n"
+        "**Decision support for research, not a medical device.**"
+    )
+
+
+def _use() -> str:
+    return (
+        "## Intended use\n\nResearch on nodule detection and follow-up. Input is an X-ray in the style of its training "
+        "pictures (8 bit, contrast-equalised, dense is bright, head up, patient right on the left); `hilum predict` "
+        "brings a radiograph there. Not for diagnosis, not for deciding on treatment, not for children, and not as the "
+        "only reader: it misses nodules, small and hidden ones above all, and marks what is none."
+    )
+
+
+def _data(facts: ModelFacts) -> str:
+    data, config = facts.data, facts.config
+    lines = [
+        f"data: {data.name}; licence: {data.licence}",
+        f"split: by patient, hash `{data.split_hash or 'none stored'}`",
+        f"training: {data.training[0]} pictures of {data.training[1]} patients",
+        f"validation: {data.validation[0]} pictures of {data.validation[1]} patients",
+        f"truth: `{config.data.truth}`",
+        "LIDC patients whose number is divisible by 5 were not used for anything",
+        *([f"{len(data.failed)} cases could not be read: {', '.join(data.failed)}"] if data.failed else []),
+        *data.notes,
+    ]
+    return "## Data\n\n" + _list(lines)
+
+
+def _results(found: Evaluation) -> str:
+    counts = f"{found.n_cases} validation pictures, {found.n_empty_truth} of them without a lesion"
+    words = (
+        f"Of {counts}, truth `{found.truth}`, on the model's own pixels; 95 % intervals by bootstrap over patients. "
+        "The best epoch and the threshold were chosen on these same pictures, so others will give somewhat less."
+    )
+    rows = [(name, found.figures[name]) for name in _FIGURES if name in found.figures]
+    bands = [row for group in found.by_size for row in _band(group)]
+    return "\n\n".join(("## Results", words, _table(rows), "By lesion size:", _table(bands)))
+
+
+def _band(group: Group) -> Iterable[tuple[str, Figure]]:
+    name = "lesion_sensitivity"
+    return [(f"{name}, {group.name}", group.figures[name])] if name in group.figures else []
+
+
+def _table(rows: Iterable[tuple[str, Figure]]) -> str:
+    lines = [f"| {name} | {_value(figure)} | {figure.n} |" for name, figure in rows]
+    return "\n".join(("| figure | value (95 % interval) | n |", "|---|---|---|", *lines))
+
+
+def _value(figure: Figure) -> str:
+    return "undefined" if math.isnan(figure.value) else with_interval(figure)
+
+
+def _threshold(facts: ModelFacts) -> str:
+    threshold = facts.found.threshold
+    return (
+        f"## Threshold\n\nA pixel is marked from a probability of {threshold.value:g} on: of a small grid, where "
+        f"{facts.config.trainer.monitor} was highest. Chosen on: {threshold.chosen_on}."
+    )
+
+
+def _training(facts: ModelFacts) -> str:
+    config, fitted = facts.config, facts.fitted
+    lines = [
+        f"recipe `{config.recipe}`, configuration `{config.hash}` (all of it in config.json)",
+        f"began from: {facts.origin}",
+        f"{fitted.epochs} epochs in {fitted.seconds / 60:.1f} minutes; kept: epoch {fitted.best['epoch']:.0f}"
+        + (", the running mean of the weights" if config.trainer.ema else ""),
+        f"loss `{config.loss.name}`, precision {config.trainer.precision}, seed {config.trainer.seed}",
+        f"made again by: `hilum train {config.recipe} OUT --data DATA -c config.yaml`",
+        *facts.machine,
+        ", ".join((f"hilum {__version__}", *(f"{name} {version(name)}" for name in _LIBRARIES))),
+    ]
+    return "## Training\n\n" + _list(lines)
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def hardware() -> tuple[str, ...]:
+    """What this runs on, without names of persons or hosts."""
+    cards = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    processor = f"{_processor()}, {torch.get_num_threads()} threads"
+    return (f"processor: {processor}", *([f"graphics: {', '.join(cards)}"] if cards else []))
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()

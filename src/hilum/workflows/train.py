@@ -1,0 +1,209 @@
+"""A recipe and a data set to a trained model with its card (`hilum train`)."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hilum import __version__
+from hilum.core import Failure
+from hilum.core.evaluation import Evaluation, Threshold
+from hilum.evaluate.cases import JudgeRule
+from hilum.evaluate.evaluation import Judged
+from hilum.infer.loaded import load_model
+from hilum.io.json_file import read_json, write_json
+from hilum.io.text_file import write_bytes, write_text
+from hilum.models.network import Network
+from hilum.models.parts import require_fit
+from hilum.report.training import rate_picture
+from hilum.train.card import ModelFacts, model_card
+from hilum.train.config import Machine, TrainConfig
+from hilum.train.final import judged_model
+from hilum.train.finder import FoundRate, find_rate
+from hilum.train.fit import Cases, Fitted, fit, quiet, resolved_device, resolved_precision
+from hilum.train.keeping import CHECKPOINT, MODEL
+from hilum.train.phases import require_fitting
+from hilum.train.stored import CARD, CONFIG, write_config
+from hilum.train.xrays import Xrays
+from hilum.workflows.journal import journalled, was_finished
+from hilum.workflows.output import Run, output_folder
+from hilum.workflows.train_config import as_yaml
+from hilum.workflows.train_data import TrainData, data_hash, read_data
+
+SETTINGS, FAILED = "config.yaml", "failures.json"
+SHOWN = ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image", "empty_false_positive_rate")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How a run is made; what it learns depends on `start` alone.
+
+    Attributes:
+        machine: where it is computed.
+        start: a trained model, by name or folder, whose weights it begins with; None for random ones.
+        force: replace what an earlier run of hilum left in the folder.
+    """
+
+    machine: Machine = field(default_factory=Machine)
+    start: str | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run.
+
+    Attributes:
+        folder: where it lies.
+        figures: of the kept model on validation, with intervals, as in `model/config.json`.
+        threshold: chosen on validation.
+        epochs: learnt.
+        failures: cases that could not be read.
+        was_done: whether the folder held this run already.
+    """
+
+    folder: Path
+    figures: Mapping[str, Any]
+    threshold: float
+    epochs: int
+    failures: tuple[Failure, ...] = ()
+    was_done: bool = False
+
+
+def run_train(config: TrainConfig, data: Path, out: Path, options: TrainOptions | None = None) -> Trained:
+    """Train, or go on with a run that was stopped, however it was.
+
+    Leaves `model/` (weights.safetensors, config.json, card.md), `metrics.csv`, `training_curves.png`, `panels/`,
+    `tensorboard/`, `config.yaml` (all of the configuration) and `run.json` in `out`.
+
+    Args:
+        config: of the run; its precision "auto" becomes what it means on this device.
+        data: a prepared data set, or a packed cache of one.
+        out: folder to fill.
+        options: see there.
+
+    Raises:
+        InputError: the data set can't be used.
+        ConfigError: the configuration doesn't fit the data, the network or the weights.
+        TrainError: nothing to learn from, a loss that is no number, or not enough memory.
+        OutputError: `out` holds something else, or can't be written.
+    """
+    options = options or TrainOptions()
+    config = on_device(config, options.machine)
+    run = _run(config, data, options)
+    if was_finished(out, run) and not options.force:
+        return _as_left(out)
+    read = read_data(data, config.data)
+    network = begun(config, options.start)
+    with journalled(out, run, force=options.force) as journal:
+        write_text(out / SETTINGS, as_yaml(config))
+        fitted = fit(network, _cases(read, config), config, options.machine, out)
+        facts = _facts(config, read, fitted, out, options.machine)
+        facts = replace(facts, origin=network.weights_origin)
+        _write(facts, out)
+        write_json(out / FAILED, read.failures)
+        journal.finish(run)
+    shutil.rmtree((out / CHECKPOINT).parent, ignore_errors=True)
+    return _as_left(out, was_done=False)
+
+
+def run_find_rate(config: TrainConfig, data: Path, out: Path, options: TrainOptions | None = None) -> FoundRate:
+    """Look for a learning rate; leaves `lr_finder.png` and `lr_finder.json` in `out`.
+
+    Raises:
+        HilumError: as `run_train`.
+    """
+    options = options or TrainOptions()
+    config = on_device(config, options.machine)
+    run = _run(config, data, options)
+    read = read_data(data, config.data)
+    with output_folder(out, replace(run, command="train --find-lr"), force=options.force) as folder:
+        found = find_rate(begun(config, options.start), _cases(read, config), config, options.machine)
+        write_bytes(folder / "lr_finder.png", rate_picture(found.rates, found.losses, found.suggested))
+        write_json(folder / "lr_finder.json", found)
+    return found
+
+
+def on_device(config: TrainConfig, machine: Machine) -> TrainConfig:
+    """The configuration with the precision that "auto" means on the machine's device."""
+    precision = resolved_precision(config.trainer.precision, resolved_device(machine.device))
+    return config.model_copy(update={"trainer": config.trainer.model_copy(update={"precision": precision})})
+
+
+def begun(config: TrainConfig, start: str | None) -> Network:
+    """The network as a run begins with it.
+
+    Raises:
+        ConfigError: a phase or a rate is of a part that the network doesn't have.
+        UnsupportedError: the weights to begin with are of another architecture.
+    """
+    import torch
+
+    torch.manual_seed(config.trainer.seed)
+    network = config.model.build()
+    if start is not None:
+        given = load_model(start)
+        require_fit(network.state_dict(), given.network.state_dict(), f"the model {config.model.name} of this run")
+        network.load_state_dict(given.network.state_dict())
+        network.weights_origin = f"weights {given.weights_hash[:12]} of the model {given.name}"
+    require_fitting(network, config)
+    return network
+
+
+def _run(config: TrainConfig, data: Path, options: TrainOptions) -> Run:
+    """What determines the result. Not the code: a run that takes days goes on after hilum was mended."""
+    inputs = {"data": data_hash(data)}
+    if options.start is not None:
+        inputs["start"] = load_model(options.start).weights_hash
+    return Run("train", inputs, config.plain(), code="")
+
+
+def _cases(read: TrainData, config: TrainConfig) -> Cases:
+    return Cases(Xrays(read.training, config.sampling, config.augment, config.trainer.seed), read.validation)
+
+
+def _facts(config: TrainConfig, read: TrainData, fitted: Fitted, out: Path, machine: Machine) -> ModelFacts:
+    """Judge the kept model."""
+    kept = load_model(str(out / MODEL))
+    threshold = Threshold(fitted.best["threshold"], f"validation of {read.facts.name}")
+    about = Judged(
+        data=read.facts.name,
+        split="validation",
+        split_hash=read.facts.split_hash,
+        truth=config.data.truth,
+        threshold=threshold,
+        rule=JudgeRule(),
+    )
+    device = resolved_device(machine.device)
+    with quiet(machine.threads):
+        found = judged_model(kept.network, read.validation, about, batch_size=config.trainer.batch_size, device=device)
+    learnt = sum(one.numel() for one in kept.network.parameters())
+    return ModelFacts(config, read.facts, found, fitted, kept.network.weights_origin, learnt)
+
+
+def _write(facts: ModelFacts, out: Path) -> None:
+    """The model's configuration, now with figures, and its card."""
+    write_config(out / MODEL, facts.config, _found(facts.found, facts))
+    write_text(out / MODEL / CARD, model_card(facts))
+
+
+def _found(found: Evaluation, facts: ModelFacts) -> dict[str, Any]:
+    return {
+        "threshold": found.threshold,
+        "validation": facts.fitted.best,
+        "figures": found.figures,
+        "epochs": facts.fitted.epochs,
+        "seconds": facts.fitted.seconds,
+        "data": facts.data,
+        "origin": facts.origin,
+        "trained_with": __version__,
+    }
+
+
+def _as_left(out: Path, was_done: bool = True) -> Trained:
+    content = read_json(out / MODEL / CONFIG)
+    failures = tuple(Failure(**one) for one in read_json(out / FAILED))
+    return Trained(
+        out, content["figures"], content["threshold"]["value"], content["epochs"], failures, was_done=was_done
+    )

@@ -1,0 +1,69 @@
+"""A complete configuration out of a recipe, a file, and what was said on the command line, in this order."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hilum.config import merged, read_config
+from hilum.core import ConfigError
+from hilum.recipes.catalogue import recipe
+from hilum.train.config import TrainConfig
+
+_NAMED = ("model", "loss")
+"""Fields that are a name with options of its own."""
+
+
+def resolved_config(
+    name: str, file: Path | None = None, settings: Sequence[str] = (), changes: Mapping[str, Any] | None = None
+) -> TrainConfig:
+    """The recipe, changed by a file's fields, by settings, and by `changes`, the later over the earlier.
+
+    Args:
+        name: of the recipe.
+        file: YAML or JSON with any of the fields, such as the `config.yaml` that a run leaves.
+        settings: such as "optimiser.lr=1e-4" or "loss.name=focal"; the value is read as YAML.
+        changes: nested fields.
+
+    Raises:
+        ConfigError: no such recipe, file or field, or a value that can't be.
+    """
+    fields = recipe(name).plain()
+    for changed in (read_config(file) if file else {}, *map(as_fields, settings), changes or {}):
+        fields = _changed(fields, changed)
+    return TrainConfig.of(fields, str(file) if file else "")
+
+
+def as_fields(setting: str) -> dict[str, Any]:
+    """The nested fields that "optimiser.lr=1e-4" means.
+
+    Raises:
+        ConfigError: it is no such words.
+    """
+    path, equals, words = setting.partition("=")
+    names = path.strip().split(".")
+    if not equals or not all(names):
+        raise ConfigError(f"{setting!r} is no setting.", "Write it like optimiser.lr=1e-4.")
+    try:
+        value = yaml.safe_load(words)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{setting!r}: {words!r} is not YAML.", "Write it like loss.name=focal.") from error
+    for name in reversed(names):
+        value = {name: value}
+    return dict(value)
+
+
+def as_yaml(config: TrainConfig) -> str:
+    """All fields, as a file that `resolved_config` reads."""
+    return str(yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True))
+
+
+def _changed(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`changes` over `fields`; another model or loss begins with its own options, not with the former one's."""
+    kept = dict(fields)
+    for name in _NAMED:
+        new, old = changes.get(name), kept.get(name)
+        if isinstance(new, Mapping) and isinstance(old, Mapping) and new.get("name", old["name"]) != old["name"]:
+            kept[name] = {}
+    return merged(kept, changes)

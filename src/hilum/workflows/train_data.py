@@ -1,0 +1,101 @@
+"""What a training run reads: a prepared data set, or a packed cache of one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hilum.core import ConfigError, Failure
+from hilum.datasets.prepared import index_of, read_prepared
+from hilum.datasets.splits import is_held_out
+from hilum.datasets.xray_config import XrayDataConfig
+from hilum.datasets.xray_load import load_samples
+from hilum.datasets.xray_pack import read_pack
+from hilum.datasets.xray_sample import XraySample
+from hilum.train.card import LIDC_LICENCE, DataFacts
+from hilum.workflows.output import sha256_of
+
+PACK = ".npz"
+UNKNOWN_LICENCE = "as the data set's source says"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainData:
+    """Samples of both splits, and what a card says of them.
+
+    Attributes:
+        training: to learn from.
+        validation: to judge on.
+        facts: for the card.
+        failures: cases that could not be read.
+    """
+
+    training: Sequence[XraySample]
+    validation: Sequence[XraySample]
+    facts: DataFacts
+    failures: tuple[Failure, ...] = ()
+
+
+def data_hash(data: Path) -> str:
+    """SHA-256 of a data set's index, which holds those of its pictures, or of a packed cache.
+
+    Raises:
+        InputError: there is neither.
+    """
+    if data.suffix == PACK and data.is_file():
+        return sha256_of(data)
+    return sha256_of(read_prepared(data).index)
+
+
+def read_data(data: Path, config: XrayDataConfig) -> TrainData:
+    """Both splits.
+
+    Raises:
+        InputError: there is no such data set, or a held-out patient is in it.
+        ConfigError: a packed cache has other pixels or another truth than the configuration.
+        TrainError: nothing to learn from.
+    """
+    if data.suffix == PACK and data.is_file():
+        return _of_pack(data, config)
+    prepared = read_prepared(data)
+    (training, missing), (validation, lost) = (load_samples(data, one, config) for one in ("train", "validation"))
+    failures = (*missing, *lost)
+    name = f"{prepared.kind} {index_of(data).parent.resolve().name}"
+    return TrainData(
+        training, validation, _facts(name, prepared.split_hash, (training, validation), failures), failures
+    )
+
+
+def _of_pack(path: Path, config: XrayDataConfig) -> TrainData:
+    pack = read_pack(path)
+    about: dict[str, Any] = dict(pack.about)
+    training, validation = (list(pack.splits.get(one, ())) for one in ("train", "validation"))
+    steps = {sample.pixel_mm for sample in (*training, *validation)}
+    made = {"pixel_mm": steps.pop() if len(steps) == 1 else None, "truth": about.get("truth", config.truth)}
+    for field, value in made.items():
+        if value != getattr(config, field):
+            raise ConfigError(
+                f"{path} was packed with data.{field} {value}, and the configuration has {getattr(config, field)}.",
+                f"Pack it again, or set data.{field}.",
+            )
+    name = f"{about.get('name', 'packed')} ({path.name})"
+    return TrainData(training, validation, _facts(name, str(about.get("split_hash", "")), (training, validation), ()))
+
+
+def _facts(
+    name: str, split_hash: str, splits: tuple[Sequence[XraySample], Sequence[XraySample]], failures: Sequence[Failure]
+) -> DataFacts:
+    patients = [{sample.patient for sample in split} for split in splits]
+    every = patients[0] | patients[1]
+    is_lidc = all(patient.startswith("LIDC-IDRI-") for patient in every)
+    if is_lidc and (held := sorted(filter(is_held_out, every))):
+        raise ConfigError(f"{held[0]} is held out, and nothing may be learnt from it.", "Prepare the data set again.")
+    counts = [(len(split), len(own)) for split, own in zip(splits, patients, strict=True)]
+    return DataFacts(
+        name=name,
+        split_hash=split_hash,
+        licence=LIDC_LICENCE if is_lidc else UNKNOWN_LICENCE,
+        training=counts[0],
+        validation=counts[1],
+        failed=tuple(one.input for one in failures),
+    )

@@ -1,0 +1,135 @@
+"""`hilum train` from a data set on disk to a model with its card, and what it refuses."""
+
+import json
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from hilum.cli.app import main
+from hilum.core import ConfigError, OutputError
+from hilum.train.config import Machine, TrainConfig
+from hilum.workflows.train import TrainOptions, run_train
+from hilum.workflows.train_config import resolved_config
+from tests.xrays import chest, write_xrays
+
+TINY = (
+    "data.pixel_mm=1.4",
+    "model.options.widths=[4, 8]",
+    "trainer.epochs=2",
+    "trainer.batch_size=2",
+    "trainer.precision=32",
+    "trainer.panels_every=0",
+)
+OPTIONS = TrainOptions(Machine(device="cpu", threads=1))
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    places = {"LIDC-IDRI-0002": (30, 20), "LIDC-IDRI-0003": (20, 40), "LIDC-IDRI-0004": (35, 45)}
+    judged = {"LIDC-IDRI-0006": (28, 30), "LIDC-IDRI-0011": (15, 20)}
+    drawn = [chest(patient, lesions=((centre, 6),)) for patient, centre in (places | judged).items()]
+    drawn.append(chest("LIDC-IDRI-0011", lesions=()))
+    return write_xrays(tmp_path_factory.mktemp("pairs"), drawn)
+
+
+@pytest.fixture(scope="module")
+def run(pairs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    return run_train(resolved_config("xray_unet", settings=TINY), pairs, out, OPTIONS)
+
+
+def test_a_run_leaves_a_model_with_its_card(run, pairs):
+    names = {path.name for path in run.folder.iterdir()}
+    assert {"model", "metrics.csv", "training_curves.png", "tensorboard", "config.yaml", "run.json"} <= names
+    assert "checkpoints" not in names
+    card = (run.folder / "model" / "card.md").read_text()
+    for said in ("not a medical device", "CC BY 3.0", "3 pictures of 3 patients", "Threshold", "dice_mean", "seed 0"):
+        assert said in card
+    stored = json.loads((run.folder / "model" / "config.json").read_text())
+    assert stored["threshold"]["chosen_on"].startswith("validation of drr-pairs")
+    assert 0 <= stored["figures"]["dice_mean"]["low"] <= stored["figures"]["dice_mean"]["high"] <= 1
+    assert stored["hash"] == TrainConfig.of(stored["config"]).hash
+
+
+def test_the_same_run_again_is_found_done_and_another_is_refused(run, pairs):
+    again = run_train(resolved_config("xray_unet", settings=TINY), pairs, run.folder, OPTIONS)
+    assert again.was_done
+    assert again.figures == run.figures
+    with pytest.raises(OutputError, match="another run"):
+        run_train(resolved_config("xray_unet", settings=(*TINY, "trainer.seed=1")), pairs, run.folder, OPTIONS)
+
+
+def test_the_saved_configuration_makes_the_same_run(run):
+    assert (
+        resolved_config("xray_unet", run.folder / "config.yaml").plain()
+        == TrainConfig.of(yaml.safe_load((run.folder / "config.yaml").read_text())).plain()
+    )
+
+
+def test_a_run_begins_with_a_trained_model(run, pairs, tmp_path):
+    config = resolved_config("xray_unet", settings=(*TINY, "trainer.epochs=1", "optimiser.lr=1e-12"))
+    begun = run_train(config, pairs, tmp_path / "next", TrainOptions(OPTIONS.machine, start=str(run.folder)))
+    assert "of the model" in (begun.folder / "model" / "card.md").read_text()
+    old, new = (load_file(one / "model" / "weights.safetensors") for one in (run.folder, begun.folder))
+    assert all(torch.allclose(old[name], new[name]) for name in old if name.endswith("weight"))
+
+
+def test_weights_of_another_architecture_are_refused(run, pairs, tmp_path, capsys):
+    command = ["train", "xray_unet", str(tmp_path / "other"), "--data", str(pairs), "--from", str(run.folder)]
+    assert main(command) == 1
+    assert "the weights don't fit" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_held_out_patient_is_refused(tmp_path, capsys):
+    drawn = [chest(one) for one in ("LIDC-IDRI-0005", "LIDC-IDRI-0006")]
+    splits = {"train": ["LIDC-IDRI-0005"], "validation": ["LIDC-IDRI-0006"]}
+    data = write_xrays(tmp_path / "pairs", drawn, splits)
+    assert main(["train", "xray_unet", str(tmp_path / "out"), "--data", str(data)]) == 1
+    assert "LIDC-IDRI-0005 is for held out" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "trainer.epoch=3"], "no setting 'trainer.epoch'"),
+        (["--set", "trainer"], "is no setting"),
+        (["--set", "model.options.widhts=3"], "no setting 'widhts'"),
+        (["--epochs", "0"], "trainer.epochs: Input should be greater than 0"),
+        (["--set", "loss.name=nonsense"], "no loss 'nonsense'"),
+        (["--set", "phases=[{train: [nothing]}]"], "no part 'nothing'"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_line(arguments, said, pairs, tmp_path, capsys):
+    assert main(["train", "xray_unet", str(tmp_path / "out"), "--data", str(pairs), *arguments]) == 1
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert len(shown.err.splitlines()) <= 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_recipe_names_those_that_there_are(tmp_path, capsys):
+    assert main(["train", "nonsense", str(tmp_path / "out"), "--data", "pairs"]) == 1
+    assert "xray_unet" in capsys.readouterr().err
+
+
+def test_another_loss_begins_with_its_own_options():
+    changed = resolved_config("xray_original", settings=("loss.name=focal", "loss.options.gamma=3"))
+    assert (changed.loss.name, changed.loss.options["gamma"]) == ("focal", 3)
+    with pytest.raises(ConfigError, match="gama"):
+        resolved_config("xray_original", settings=("loss.name=focal", "loss.options.gama=3"))
+
+
+def test_scientific_numbers_are_numbers():
+    assert resolved_config("xray_unet", settings=("optimiser.lr=1e-4",)).optimiser.lr == 1e-4
+
+
+def test_the_rate_finder_leaves_a_picture(pairs, tmp_path, capsys):
+    settings = [word for one in TINY for word in ("--set", one)]
+    command = ["train", "xray_unet", str(tmp_path / "rate"), "--data", str(pairs), "--find-lr", "--device", "cpu"]
+    assert main([*command, "--threads", "1", *settings]) == 0
+    assert "Suggested: --lr" in capsys.readouterr().out
+    assert (tmp_path / "rate" / "lr_finder.png").is_file()
