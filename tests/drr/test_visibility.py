@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from hilum.core import Geometry, Mask, View
 from hilum.drr.projection import Beam, Setup
-from hilum.drr.visibility import LEAST_RING, against_ring, organ_shadows, overlaps, visibility
+from hilum.drr.visibility import LEAST_RING, against_ring, organ_shadows, overlaps
+from hilum.drr.visibility_score import visibility
 
 ROWS, COLUMNS = np.indices((120, 130))
 DISC = np.hypot(ROWS - 60, COLUMNS - 65) <= 9

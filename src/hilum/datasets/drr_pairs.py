@@ -292,7 +292,8 @@ def with_visibility(
         pixel_mm: row and column step.
         level: of the consensus whose silhouette counts.
     """
-    from hilum.drr.visibility import against_ring, visibility
+    from hilum.drr.visibility import against_ring
+    from hilum.drr.visibility_score import visibility
 
     grey = np.asarray(picture, dtype=np.float64)
     found = []

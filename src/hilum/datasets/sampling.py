@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 from hilum.core import TrainError
 from hilum.core.geometry import Floats
 from hilum.datasets.xray_sample import NoduleInfo, XraySample
+from hilum.drr.visibility_score import contrast_score, size_score
 
 if TYPE_CHECKING:
     from hilum.datasets.xray_config import CurriculumStep, SamplingConfig
 
 Places: TypeAlias = NDArray[np.intp]
-
-_HALF_SEEN_MM = 9.0
-"""As in `hilum.drr.visibility`."""
 
 
 class Purpose(IntEnum):
@@ -134,14 +132,8 @@ def difficulty(sample: XraySample) -> float:
 def nodule_difficulty(nodule: NoduleInfo) -> float:
     """1 less the mean of three ease scores from 0 to 1: size, contrast, visibility; 1 when none is known.
 
-    Size counts d² / (d² + 9²) and contrast to noise c / (c + 1), as in `hilum.drr.visibility`; what is unknown is left
-    out of the mean.
+    Size and contrast count as in `hilum.drr.visibility`; what is unknown is left out of the mean.
     """
-    contrast = max(nodule.contrast, 0.0) if not math.isnan(nodule.contrast) else math.nan
-    ease = (
-        nodule.size_mm**2 / (nodule.size_mm**2 + _HALF_SEEN_MM**2),
-        contrast / (contrast + 1),
-        nodule.visibility,
-    )
+    ease = (size_score(nodule.size_mm), contrast_score(nodule.contrast), nodule.visibility)
     known = [one for one in ease if not math.isnan(one)]
     return 1 - sum(known) / len(known) if known else 1.0

@@ -23,10 +23,11 @@ The rules, stated once:
   half; contrast to noise knows only the edges that fall into the ring. 1 where no organ mask is given.
 
   The score orders shadows by how hard they are to see. It is no probability: nobody's reading has calibrated it.
+  `hilum.drr.visibility_score` computes it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,8 +50,6 @@ LEAST_RING = 20
 """Pixels that a ring needs for its plane and its standard deviation to mean something."""
 
 _ORGAN_MM = 1.0
-_HALF_SEEN_MM = 9.0
-_HIDDEN_COUNTS = 0.5
 
 ORGANS: Mapping[str, tuple[str, ...]] = {
     "ribs": ("rib_", "costal_"),
@@ -165,20 +164,6 @@ def overlaps(silhouette: Selection, organs: Mapping[str, Selection]) -> dict[str
     """For each organ the share of the silhouette that it lies over or under; NaN without a silhouette."""
     area = int(silhouette.sum())
     return {name: int((silhouette & shadow).sum()) / area if area else math.nan for name, shadow in organs.items()}
-
-
-def visibility(cnr: float, diameter_mm: float, overlap: Sequence[float] = ()) -> float:
-    """How well a shadow can be seen, 0 to 1, by the formula above; NaN when the contrast to noise is.
-
-    Args:
-        cnr: own contrast to noise, or the seen one where there is no CT.
-        diameter_mm: of the disc with the silhouette's area, in the patient's plane.
-        overlap: shares of the silhouette that organs cover; empty when no organ is known.
-    """
-    stands_out = max(cnr, 0.0) if not math.isnan(cnr) else math.nan
-    contrast = stands_out / (stands_out + 1)
-    size = diameter_mm**2 / (diameter_mm**2 + _HALF_SEEN_MM**2)
-    return contrast * size * (1 - _HIDDEN_COUNTS * max(overlap, default=0.0))
 
 
 def _path_mm(block: Volume, projection: Projection) -> Floats:

@@ -14,7 +14,8 @@ from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.drr.shadow import Shadow, contribution, shadow_of
 from hilum.drr.source_style import source_mask
-from hilum.drr.visibility import against_ring, overlaps, visibility
+from hilum.drr.visibility import against_ring, overlaps
+from hilum.drr.visibility_score import visibility
 from hilum.io.nodules_file import record
 from hilum.io.raster import write_png
 from hilum.ops import place, to_lps_axes
