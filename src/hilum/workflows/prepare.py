@@ -4,12 +4,10 @@ Jobs run in as many processes as wished. Each one's files and journal entry are 
 killed goes on where it was, and ends with the same `dataset.json`, byte for byte, as one that wasn't.
 """
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,6 +20,7 @@ from hilum.workflows.journal import Journal, journalled, was_finished
 from hilum.workflows.output import Run, sha256_of
 from hilum.workflows.pair_case import CaseOptions, case_of_pair, cases_of_ct
 from hilum.workflows.pair_sources import Job, Sources, find_sources
+from hilum.workflows.pool import in_processes
 from hilum.workflows.track import Track, silently
 
 FAILED = "failures.json"
@@ -158,7 +157,8 @@ def _work(
     done = {key for key, record in journal.entries().items() if _is_whole(record, out)}
     pending = [job for job in sources.jobs if job.key not in done]
     make = case_of_pair if sources.are_pairs else cases_of_ct
-    with _results(make, pending, out, options) as results:
+    attempt = partial(_attempt, make=make, out=out, options=options.case)
+    with closing(in_processes(attempt, pending, options.workers, ordered=False)) as results:
         for job in track(sources.jobs, "DRR pairs"):
             if job.key in done:
                 continue
@@ -176,53 +176,10 @@ def _is_whole(record: Record, out: Path) -> bool:
 Outcome: TypeAlias = "tuple[Job, Record | HilumError]"
 
 
-@contextmanager
-def _results(make: Any, jobs: Sequence[Job], out: Path, options: PrepareOptions) -> Iterator[Iterator[Outcome]]:
-    """What the jobs give, as they end. One worker needs no process of its own."""
-    if options.workers == 1:
-        yield (_attempt(make, job, out, options.case) for job in jobs)
-        return
-    from multiprocessing import get_context
-
-    # spawn: a forked child would share locks of threads (numba's, OpenMP's) that it doesn't have.
-    pool = ProcessPoolExecutor(options.workers, get_context("spawn"), initializer=_live_and_die_with_parent)
-    try:
-        yield _ended([pool.submit(_attempt, make, job, out, options.case) for job in jobs])
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ended(futures: Iterable["Future[Outcome]"]) -> Iterator[Outcome]:
-    try:
-        for future in as_completed(futures):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise OutputError(
-            "a worker process was ended from outside, perhaps for want of memory.",
-            "Start again with fewer --workers: what is done is kept.",
-        ) from error
-
-
-def _attempt(make: Any, job: Job, out: Path, options: CaseOptions) -> Outcome:
+def _attempt(job: Job, make: Any, out: Path, options: CaseOptions) -> Outcome:
     try:
         return job, plain(make(job, out, options))
     except OutputError:
         raise  # a full disk is no fault of this job's, and the next one would meet it too
     except HilumError as error:
         return job, error
-
-
-def _live_and_die_with_parent() -> None:
-    """In a worker: one thread for numba, and an end when the parent is killed, which nobody else would tell it."""
-    from multiprocessing import parent_process
-    from threading import Thread
-
-    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
