@@ -8,10 +8,8 @@ from hilum.core.evaluation import CaseRow
 from hilum.evaluate.calibration import pooled_belief
 from hilum.evaluate.case_lesions import LesionResult
 from hilum.evaluate.cases import CaseResult
-from hilum.evaluate.detection import detections
 from hilum.evaluate.scores import ThresholdScan, pooled_scores, threshold_scan
 from hilum.metrics.calibration import Reliability
-from hilum.metrics.froc import FrocCurve, froc_curve
 from hilum.metrics.probability import PrecisionRecall, Roc, precision_recall_curve, roc_curve
 
 
@@ -25,7 +23,6 @@ class Curves:
         reliability: of the pixels around truth and prediction, at the temperature if there is one.
         reliability_before: of the same pixels as stored; None without a temperature.
         scan: Dice at other thresholds; None without a lesion.
-        froc: predicted components, scored by their highest probability; None without a lesion.
     """
 
     roc: Roc
@@ -33,7 +30,6 @@ class Curves:
     reliability: Reliability
     reliability_before: Reliability | None
     scan: ThresholdScan | None
-    froc: FrocCurve | None
 
 
 def curves(cases: Sequence[CaseResult]) -> Curves | None:
@@ -43,14 +39,12 @@ def curves(cases: Sequence[CaseResult]) -> Curves | None:
         return None
     counts = pooled_scores(scores)
     before = [case.calibration.before for case in scores if case.calibration.before is not None]
-    found = detections(cases)
     return Curves(
         roc=roc_curve(counts),
         precision_recall=precision_recall_curve(counts),
         reliability=pooled_belief([case.calibration.after for case in scores]),
         reliability_before=pooled_belief(before) if before else None,
         scan=threshold_scan(scores),
-        froc=froc_curve(found) if found.lesions.sum() else None,
     )
 
 

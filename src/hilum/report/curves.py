@@ -10,7 +10,6 @@ import numpy as np
 from hilum.core.geometry import Floats
 from hilum.core.radiograph import Pixels
 from hilum.metrics.calibration import Reliability
-from hilum.metrics.froc import FrocCurve
 from hilum.metrics.probability import PrecisionRecall, Roc
 
 if TYPE_CHECKING:
@@ -58,32 +57,24 @@ def threshold_picture(
     thresholds: Floats,
     dice: Mapping[str, Floats],
     used: float,
-    froc: FrocCurve | None,
     binned: Mapping[str, Reliability],
 ) -> bytes:
-    """PNG: Dice at every threshold, lesions found against false alarms, and the reliability diagram.
+    """PNG: Dice at every threshold, and the reliability diagram.
 
     Args:
         thresholds: [n].
         dice: [n] by name.
         used: the threshold of the evaluation; NaN for none.
-        froc: None without a lesion.
         binned: what stands on the reliability diagram, by name, the main one first.
     """
-    figure = plain_figure(13, 4.3)
-    left, middle, right = figure.subplots(1, 3)
+    figure = plain_figure(11, 4.6)
+    left, right = figure.subplots(1, 2)
     for (name, values), colour in zip(dice.items(), (BLUE, GREEN), strict=False):
         left.plot(thresholds, values, color=colour, linewidth=2, label=name)
     if np.isfinite(used):
         left.axvline(used, color=RED, linestyle="--", label=f"used: {used:g}")
     label(left, "threshold", "Dice", "Dice at other thresholds")
     left.legend(frameon=False)
-    if froc is not None:
-        middle.step(froc.false_positives, froc.sensitivity, where="post", color=BLUE, linewidth=2)
-        middle.plot(froc.false_positives[-1:], froc.sensitivity[-1:], "o", color=BLUE, clip_on=False)
-        middle.set_ylim(0, 1.02)
-        middle.set_xlim(left=0)
-    label(middle, "false positives per image", "lesions found", "FROC of the predicted components")
     _reliability(right, binned)
     return _encoded(figure)
 
@@ -137,7 +128,7 @@ def groups_picture(groups: Mapping[str, Sequence[tuple[str, float, float, float,
             if np.isfinite(low):
                 place.plot((x, x), (low, high), color=BLUE, linewidth=2)
             place.annotate(f"{value:.2f}\nn {n}", (x, 1.03), ha="center", va="bottom", fontsize=9)
-        place.set_xticks(range(len(parts)), [part[0].replace("visibility ", "") for part in parts])
+        place.set_xticks(range(len(parts)), [part[0] for part in parts])
         place.set_ylim(0, 1.22)
         place.set_yticks(np.linspace(0, 1, 6))
         label(place, "", "found", title)

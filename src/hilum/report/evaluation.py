@@ -187,7 +187,8 @@ def _summary(found: Evaluation, report: EvaluationReport) -> Section:
         for name in _HEADLINE
         if (figure := found.figures.get(name)) is not None and not _is_meaningless(found, figure)
     ]
-    headline = Table(("", "value (95 % interval)", "n", "band"), rows, "Intervals: bootstrap over patients.")
+    heads = ("", "value (95 % interval)", "n", *(() if found.is_of_points else ("band",)))
+    headline = Table(heads, [row[: len(heads)] for row in rows], "Intervals: bootstrap over patients.")
     return Section("Summary", said, tables=[headline, _rival_table(found)])
 
 

@@ -21,11 +21,10 @@ def free_response_section(found: Evaluation, curve: Picture | None, words: str) 
 
 
 def _points(found: Evaluation) -> Table:
-    rates = list(found.froc)
-    row = ["lesions found (95 % interval)", *(with_interval(found.froc[rate]) for rate in rates)]
+    rows = [[fraction(float(rate)), with_interval(figure)] for rate, figure in found.froc.items()]
     lesions = next(iter(found.froc.values())).n
     caption = (
         f"Sensitivity over {lesions} lesions at mean numbers of false marks an image, on the straight line between the "
         "curve's points and level beyond its last (LUNA16's reading). Intervals: bootstrap over patients."
     )
-    return Table(("false marks an image", *(fraction(float(rate)) for rate in rates)), [row], caption)
+    return Table(("false marks an image", "lesions found (95 % interval)"), rows, caption)

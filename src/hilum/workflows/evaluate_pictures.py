@@ -46,7 +46,7 @@ def curve_pictures(
             ("by size", found.by_size),
             ("by reader count", found.by_readers),
             ("by visibility", found.by_visibility),
-            ("by subtlety", found.by_subtlety),
+            ("by subtlety (5 is obvious)", found.by_subtlety),
         )
         if sum(group.figures[_FOUND].n > 0 for group in some) > 1
     }
@@ -86,12 +86,12 @@ def _probability_pictures(found: Evaluation, results: Sequence[CaseResult], draw
     scan = drawn.scan
     if scan is not None:
         dice = {"mean of cases": scan.dice_mean, "pooled": scan.dice_pooled}
-        png = threshold_picture(scan.thresholds, dice, found.threshold.value, drawn.froc, _diagrams(drawn))
+        png = threshold_picture(scan.thresholds, dice, found.threshold.value, _diagrams(drawn))
         pictures["thresholds"] = Picture(
             png,
-            "Left: what other thresholds would have given on this split (to be chosen on validation). Middle: "
-            "components at the threshold, ordered by their highest probability. Right: 15 bins of equal width, pixels "
-            "within 10 mm (14 pixels without millimetres) of truth or prediction; larger spots are more pixels.",
+            "Left: what other thresholds would have given on this split (to be chosen on validation). Right: 15 bins of "
+            "equal width, pixels within 10 mm (14 pixels without millimetres) of truth or prediction; larger spots are "
+            "more pixels.",
         )
     return pictures
 
@@ -104,7 +104,12 @@ def _diagrams(drawn: Curves) -> dict[str, Reliability]:
 
 def _bars(groups: Sequence[Group]) -> list[tuple[str, float, float, float, int]]:
     figures = ((group.name, group.figures[_FOUND]) for group in groups)
-    return [(name, one.value, one.low, one.high, one.n) for name, one in figures if one.n]
+    return [(_tick(name), one.value, one.low, one.high, one.n) for name, one in figures if one.n]
+
+
+def _tick(name: str) -> str:
+    """What is told apart, without the words that stand in the panel's title."""
+    return name.partition(",")[0].removeprefix("subtlety ").removeprefix("visibility ")
 
 
 def _places(results: Sequence[LesionResult], source: TruthSource) -> Picture:
