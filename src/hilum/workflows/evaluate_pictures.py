@@ -89,9 +89,9 @@ def _probability_pictures(found: Evaluation, results: Sequence[CaseResult], draw
         png = threshold_picture(scan.thresholds, dice, found.threshold.value, _diagrams(drawn))
         pictures["thresholds"] = Picture(
             png,
-            "Left: what other thresholds would have given on this split (to be chosen on validation). Right: 15 bins of "
-            "equal width, pixels within 10 mm (14 pixels without millimetres) of truth or prediction; larger spots are "
-            "more pixels.",
+            "Left: what other thresholds would have given on this split (to be chosen on validation). Right: 15 bins "
+            "of equal width, pixels within 10 mm (14 pixels without millimetres) of truth or prediction; larger spots "
+            "are more pixels.",
         )
     return pictures
 
