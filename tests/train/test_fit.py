@@ -5,13 +5,21 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from hilum.train.fit import fit
-from tests.train.tiny import MACHINE, TINY, cases, changed
+from hilum.core import ConfigError, InputError, TrainError, UnreadableError
+from hilum.datasets.xray_config import AugmentConfig, SamplingConfig
+from hilum.losses.choice import LossConfig
+from hilum.models.catalogue import ModelConfig
+from hilum.train.config import OptimiserConfig, Phase
+from hilum.train.fit import Cases, fit
+from hilum.train.xrays import Xrays
+from tests.train.tiny import MACHINE, TINY, Discs, cases, changed, disc
 
 
 def run(out, config=TINY, data=None, weights_seed=0):
@@ -73,3 +81,98 @@ def test_a_killed_run_goes_on_with_the_same_losses(tmp_path, options):
     assert (tmp_path / "killed" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
     whole, killed = (load_file(tmp_path / name / "model" / "weights.safetensors") for name in ("whole", "killed"))
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
+
+
+class Poisoned(Discs):
+    """One picture whose brightness is no number."""
+
+    def draw(self, epoch, place, case):
+        one = super().draw(epoch, place, case)
+        return replace(one, image=one.image * np.float32(np.nan)) if (epoch, place) == (1, 2) else one
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_saves_the_batch(tmp_path):
+    data = cases()
+    with pytest.raises(TrainError, match=r"loss became nan in epoch 2.*failed_batch.npz"):
+        run(tmp_path, data=Cases(Poisoned(), data.judged))
+    with np.load(tmp_path / "failed_batch.npz") as saved:
+        assert np.isnan(saved["image"]).any()
+        assert sorted(saved["case"].tolist()) == sorted(Discs().order(1)[:4])
+    assert len(rows_of(tmp_path)) == 1
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    run(tmp_path, changed(epochs=1))
+    with pytest.raises(ConfigError, match="of another configuration"):
+        run(tmp_path, changed(epochs=2))
+    (tmp_path / "checkpoints" / "last.ckpt").write_bytes(b"nothing")
+    with pytest.raises(UnreadableError, match="no checkpoint of hilum"):
+        run(tmp_path, changed(epochs=1))
+
+
+def test_a_complete_run_learns_nothing_more(tmp_path):
+    run(tmp_path)
+    kept = [(tmp_path / name).read_bytes() for name in ("model/weights.safetensors", "metrics.csv")]
+    run(tmp_path)
+    assert [(tmp_path / name).read_bytes() for name in ("model/weights.safetensors", "metrics.csv")] == kept
+
+
+def test_it_stops_when_nothing_improves_and_keeps_the_best(tmp_path):
+    config = changed(epochs=30, patience=2)
+    still = config.model_copy(update={"optimiser": OptimiserConfig(lr=1e-12)})
+    fitted = run(tmp_path, still)
+    assert fitted.epochs < 30
+    best = max(row["dice_mean"] for row in fitted.rows)
+    assert fitted.best["dice_mean"] == best
+    assert fitted.epochs == fitted.best["epoch"] + 2
+
+
+def test_nothing_to_find_on_validation_is_said_at_once(tmp_path):
+    empty = disc(np.random.default_rng(0), radius=0)
+    with pytest.raises(TrainError, match="none of 2 validation cases has a lesion"):
+        run(tmp_path, data=Cases(Discs(), [empty, empty]))
+
+
+def test_phases_of_an_attended_network_and_their_pictures(tmp_path):
+    """Attention alone, then all: with attention maps in the panels and both losses in the table."""
+    small = {"resnet": {"width": 4, "blocks": (1, 1, 1, 1)}, "attention_channels": 4}
+    config = changed(epochs=2, panels_every=1).model_copy(
+        update={
+            "model": ModelConfig(name="unet_skip", options=small),
+            "phases": (
+                Phase(train=("attention",), loss=LossConfig(name="attention")),
+                Phase(
+                    first_epoch=2,
+                    loss=LossConfig(name="combined", options={"terms": [{"name": "bce"}, {"name": "attention"}]}),
+                ),
+            ),
+        }
+    )
+    fitted = run(tmp_path, config)
+    assert "train_bce" not in fitted.rows[0]
+    assert {"train_bce", "train_attention"} <= fitted.rows[1].keys()
+    assert rows_of(tmp_path)[0]["train_bce"] == "nan"
+    assert (tmp_path / "panels" / "epoch_002.png").stat().st_size > 1000
+
+
+def test_hard_negatives_come_from_the_last_pass_and_survive_a_restart(tmp_path):
+    sampling = SamplingConfig(hard_negatives=3.0)
+    unsure = ModelConfig(name="unet", options={**TINY.model.options, "start_probability": 0.5})
+    config = changed(epochs=3).model_copy(update={"sampling": sampling, "model": unsure})
+    judged = cases().judged
+    samples = [disc(np.random.default_rng(case), radius=(case % 2) * 4) for case in range(8)]
+
+    class Stopped(Xrays):
+        def draw(self, epoch, place, case):
+            if epoch == 2:
+                raise InputError("stopped")
+            return super().draw(epoch, place, case)
+
+    whole, cut, more = (kind(samples, sampling, AugmentConfig.none(), 0) for kind in (Xrays, Stopped, Xrays))
+    run(tmp_path / "whole", config, Cases(whole, judged))
+    assert len(set(whole.hard)) > 1
+    with pytest.raises(InputError, match="stopped"):
+        run(tmp_path / "cut", config, Cases(cut, judged))
+    run(tmp_path / "cut", config, Cases(more, judged))
+    assert (tmp_path / "cut" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
+    np.testing.assert_array_equal(more.hard, whole.hard)

@@ -62,6 +62,7 @@ def train(
     *,
     data: Path,
     start: Annotated[str | None, Parameter(name="--from")] = None,
+    pretrained: str | None = None,
     find_lr: Annotated[bool, Parameter(negative="")] = False,
     changes: Changes | None = None,
     running: Running | None = None,
@@ -90,6 +91,8 @@ def train(
         A prepared data set (hilum prepare), or a packed cache of one.
     start
         A trained model, by name or folder, whose weights the run begins with.
+    pretrained
+        File of torchxrayvision's ResNet-50 for the encoders of the sources' networks, or download (95 MB, once).
     find_lr
         Only look for a learning rate: OUT then holds lr_finder.png and lr_finder.json.
     """
@@ -98,7 +101,7 @@ def train(
 
     changes = changes or Changes()
     config = resolved_config(recipe, changes.config, changes.settings, changes.fields())
-    options = _options(running or Running(), start)
+    options = _options(running or Running(), start, pretrained)
     if find_lr:
         found = run_find_rate(config, data, out, options)
         print(f"Suggested: --lr {found.suggested:.2g} ({out / 'lr_finder.png'})")
@@ -106,7 +109,7 @@ def train(
     return _say(run_train(config, data, out, options))
 
 
-def _options(running: Running, start: str | None) -> "TrainOptions":
+def _options(running: Running, start: str | None, pretrained: str | None) -> "TrainOptions":
     from hilum.train.config import Machine
     from hilum.workflows.train import TrainOptions
 
@@ -119,7 +122,7 @@ def _options(running: Running, start: str | None) -> "TrainOptions":
             "progress": sys.stderr.isatty(),
         }
     )
-    return TrainOptions(machine, start, running.force)
+    return TrainOptions(machine, start, pretrained, running.force)
 
 
 def _say(trained: "Trained") -> int:

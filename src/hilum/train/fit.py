@@ -21,6 +21,7 @@ from hilum.train.checkpointing import computed_again
 from hilum.train.config import Machine, Precision, TrainConfig
 from hilum.train.data import EpochBatches, LearningCases, judged_batches, training_batches
 from hilum.train.guard import Guard, memory_said
+from hilum.train.hard import HardNegatives
 from hilum.train.history import History
 from hilum.train.judging import Judging
 from hilum.train.keeping import CHECKPOINT, Best, Keeper, is_complete, read_checkpoint
@@ -28,6 +29,7 @@ from hilum.train.module import Learner
 from hilum.train.panels import CURVES, Panels
 from hilum.train.phases import Ema, Phases, Rates
 from hilum.train.progress import Bar
+from hilum.train.xrays import Xrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,10 +132,17 @@ def _callbacks(cases: Cases, config: TrainConfig, machine: Machine, guard: Guard
         Rates(config),
         Best(config, out),
         history,
+        *_hard_negatives(cases.learning, config),
         Panels(cases.judged, history, config.trainer.panels_every, out),
         *([Bar(config.trainer.monitor)] if machine.progress else []),
         Keeper(config, out),
     ]
+
+
+def _hard_negatives(cases: LearningCases, config: TrainConfig) -> list[pl.Callback]:
+    if not (config.sampling.hard_negatives and isinstance(cases, Xrays)):
+        return []
+    return [HardNegatives(cases, config.trainer.batch_size)]
 
 
 def lightning(

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from hilum import __version__
-from hilum.core import Failure
+from hilum.core import ConfigError, Failure
 from hilum.core.evaluation import Evaluation, Threshold
 from hilum.evaluate.cases import JudgeRule
 from hilum.evaluate.evaluation import Judged
 from hilum.infer.loaded import load_model
+from hilum.io.inputs import require_path
 from hilum.io.json_file import read_json, write_json
 from hilum.io.text_file import write_bytes, write_text
 from hilum.models.network import Network
@@ -27,27 +28,34 @@ from hilum.train.phases import require_fitting
 from hilum.train.stored import CARD, CONFIG, write_config
 from hilum.train.xrays import Xrays
 from hilum.workflows.journal import journalled, was_finished
-from hilum.workflows.output import Run, output_folder
+from hilum.workflows.output import Run, output_folder, sha256_of
 from hilum.workflows.train_config import as_yaml
 from hilum.workflows.train_data import TrainData, data_hash, read_data
 
+DOWNLOAD = "download"
 SETTINGS, FAILED = "config.yaml", "failures.json"
 SHOWN = ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image", "empty_false_positive_rate")
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How a run is made; what it learns depends on `start` alone.
+    """How a run is made; what it learns depends on `start` and `pretrained` alone.
 
     Attributes:
         machine: where it is computed.
         start: a trained model, by name or folder, whose weights it begins with; None for random ones.
+        pretrained: torchxrayvision's file of ResNet-50, or "download", for the encoders of the sources' networks.
         force: replace what an earlier run of hilum left in the folder.
     """
 
     machine: Machine = field(default_factory=Machine)
     start: str | None = None
+    pretrained: str | None = None
     force: bool = False
+
+    def __post_init__(self) -> None:
+        if self.start is not None and self.pretrained is not None:
+            raise ConfigError("a run begins with a trained model or with a pretrained encoder, not with both.")
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ def run_train(config: TrainConfig, data: Path, out: Path, options: TrainOptions 
     if was_finished(out, run) and not options.force:
         return _as_left(out)
     read = read_data(data, config.data)
-    network = begun(config, options.start)
+    network = begun(config, options)
     with journalled(out, run, force=options.force) as journal:
         write_text(out / SETTINGS, as_yaml(config))
         fitted = fit(network, _cases(read, config), config, options.machine, out)
@@ -119,7 +127,7 @@ def run_find_rate(config: TrainConfig, data: Path, out: Path, options: TrainOpti
     run = _run(config, data, options)
     read = read_data(data, config.data)
     with output_folder(out, replace(run, command="train --find-lr"), force=options.force) as folder:
-        found = find_rate(begun(config, options.start), _cases(read, config), config, options.machine)
+        found = find_rate(begun(config, options), _cases(read, config), config, options.machine)
         write_bytes(folder / "lr_finder.png", rate_picture(found.rates, found.losses, found.suggested))
         write_json(folder / "lr_finder.json", found)
     return found
@@ -131,7 +139,7 @@ def on_device(config: TrainConfig, machine: Machine) -> TrainConfig:
     return config.model_copy(update={"trainer": config.trainer.model_copy(update={"precision": precision})})
 
 
-def begun(config: TrainConfig, start: str | None) -> Network:
+def begun(config: TrainConfig, options: TrainOptions) -> Network:
     """The network as a run begins with it.
 
     Raises:
@@ -142,8 +150,10 @@ def begun(config: TrainConfig, start: str | None) -> Network:
 
     torch.manual_seed(config.trainer.seed)
     network = config.model.build()
-    if start is not None:
-        given = load_model(start)
+    if options.pretrained is not None:
+        _load_encoder(network, options.pretrained)
+    if options.start is not None:
+        given = load_model(options.start)
         require_fit(network.state_dict(), given.network.state_dict(), f"the model {config.model.name} of this run")
         network.load_state_dict(given.network.state_dict())
         network.weights_origin = f"weights {given.weights_hash[:12]} of the model {given.name}"
@@ -151,11 +161,30 @@ def begun(config: TrainConfig, start: str | None) -> Network:
     return network
 
 
+def _load_encoder(network: Network, pretrained: str) -> None:
+    from hilum.models.attended import AttendedResNet
+    from hilum.models.torchxrayvision import load_torchxrayvision
+
+    if not isinstance(network, AttendedResNet):
+        raise ConfigError(
+            f"there are no pretrained weights for the network {type(network).__name__}.", "Leave --pretrained out."
+        )
+    network.load_pretrained(load_torchxrayvision(_pretrained_file(pretrained)))
+
+
+def _pretrained_file(pretrained: str) -> Path:
+    from hilum.models.torchxrayvision import download_torchxrayvision
+
+    return download_torchxrayvision() if pretrained == DOWNLOAD else require_path(Path(pretrained))
+
+
 def _run(config: TrainConfig, data: Path, options: TrainOptions) -> Run:
     """What determines the result. Not the code: a run that takes days goes on after hilum was mended."""
     inputs = {"data": data_hash(data)}
     if options.start is not None:
         inputs["start"] = load_model(options.start).weights_hash
+    if options.pretrained is not None:
+        inputs["pretrained"] = sha256_of(_pretrained_file(options.pretrained))
     return Run("train", inputs, config.plain(), code="")
 
 

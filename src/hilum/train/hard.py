@@ -1,0 +1,40 @@
+"""Hard negatives: after each epoch, what the network marks on training pictures and is no lesion."""
+
+# ruff: noqa: ARG002  # Lightning decides what a hook is given
+
+from typing import cast
+
+import numpy as np
+import pytorch_lightning as pl
+
+from hilum.metrics.lesions import components, count, match_components
+from hilum.train.final import probabilities
+from hilum.train.module import Learner
+from hilum.train.xrays import Xrays
+
+
+class HardNegatives(pl.Callback):
+    """Counts each training picture's false positives, by the rule of every other judgement, for the next epoch's order.
+
+    A pass over all training pictures as they are costs about a third of an epoch; every process makes it for itself.
+    """
+
+    def __init__(self, xrays: Xrays, batch_size: int) -> None:
+        self._xrays, self._batch_size = xrays, batch_size
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at all training pictures, at the threshold that validation chose."""
+        learner = cast("Learner", pl_module)
+        maps = probabilities(learner.network, self._xrays.samples, self._batch_size, str(learner.device))
+        threshold = learner.figures["threshold"]
+        for case, (sample, probability) in enumerate(zip(self._xrays.samples, maps, strict=True)):
+            matches = match_components(components(probability >= threshold), components(sample.truth))
+            self._xrays.hard[case] = count(matches).false
+
+    def state_dict(self) -> dict[str, list[float]]:
+        """What a checkpoint keeps."""
+        return {"hard": self._xrays.hard.tolist()}
+
+    def load_state_dict(self, state_dict: dict[str, list[float]]) -> None:
+        """Go on from there."""
+        self._xrays.hard[:] = np.array(state_dict["hard"])
