@@ -173,9 +173,14 @@ def _paired_values(
     ours, theirs = (np.stack([_values(some, _column(figure, one)) for one in classes]) for some in both)
     is_known = ~(np.isnan(ours) | np.isnan(theirs))
     known = is_known.sum(axis=0)
+    # Without a class in common a case is dropped; a model that has none at all is the one it is undefined for.
+    alone = [
+        np.where(np.isnan(other).all(axis=0) & ~np.isnan(own).all(axis=0), 0.0, math.nan)
+        for own, other in ((ours, theirs), (theirs, ours))
+    ]
     means = [
-        np.divide(np.where(is_known, some, 0).sum(axis=0), known, out=np.full(known.shape, math.nan), where=known > 0)
-        for some in (ours, theirs)
+        np.divide(np.where(is_known, some, 0).sum(axis=0), known, out=instead, where=known > 0)
+        for some, instead in zip((ours, theirs), alone, strict=True)
     ]
     return means[0], means[1]
 

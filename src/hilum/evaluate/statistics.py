@@ -7,7 +7,7 @@ one patient are averaged (Wilcoxon, Cohen's d, detectable difference) or change 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -220,14 +220,20 @@ def minimal_detectable_difference(spread: float, patients: int, alpha: float = A
         alpha: of the two-sided test.
         power: chance to find it.
     """
-    from scipy.optimize import brentq
-
     if patients < 2 or not spread > 0 or not alpha > 0:
         return math.nan
+    return spread * _detectable_in_spreads(patients, alpha, power)
+
+
+@cache
+def _detectable_in_spreads(patients: int, alpha: float, power: float) -> float:
+    """The same in standard deviations; every figure of as many patients asks for it again."""
+    from scipy.optimize import brentq
+
     high = 1.0
     while power_of_paired_t(high, 1, patients, alpha) < power:
         high *= 2
-    return spread * float(brentq(lambda d: power_of_paired_t(d, 1, patients, alpha) - power, 0, high))
+    return float(brentq(lambda d: power_of_paired_t(d, 1, patients, alpha) - power, 0, high))
 
 
 @dataclass(frozen=True)

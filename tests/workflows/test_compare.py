@@ -1,0 +1,114 @@
+"""`hilum compare` of label maps, of models that miss cases, and of evaluations from before masks had a hash."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hilum.cli.app import main
+from tests.evaluate.judged import disc
+
+CASES = 7
+DRAWS = ["--bootstraps", "50"]
+
+
+def truth_of(n):
+    """A core in a halo; none of both in the last case."""
+    if n == CASES - 1:
+        return np.zeros((64, 64), np.uint8)
+    return disc(radius=9 + n % 3).astype(np.uint8) + disc(radius=4)
+
+
+PREDICTIONS = {
+    "near": lambda n: np.roll(truth_of(n), 1, axis=1),
+    "far": lambda n: np.roll(truth_of(n), 5, axis=1),
+    "shy": lambda n: truth_of(n) * (n > 1),
+}
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    """Evaluations of three models; "shy" predicts nothing on two cases."""
+    folder = tmp_path_factory.mktemp("judged")
+    for name, of in {"truth": truth_of, **PREDICTIONS}.items():
+        (folder / name).mkdir()
+        for n in range(CASES):
+            Image.fromarray(of(n)).save(folder / name / f"case{n}.png")
+    for name in PREDICTIONS:
+        words = ["evaluate", str(folder / name), str(folder / f"{name}-judged"), "--data", str(folder / "truth")]
+        assert main([*words, "--classes", "1=halo,2=core", "--pixel-mm", "0.7", *DRAWS]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def content(judged):
+    """comparison.json of all three."""
+    assert main(["compare", str(judged / "all"), *(f"{name}={judged / name}-judged" for name in PREDICTIONS)]) == 0
+    return json.loads((judged / "all" / "comparison.json").read_text())
+
+
+def entry(content, figure, of_class, first, second):
+    wanted = {"figure": figure, "class": of_class, "first": first, "second": second}
+    return next(one for one in content["comparisons"] if wanted.items() <= one.items())
+
+
+def test_each_class_stands_in_the_record_with_its_sentence(content):
+    assert content["classes"] == ["halo", "core"]
+    core, mean = (entry(content, "dice", of, "near", "far") for of in ("core", None))
+    assert core["difference"]["value"] < mean["difference"]["value"] < 0  # a small core is lost sooner
+    assert core["verdict"].startswith("Dice of core: ")
+    assert core["verdict"] in content["verdicts"]
+    pooled = {(one["figure"], one["class"]) for one in content["pooled"]}
+    assert {("dice_pooled", None), ("dice_pooled", "core"), ("foreground_dice_pooled", None)} <= pooled
+
+
+def test_what_was_missed_stands_in_the_record(content):
+    one = entry(content, "hd95_mm", None, "near", "shy")
+    assert one["predicts_nothing"] == {"first": 0, "second": 2, "both": 0, "present": 6}
+    assert (one["difference"]["n"], one["dropped"], one["only_second_undefined"]) == (4, 3, 2)
+    assert "near predicts nothing in 0 of 6 with a lesion, shy in 2" in one["verdict"]
+    assert entry(content, "dice", None, "near", "shy")["predicts_nothing"] is None
+    assert "misses_differ" in {alarm["name"] for alarm in content["alarms"]}
+
+
+def test_the_record_says_how_fine_its_p_values_are(content):
+    one = entry(content, "dice", None, "near", "far")
+    assert one["permutation_floor"] == pytest.approx(3 * 2 / 2**6)
+    assert one["permutation_p"] >= one["permutation_floor"]
+    assert one["minimal_detectable_difference"] is None  # six patients of three models show nothing
+    assert "none could be" in one["verdict"]
+    assert "2/2ⁿ" in content["statistics"]["resolution"]
+
+
+def test_the_page_has_a_table_for_each_class_and_pair(judged, content):
+    page = (judged / "all" / "report.html").read_text()
+    for pair in ("far − near", "shy − near", "shy − far"):
+        assert page.count(f"<caption>{pair}</caption>") == 1
+        assert page.count(f"<caption>Class core: {pair}</caption>") == 1
+    assert "&lt; 0.001" not in page
+    assert page.count("data:image/png") == 2  # shares, and millimetres
+
+
+def test_evaluations_without_a_hash_of_their_masks_are_compared_and_said_to_be_unchecked(judged, tmp_path, capsys):
+    old = tmp_path / "old"
+    old.mkdir()
+    record = json.loads((judged / "near-judged" / "evaluation.json").read_text())
+    del record["truth_hash"]
+    (old / "evaluation.json").write_text(json.dumps(record))
+    (old / "cases.csv").write_bytes((judged / "near-judged" / "cases.csv").read_bytes())
+    assert main(["compare", str(tmp_path / "out"), f"old={old}", f"far={judged / 'far-judged'}"]) == 0
+    assert "note: These evaluations don't say which true masks" in capsys.readouterr().err
+    assert "Worth knowing, truth_unchecked" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_of_many_models_the_summary_keeps_to_the_dice(judged, tmp_path):
+    names = [*PREDICTIONS, "twin"]
+    folders = [f"{name}={judged / ('near' if name == 'twin' else name)}-judged" for name in names]
+    assert main(["compare", str(tmp_path / "out"), *folders]) == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    said = len(json.loads((tmp_path / "out" / "comparison.json").read_text())["verdicts"])
+    assert f"{said} sentences like these" in page
+    summary = page[: page.index("Alarms")]
+    assert "Dice: " in summary
+    assert "Hausdorff" not in summary
