@@ -103,7 +103,7 @@ class Augmentation:
         truth, weight = _nearest((sample.truth, sample.weight), rows, columns)
         return replace(
             sample,
-            image=toned(_linear(sample.image, rows, columns), self.tone, sample.pixel_mm),
+            image=toned(read_linearly(sample.image, rows, columns), self.tone, sample.pixel_mm),
             truth=truth,
             weight=weight,
             nodules=tuple(replace(nodule, centre_px=None) for nodule in sample.nodules),
@@ -204,7 +204,7 @@ def _splined(lattice: Picture, size: int, lattice_px: float) -> Picture:
     return result
 
 
-def _linear(image: Picture, rows: Picture, columns: Picture) -> Picture:
+def read_linearly(image: Picture, rows: Picture, columns: Picture) -> Picture:
     """The picture between its pixels; beyond the edge, the edge."""
     height, width = image.shape
     row, down = _whole_and_rest(rows, height)

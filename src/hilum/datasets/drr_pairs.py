@@ -254,14 +254,14 @@ def _pair_nodule(outlined: LidcNodule, read: Read, grid: PairGrid, rule: Outline
     masks = outlined.masks(block, rule)
     votes = np.sum([mask.labels for mask in masks], axis=0, dtype=np.uint8).max(axis=1)
     bits = np.bitwise_or.reduce([mask.labels.max(axis=1) << k for k, mask in enumerate(masks)])
-    votes, bits = (np.asarray(grid.rows(_placed(flat, masks[0], grid)), dtype=np.uint8) for flat in (votes, bits))
+    votes, bits = (np.asarray(grid.rows(placed_on(flat, masks[0], grid)), dtype=np.uint8) for flat in (votes, bits))
     # The block's x and y count from the CT's first pixel: no place in the patient, so none is given.
     measured = replace(outlined.measured(block, rule=rule), centre_lps_mm=None)
     found = PairNodule(measured, votes, bits)
     return replace(found, nodule=replace(measured, centre_px=silhouette_centre(found.silhouette())))
 
 
-def _placed(flat: NDArray[np.uint8], mask: Mask, grid: PairGrid) -> NDArray[np.uint8]:
+def placed_on(flat: NDArray[np.uint8], mask: Mask, grid: PairGrid) -> NDArray[np.uint8]:
     """What a mask's block [slice, column] shows, within the whole stack."""
     block = mask.require_geometry()
     z_mm = block.origin_lps_mm[2] + np.arange(len(flat)) * block.spacing_zyx_mm[0]

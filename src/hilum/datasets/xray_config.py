@@ -106,3 +106,20 @@ class SamplingConfig(FrozenConfig):
 
 SOURCE_CURRICULUM = (CurriculumStep(until_epoch=30, easiest=1 / 3), CurriculumStep(until_epoch=80, easiest=2 / 3))
 """The sources' plan: easy before epoch 30, medium before epoch 80, then all. They leave open what easy is: thirds."""
+
+
+class InsertionConfig(FrozenConfig):
+    """How often, and which, real nodules' shadows are added to training pictures."""
+
+    share: Share = 0.0
+    """How often a picture gets any; 0 never."""
+    most: PositiveInt = 2
+    """Of one picture; each number from 1 on is as likely."""
+    least_readers: Annotated[int, Field(ge=2, le=4)] = 3
+    """How many readers outlined the nodules that are inserted."""
+    size_mm: tuple[NonNegativeFloat, PositiveFloat] = (5.0, 40.0)
+    """Smallest and largest, equivalent diameter before enlargement."""
+    scale: NonNegativeFloat = 0.15
+    """Enlargement, in all three directions, by a factor of 1 / (1 + scale) to 1 + scale."""
+    density: NonNegativeFloat = 0.3
+    """Contrast by a factor of 1 / (1 + density) to 1 + density: nodules are not equally dense."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core import InputError, UnreadableError
+from hilum.datasets.insertion import BankNodule, Gain, NoduleBank
 from hilum.datasets.xray_sample import GREY_LEVELS, NoduleInfo, Picture, XraySample
 from hilum.io.atomic import atomic_file
 
@@ -32,10 +33,12 @@ class XrayPack:
     Attributes:
         splits: samples of each split, in their order.
         about: what it was made of, for people and for model cards: configuration, hashes.
+        bank: nodules to insert; None when there are none.
     """
 
     splits: Mapping[str, Sequence[XraySample]]
     about: Mapping[str, Any] = field(default_factory=dict)
+    bank: NoduleBank | None = None
 
 
 def write_pack(path: Path, pack: XrayPack) -> None:
@@ -50,6 +53,7 @@ def write_pack(path: Path, pack: XrayPack) -> None:
         "schema": SCHEMA,
         "about": dict(pack.about),
         "splits": {name: [_record(sample) for sample in split] for name, split in pack.splits.items()},
+        "bank": _bank_record(pack.bank) if pack.bank else None,
     }
     arrays: dict[str, Any] = {
         "about": np.frombuffer(json.dumps(about, allow_nan=False).encode(), dtype=np.uint8),
@@ -58,6 +62,8 @@ def write_pack(path: Path, pack: XrayPack) -> None:
         "truths": np.packbits(_joined([sample.truth.ravel() for sample in samples], np.bool_)),
         "weights": _joined([_lesion_weights(sample) for sample in samples], np.float32),
     }
+    if pack.bank:
+        arrays |= _bank_arrays(pack.bank)
     with atomic_file(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
 
@@ -74,11 +80,12 @@ def read_pack(path: Path) -> XrayPack:
             if about.get("schema") != SCHEMA:
                 raise UnreadableError(f"{path} is no packed cache of the schema {SCHEMA}.", "Pack the data set again.")
             samples = _samples(stored, [one for split in about["splits"].values() for one in split])
+            bank = _bank(stored, about["bank"]) if about["bank"] else None
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise UnreadableError(f"{path} is no packed cache, or damaged: {error}.", "Pack the data set again.") from error
     remaining = iter(samples)
     splits = {name: [next(remaining) for _ in records] for name, records in about["splits"].items()}
-    return XrayPack(splits, about["about"])
+    return XrayPack(splits, about["about"], bank)
 
 
 def _samples(stored: Mapping[str, NDArray[Any]], records: Sequence[Mapping[str, Any]]) -> list[XraySample]:
@@ -128,6 +135,32 @@ def _nodule(record: Mapping[str, Any]) -> NoduleInfo:
     if fields["centre_px"]:
         fields["centre_px"] = tuple(fields["centre_px"])
     return NoduleInfo(**fields)
+
+
+def _bank_record(bank: NoduleBank) -> dict[str, object]:
+    names = ("patient", "id", "reader_count", "size_mm")
+    nodules = [{name: getattr(one, name) for name in names} for one in bank.nodules]
+    return {"pixel_mm": bank.pixel_mm, "gain": asdict(bank.gain), "nodules": nodules}
+
+
+def _bank_arrays(bank: NoduleBank) -> dict[str, NDArray[Any]]:
+    return {
+        "bank_shapes": np.array([one.extent.shape for one in bank.nodules], dtype=np.int32).reshape(-1, 2),
+        "bank_thickness": _joined([one.thickness_mm.ravel() for one in bank.nodules], np.float32),
+        "bank_extents": _joined([one.extent.ravel() for one in bank.nodules], np.bool_),
+        "bank_places": bank.places,
+    }
+
+
+def _bank(stored: Mapping[str, NDArray[Any]], record: Mapping[str, Any]) -> NoduleBank:
+    shapes, thickness, extents = (stored[f"bank_{name}"] for name in ("shapes", "thickness", "extents"))
+    ends = np.cumsum(shapes.prod(axis=1, dtype=np.int64))[:-1]
+    planes = zip(np.split(thickness, ends), np.split(extents, ends), shapes, record["nodules"], strict=True)
+    nodules = [
+        BankNodule(**about, thickness_mm=path.reshape(shape), extent=extent.reshape(shape))
+        for path, extent, shape, about in planes
+    ]
+    return NoduleBank(nodules, record["pixel_mm"], Gain(**record["gain"]), stored["bank_places"])
 
 
 def _levels(sample: XraySample) -> Bytes:

@@ -1,0 +1,287 @@
+"""Real nodules' shadows added to training pictures, in display space. numpy only.
+
+A published picture's brightness can't be turned back to attenuation, so this is an approximation: a nodule that is t mm
+thick along the ray adds gain · t to the brightness, where the gain falls with the brightness around it (local
+equalisation stretches dark lung most). Both numbers were fitted to the real nodules of training patients
+(`hilum.datasets.nodule_bank`), and what anatomy does to a real nodule's contrast the picture's own anatomy does here.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from hilum.core.geometry import Floats
+from hilum.datasets.augment2d import Warp, read_linearly, source_places
+from hilum.datasets.xray_sample import NoduleInfo, Picture, Truth, XraySample
+from hilum.drr.visibility_score import visibility
+
+if TYPE_CHECKING:
+    from hilum.datasets.xray_config import InsertionConfig
+
+Pair = tuple[float, float]
+
+PLACES = 8
+"""Places that are drawn for each nodule; the first that fits is taken."""
+
+_APART_MM = 4.0
+"""Between an inserted nodule and any lesion."""
+_RING_MM = 6.0
+_DARKEST, _LEAST_GAIN = 0.02, 0.0015
+"""Darker surroundings are outside of the body; where a millimetre adds less, hardly anything would be seen of it."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a nodule adds to brightness (0 to 1) for each mm of its thickness, by the brightness around it.
+
+    Attributes:
+        in_dark: where it is 0.
+        by_brightness: more for each unit of brightness; negative.
+        scatter: standard deviation of real nodules' mean contrast around the fit: anatomy, mostly.
+        correlation: of real nodules' contrast with the fit.
+        nodules: how many it was fitted to.
+    """
+
+    in_dark: float
+    by_brightness: float
+    scatter: float
+    correlation: float
+    nodules: int
+
+    def at(self, brightness: float) -> float:
+        """Per mm, never below 0."""
+        return max(self.in_dark + self.by_brightness * brightness, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class BankNodule:
+    """One nodule's shape as seen from the front.
+
+    Attributes:
+        patient: whose it is.
+        id: within the patient's series.
+        reader_count: how many readers outlined it.
+        size_mm: equivalent diameter of the consensus.
+        thickness_mm: [row, column] path through the consensus.
+        extent: [row, column] what any reader outlined, lines in: what the `union` truth has of it.
+    """
+
+    patient: str
+    id: str
+    reader_count: int
+    size_mm: float
+    thickness_mm: Picture
+    extent: Truth
+
+
+@dataclass(frozen=True, eq=False)
+class NoduleBank:
+    """Shapes of training patients' nodules, what they add to brightness, and where nodules occur.
+
+    Attributes:
+        nodules: the shapes.
+        pixel_mm: side of their pixels.
+        gain: fitted to real ones.
+        places: [n, n] how often lesions occur at each share of a picture's height and width; sums to 1.
+    """
+
+    nodules: Sequence[BankNodule]
+    pixel_mm: float
+    gain: Gain
+    places: Floats
+
+    def chosen(self, config: "InsertionConfig") -> list[int]:
+        """Which nodules a configuration allows."""
+        low, high = config.size_mm
+        return [
+            number
+            for number, nodule in enumerate(self.nodules)
+            if nodule.reader_count >= config.least_readers and low <= nodule.size_mm <= high
+        ]
+
+
+@dataclass(frozen=True)
+class Insertion:
+    """One nodule to insert, as drawn.
+
+    Attributes:
+        nodule: which of the bank's.
+        angle_deg: turn in the picture's plane.
+        is_flipped: mirrored.
+        scale: enlargement, thickness included.
+        density: factor on its contrast.
+        places: (row, column) as shares of height and width, tried in this order.
+    """
+
+    nodule: int
+    angle_deg: float
+    is_flipped: bool
+    scale: float
+    density: float
+    places: tuple[Pair, ...]
+
+
+def draw_insertions(rng: np.random.Generator, bank: NoduleBank, config: "InsertionConfig") -> tuple[Insertion, ...]:
+    """Draw what is inserted into one picture; often nothing."""
+    chosen = bank.chosen(config)
+    if rng.random() >= config.share or not chosen:
+        return ()
+    return tuple(_draw(rng, bank, chosen, config) for _ in range(int(rng.integers(1, config.most + 1))))
+
+
+def _draw(rng: np.random.Generator, bank: NoduleBank, chosen: list[int], config: "InsertionConfig") -> Insertion:
+    cells = np.searchsorted(np.cumsum(bank.places), rng.random(PLACES) * bank.places.sum(), side="right")
+    rows, columns = np.divmod(np.minimum(cells, bank.places.size - 1), bank.places.shape[1])
+    within = rng.random((2, PLACES))
+    shares = np.stack([rows + within[0], columns + within[1]], axis=1) / bank.places.shape
+    return Insertion(
+        nodule=chosen[int(rng.integers(len(chosen)))],
+        angle_deg=float(rng.uniform(-180, 180)),
+        is_flipped=bool(rng.random() < 0.5),
+        scale=float((1 + config.scale) ** rng.uniform(-1, 1)),
+        density=float((1 + config.density) ** rng.uniform(-1, 1)),
+        places=tuple((float(row), float(column)) for row, column in shares),
+    )
+
+
+def inserted(
+    sample: XraySample,
+    insertions: Sequence[Insertion],
+    bank: NoduleBank,
+    truth: Literal["union", "consensus"] = "union",
+    visibility_floor: float = 1.0,
+) -> XraySample:
+    """The sample with nodules added, marked as synthetic; one that fits at none of its places is left out.
+
+    Args:
+        sample: a training patient's.
+        insertions: as drawn.
+        bank: that they were drawn from.
+        truth: which pixels become lesion: `union` every reader's, lines in; `consensus` those with any thickness.
+        visibility_floor: as in `XrayDataConfig`.
+    """
+    for number, insertion in enumerate(insertions, 1):
+        patch = shadow_patch(bank.nodules[insertion.nodule], insertion, bank.pixel_mm, sample.pixel_mm)
+        lesion = patch.extent if truth == "union" else patch.thickness_mm > 0
+        for place in insertion.places:
+            corner = _corner(place, lesion.shape, sample)
+            per_mm = _gain_at(sample, corner, patch, bank.gain) if corner else None
+            if corner and per_mm is not None:
+                shadow = patch.thickness_mm * np.float32(per_mm * insertion.density)
+                info = replace(_info(sample, corner, patch, shadow), id=f"inserted-{number}")
+                sample = _added(sample, corner, shadow, lesion, info, visibility_floor)
+                break
+    return sample
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A nodule's shadow on a picture's pixels, as small as it can be.
+
+    Attributes:
+        thickness_mm: [row, column].
+        extent: [row, column] all readers, lines in.
+        size_mm: equivalent diameter.
+        reader_count: how many readers outlined it.
+    """
+
+    thickness_mm: Picture
+    extent: Truth
+    size_mm: float
+    reader_count: int
+
+
+def shadow_patch(nodule: BankNodule, insertion: Insertion, bank_mm: float, pixel_mm: float) -> Patch:
+    """A bank's nodule, turned and enlarged, on pixels of another size."""
+    height, width = nodule.extent.shape
+    enlargement = insertion.scale * bank_mm / pixel_mm
+    side = math.ceil(math.hypot(height, width) * enlargement) + 2
+    warp = Warp(angle_deg=insertion.angle_deg, scale=enlargement, is_flipped=insertion.is_flipped)
+    # One pixel of nothing around it, because what lies beyond the edge repeats it.
+    planes = (np.pad(plane.astype(np.float32), 1) for plane in (nodule.thickness_mm, nodule.extent))
+    places = source_places(warp, (side, side), ((height + 1) / 2, (width + 1) / 2), pixel_mm)
+    thickness, extent = (read_linearly(plane, *places) for plane in planes)
+    lesion = (extent >= 0.5) | (extent == extent.max())
+    box = _box(lesion | (thickness > 0))
+    return Patch(
+        thickness[box] * np.float32(insertion.scale),
+        lesion[box],
+        nodule.size_mm * insertion.scale,
+        nodule.reader_count,
+    )
+
+
+def _box(selection: Truth) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(selection.any(axis=1)), np.flatnonzero(selection.any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def _corner(place: Pair, shape: tuple[int, ...], sample: XraySample) -> tuple[int, int] | None:
+    """First row and column of a patch in the middle of a place; None where it reaches over the edge or to a lesion."""
+    first = [
+        round(share * size - piece / 2) for share, size, piece in zip(place, sample.truth.shape, shape, strict=True)
+    ]
+    apart = math.ceil(_APART_MM / sample.pixel_mm)
+    if any(
+        one < apart or one + piece + apart > size
+        for one, piece, size in zip(first, shape, sample.truth.shape, strict=True)
+    ):
+        return None
+    row, column = first
+    near = sample.truth[row - apart : row + shape[0] + apart, column - apart : column + shape[1] + apart]
+    return None if near.any() else (row, column)
+
+
+def _gain_at(sample: XraySample, corner: Pair, patch: Patch, gain: Gain) -> float | None:
+    """What a mm adds at a place; None outside of the body, and where hardly anything would be seen."""
+    brightness = float(_around(sample, corner, patch).mean())
+    per_mm = gain.at(brightness)
+    return per_mm if brightness >= _DARKEST and per_mm >= _LEAST_GAIN else None
+
+
+def _around(sample: XraySample, corner: Pair, patch: Patch) -> Picture:
+    """The picture where a patch will lie, and a ring around it."""
+    margin = math.ceil(_RING_MM / sample.pixel_mm)
+    rows, columns = (
+        slice(max(int(first) - margin, 0), int(first) + size + margin)
+        for first, size in zip(corner, patch.extent.shape, strict=True)
+    )
+    return sample.image[rows, columns]
+
+
+def _info(sample: XraySample, corner: Pair, patch: Patch, shadow: Picture) -> NoduleInfo:
+    """What will be known of a nodule, by the rules of `hilum.drr.visibility`; its noise is that of the whole place."""
+    noise = float(without_plane(_around(sample, corner, patch)).std())
+    inside = patch.thickness_mm > 0
+    added = float(shadow[inside].mean()) if inside.any() else 0.0
+    contrast = added / noise if noise > 0 else math.nan
+    disc_mm = 2 * math.sqrt(int(patch.extent.sum()) / math.pi) * sample.pixel_mm
+    centre = corner[0] + (shadow.shape[0] - 1) / 2, corner[1] + (shadow.shape[1] - 1) / 2
+    return NoduleInfo("", patch.size_mm, patch.reader_count, visibility(contrast, disc_mm), contrast, centre, True)
+
+
+def without_plane(values: Picture) -> Picture:
+    """A picture [y, x] less the plane that fits it best (least squares; on a whole rectangle rows and columns part)."""
+    rest = values - values.mean()
+    for axis in (0, 1):
+        along = np.arange(values.shape[axis], dtype=np.float32) - np.float32((values.shape[axis] - 1) / 2)
+        along = along[:, None] if axis == 0 else along[None]
+        spread = float((along**2).sum()) * values.shape[1 - axis]
+        rest = rest - along * np.float32((along * rest).sum() / spread if spread else 0.0)
+    return np.asarray(rest, dtype=np.float32)
+
+
+def _added(
+    sample: XraySample, corner: tuple[int, int], shadow: Picture, lesion: Truth, info: NoduleInfo, floor: float
+) -> XraySample:
+    row, column = corner
+    window = slice(row, row + shadow.shape[0]), slice(column, column + shadow.shape[1])
+    image, truth, weight = sample.image.copy(), sample.truth.copy(), sample.weight.copy()
+    image[window] = np.minimum(image[window] + shadow, 1)
+    truth[window] |= lesion
+    seen = 1.0 if math.isnan(info.visibility) else info.visibility
+    weight[window][lesion] = floor + (1 - floor) * seen
+    return replace(sample, image=image, truth=truth, weight=weight, nodules=(*sample.nodules, info))

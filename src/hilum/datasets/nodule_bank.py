@@ -1,0 +1,194 @@
+"""Shapes of real nodules, and what they add to a published picture's brightness: of training patients only."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from hilum.core import Failures, HilumError, InputError, TrainError
+from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
+from hilum.datasets.drr_pairs import PairGrid, pair_name, placed_on, read_of, silhouette_centre
+from hilum.datasets.insertion import BankNodule, Gain, NoduleBank
+from hilum.datasets.lidc import LidcNodule, lidc_nodules
+from hilum.datasets.prepared import CaseSource, read_prepared
+from hilum.datasets.splits import Role, role
+from hilum.datasets.xray_grid import PixelGrid
+from hilum.drr.visibility import against_ring
+from hilum.io import read_radiograph
+from hilum.io.lidc import Read, lidc_reads
+from hilum.ops import OutlineRule
+
+GAIN_READERS = 3
+"""Nodules with fewer are not used to fit the gain."""
+
+_LEVEL = 0.5
+_BLUR_PX = 0.5
+"""As the published pictures were (`hilum.drr.source_style`)."""
+_PLACES, _PLACES_SIGMA = 48, 2.0
+_LEAST = 10
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One real nodule on its picture.
+
+    Attributes:
+        contrast: mean of its silhouette less the plane through the ring (`hilum.drr.visibility`), of the full range.
+        thickness_mm: mean path through its consensus under the silhouette.
+        brightness: mean of the ring's window, of the full range.
+    """
+
+    contrast: float
+    thickness_mm: float
+    brightness: float
+
+
+def build_bank(dataset: Path, pixel_mm: float = 0.7, least_readers: int = 2, max_failures: int = 5) -> NoduleBank:
+    """The bank of a prepared set of published pairs; a minute for all of them.
+
+    Pictures with odd rows or the wrong way up are left out.
+
+    Args:
+        dataset: its folder or index.
+        pixel_mm: side of the shapes' pixels.
+        least_readers: how many readers a shape needs.
+        max_failures: pictures that may fail.
+
+    Raises:
+        InputError: a patient of the training split is not there to be learnt from.
+        TooManyFailuresError: too many pictures can't be read, or LIDC doesn't know them.
+        TrainError: too few nodules to fit anything.
+    """
+    data = read_prepared(dataset)
+    patients = frozenset(data.splits["train"])
+    require_training(patients)
+    failures, found = Failures(max_failures), []
+    for case in data.cases(data.truth_name("union")):
+        if case.patient in patients and not case.odd:
+            try:
+                found.append(_of_case(case, pixel_mm, least_readers))
+            except HilumError as error:
+                failures.add(case.key, error)
+    gain = fit_gain([one for case in found for one in case.measured])
+    places = place_map([one for case in found for one in case.places])
+    return NoduleBank([one for case in found for one in case.shapes], pixel_mm, gain, places)
+
+
+def require_training(patients: Iterable[str]) -> None:
+    """Refuse shapes of anybody who may not be learnt from.
+
+    Raises:
+        InputError: names the first who is no training patient of LIDC.
+    """
+    for patient in sorted(patients):
+        if role(patient) is not Role.TRAINING:
+            raise InputError(f"{patient} is for {role(patient)}: no shapes are taken from there.", "Split it anew.")
+
+
+def fit_gain(measured: Sequence[Measured]) -> Gain:
+    """Contrast = (in_dark + by_brightness · brightness) · thickness, by least squares.
+
+    Raises:
+        TrainError: too few nodules.
+    """
+    if len(measured) < _LEAST:
+        raise TrainError(f"{len(measured)} real nodules are too few to fit what a nodule adds to brightness.")
+    contrast, thickness, brightness = np.array([(m.contrast, m.thickness_mm, m.brightness) for m in measured]).T
+    terms = np.stack([thickness, thickness * brightness], axis=1)
+    coefficients = np.linalg.lstsq(terms, contrast, rcond=None)[0]
+    fitted = terms @ coefficients
+    together = float(np.corrcoef(fitted, contrast)[0, 1])
+    return Gain(
+        in_dark=float(coefficients[0]),
+        by_brightness=float(coefficients[1]),
+        scatter=float((contrast - fitted).std()),
+        correlation=together,
+        nodules=len(measured),
+    )
+
+
+def place_map(places: Sequence[tuple[float, float]]) -> Floats:
+    """How often lesions occur at each share of height and width, smoothed; sums to 1."""
+    counts = np.zeros((_PLACES, _PLACES))
+    for row, column in places:
+        counts[min(int(row * _PLACES), _PLACES - 1), min(int(column * _PLACES), _PLACES - 1)] += 1
+    smooth = ndimage.gaussian_filter(counts, _PLACES_SIGMA, mode="constant")
+    return np.asarray(smooth / smooth.sum())
+
+
+def shape_of(nodule: LidcNodule, patient: str, read: Read, pixel_mm: float) -> BankNodule | None:
+    """A nodule as seen from the front, head up; None when its consensus is empty."""
+    block = read.relative_grid(nodule.outlines)
+    consensus = nodule.consensus(block, _LEVEL)
+    if not consensus.labels.any():
+        return None
+    step_mm, depth_mm, column_mm = block.spacing_zyx_mm
+    outlined = nodule.consensus(block, 0.0, OutlineRule.OUTLINE)
+    path, extent = ((mask.labels > 0).sum(axis=1)[::-1] * depth_mm for mask in (consensus, outlined))
+    padded = [np.pad(plane.astype(np.float64), 1) for plane in (path, extent)]
+    rows, columns = padded[0].shape
+    grid = PixelGrid((rows, columns), (step_mm, column_mm), pixel_mm)
+    thickness = ndimage.gaussian_filter(grid.mean(padded[0]), _BLUR_PX, mode="constant")
+    size_mm = nodule.measured(block, _LEVEL).diameters_mm
+    return BankNodule(
+        patient,
+        nodule.id,
+        nodule.reader_count,
+        size_mm.equivalent_mm if size_mm else 0.0,
+        thickness.astype(np.float32),
+        grid.nearest(padded[1]) > 0,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What one picture gives."""
+
+    shapes: list[BankNodule]
+    measured: list[Measured]
+    places: list[tuple[float, float]]
+
+
+def _of_case(case: CaseSource, pixel_mm: float, least_readers: int) -> _Found:
+    if case.image is None:
+        raise InputError(f"{case.key} has no picture.", "Prepare the data set again.")
+    read = read_of(pair_name(case.image.name), lidc_reads(case.patient))
+    grid, nodules = PairGrid.of(read), lidc_nodules(read)
+    picture = read_radiograph(case.image).array / 255.0
+    grid.require_shape(picture.shape)
+    shadows = [_shadows(nodule, read, grid) for nodule in nodules]
+    found = _Found([], [], [])
+    for number, nodule in enumerate(nodules):
+        path_mm, outlined = shadows[number]
+        centre = silhouette_centre(outlined)
+        if centre:
+            found.places.append((centre[0] / picture.shape[0], centre[1] / picture.shape[1]))
+        if nodule.reader_count >= least_readers and (shape := shape_of(nodule, case.patient, read, pixel_mm)):
+            found.shapes.append(shape)
+        if nodule.reader_count >= GAIN_READERS:
+            others = [one for n, (_, one) in enumerate(shadows) if n != number]
+            found.measured.extend(_measured(picture, path_mm, others, grid))
+    return found
+
+
+def _shadows(nodule: LidcNodule, read: Read, grid: PairGrid) -> tuple[Floats, Selection]:
+    """On the picture's pixels: mm through the consensus, and what any reader outlined."""
+    block = read.relative_grid(nodule.outlines)
+    consensus, union = nodule.consensus(block, _LEVEL), nodule.consensus(block, 0.0, OutlineRule.OUTLINE)
+    thick, flat = (np.asarray((mask.labels > 0).sum(axis=1), dtype=np.uint8) for mask in (consensus, union))
+    path_mm = np.asarray(grid.rows(placed_on(thick, consensus, grid)), dtype=np.float64) * grid.column_mm
+    return path_mm, np.asarray(grid.rows(placed_on(flat, union, grid)), dtype=bool)
+
+
+def _measured(picture: Floats, path_mm: Floats, others: Sequence[Selection], grid: PairGrid) -> list[Measured]:
+    silhouette = path_mm > 0
+    if not silhouette.any():
+        return []
+    stand = against_ring(picture, silhouette, grid.pixel_mm, np.any(others, axis=0) if others else None)
+    away_mm = ndimage.distance_transform_edt(~silhouette, sampling=grid.pixel_mm)
+    brightness = float(picture[away_mm <= 6.0].mean())
+    found = Measured(stand.contrast, float(path_mm[silhouette].mean()), brightness)
+    return [found] if np.isfinite(stand.contrast) else []
