@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,10 @@ POINTS = "points"
 """Name of the truth that is no mask: each lesion's centre and size, in the cases' `nodules.json`."""
 PRIOR = "prior"
 """Among a case's masks: an earlier one of the same patient, which is no truth."""
+LUNGS = "lungs"
+"""Among a case's masks: both lungs of a picture, by which places are named; no truth unless it is the only mask."""
+UNION, CONSENSUS = "union", "consensus"
+"""Two truths of one case: what any reader has, and what those who outlined a nodule agree on (`definitions.md`)."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class CaseSource:
         prior: an earlier mask of the same patient; None when there is none.
         content: SHA-256 of the image, "" when unknown.
         odd: what a person who uses the case should know, one line each.
+        lungs: mask of both lungs; None when nobody drew them.
+        consensus: the readers' consensus, where the truth is their union; else None.
     """
 
     key: str
@@ -46,6 +52,8 @@ class CaseSource:
     prior: Path | None = None
     content: str = ""
     odd: tuple[str, ...] = ()
+    lungs: Path | None = None
+    consensus: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -81,13 +89,14 @@ class Prepared:
             UnreadableError: a case has no masks.
         """
         with _complete(self.index):
-            names = list(dict.fromkeys(name for record in self.records for name in record["masks"]))
+            every = list(dict.fromkeys(name for record in self.records for name in record["masks"]))
+        names = [name for name in every if name not in (PRIOR, LUNGS)] or every
         if self.has_points:
             names.insert(0, POINTS)
             wanted = wanted or POINTS
-        if wanted is None and ("union" in names or len(names) == 1):
-            return "union" if "union" in names else names[0]
-        if wanted is None or wanted not in names:
+        if wanted is None and (UNION in names or len(names) == 1):
+            return UNION if UNION in names else names[0]
+        if wanted is None or wanted not in {*names, *every}:
             asked = f"no truth {wanted!r}" if wanted else "several truths"
             raise InputError(f"the data set has {asked}; it has {', '.join(names)}.", "Choose one with --truth.")
         return wanted
@@ -99,7 +108,8 @@ class Prepared:
             UnreadableError: an entry is missing.
         """
         with _complete(self.index):
-            return tuple(_case(record, self.index.parent, self._file_of(record, truth)) for record in self.records)
+            found = tuple(_case(record, self.index.parent, self._file_of(record, truth)) for record in self.records)
+        return found if truth == UNION else tuple(replace(case, consensus=None) for case in found)
 
     def _file_of(self, record: Mapping[str, Any], truth: str) -> str:
         return str(record["nodules"] if self.is_points(truth) else record["masks"][truth])
@@ -229,6 +239,8 @@ def _case(record: Mapping[str, Any], folder: Path, truth: str) -> CaseSource:
         prior=path(record["masks"].get(PRIOR)),
         content=str(record.get("sha256", "")),
         odd=tuple(record.get("odd") or ()),
+        lungs=path(record["masks"].get(LUNGS)),
+        consensus=path(record["masks"].get(CONSENSUS)),
     )
 
 

@@ -1,18 +1,19 @@
 """One case of an evaluation, from files to its result; runs in a process of its own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
-from hilum.core import Failure, HilumError, InputError, Mask, UnsupportedError
+from hilum.core import Failure, GeometryError, HilumError, InputError, Mask, UnsupportedError
 from hilum.core.mask import Labels, Selection
 from hilum.core.volume import Voxels
-from hilum.datasets.prepared import CaseSource
+from hilum.datasets.prepared import CONSENSUS, CaseSource
 from hilum.evaluate.case_lesions import LesionResult, Marks
 from hilum.evaluate.cases import CaseResult, JudgeRule, Pair, judge_case
+from hilum.evaluate.lung_field import LungField, lung_field
 from hilum.evaluate.points import PointRule
 from hilum.evaluate.rivals import Blobs, PriorMap, all_background, copied_prior, find_blobs
 from hilum.io import read_mask, read_radiograph
@@ -73,12 +74,14 @@ class CaseOutcome:
         rivals: results of the rivals by name.
         content: SHA-256 of the prediction's file.
         was_resampled: whether it lay on another grid.
+        by_truth: its figures by other truths, by their names.
     """
 
     result: LesionResult
     rivals: Mapping[str, LesionResult]
     content: str
     was_resampled: bool
+    by_truth: Mapping[str, CaseResult] = field(default_factory=dict)
 
 
 Outcome: TypeAlias = CaseOutcome | Failure
@@ -99,10 +102,45 @@ def _judge(case: CaseSource, job: CaseJob) -> CaseOutcome:
     spacing = spacing_of(case, truth)
     nodules = true_nodules(case, truth.labels.shape)
     marks = _marks(case, truth, job)
-    pair = Pair(case.key, case.patient, pred, truth.labels, spacing, probability, nodules, marks)
-    result = judge_case(pair, job.rule)
+    lungs = None if case.lungs is None else lungs_of(case.lungs, truth.labels.shape)
+    pair = Pair(case.key, case.patient, pred, truth.labels, spacing, probability, nodules, marks, lungs)
     main = found.probability or found.mask
-    return CaseOutcome(result, _judge_rivals(case, truth, job), sha256_of(main) if main else "", was_resampled)
+    return CaseOutcome(
+        result=judge_case(pair, job.rule),
+        rivals=_judge_rivals(case, truth, job),
+        content=sha256_of(main) if main else "",
+        was_resampled=was_resampled,
+        by_truth=_by_other_truths(case, pair, job.rule),
+    )
+
+
+def _by_other_truths(case: CaseSource, pair: Pair, rule: JudgeRule) -> dict[str, CaseResult]:
+    """The same mask by the readers' consensus, where the truth is their union."""
+    if case.consensus is None:
+        return {}
+    truth = _declared(case.consensus, rule).labels
+    _require_shape(case.consensus, truth.shape, pair.truth.shape)
+    beside = replace(pair, truth=truth, probability=None, nodules=())
+    return {CONSENSUS: judge_case(beside, rule)}
+
+
+def lungs_of(path: Path, shape: tuple[int, ...]) -> LungField | None:
+    """Where the lungs of a picture lie; None of a volume.
+
+    Raises:
+        InputError: the mask can't be read, is of another picture, or has no lung on one side.
+    """
+    if len(shape) != 2:
+        return None
+    mask = read_mask(path).labels > 0
+    _require_shape(path, mask.shape, shape)
+    return lung_field(mask)
+
+
+def _require_shape(path: Path, found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    if found != wanted:
+        here, there = (" × ".join(str(n) for n in shape) for shape in (found, wanted))
+        raise GeometryError(f"{path.name} has {here} pixels, the truth {there}.", "Prepare the data set again.")
 
 
 def _marks(case: CaseSource, truth: Mask, job: CaseJob) -> Marks | None:
@@ -118,10 +156,14 @@ def read_truth(case: CaseSource, rule: JudgeRule) -> Mask:
     Raises:
         InputError: it can't be read, or has a label that nobody declared.
     """
+    return _declared(case.truth, rule)
+
+
+def _declared(path: Path, rule: JudgeRule) -> Mask:
     from hilum.workflows.evaluate_predictions import as_declared
 
-    mask = read_mask(case.truth)
-    return Mask(as_declared(mask.labels, case.truth, tuple(rule.labels)), mask.geometry, mask.pixel_mm)
+    mask = read_mask(path)
+    return Mask(as_declared(mask.labels, path, tuple(rule.labels)), mask.geometry, mask.pixel_mm)
 
 
 def spacing_of(case: CaseSource, truth: Mask) -> tuple[float, ...] | None:

@@ -10,7 +10,7 @@ from hilum.evaluate import alarms
 from hilum.evaluate.calibration import CaseCalibration
 from hilum.evaluate.case_lesions import LesionResult
 from hilum.evaluate.cases import CaseResult, with_pixels
-from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, resamples_of
+from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, main_figures, resamples_of
 from hilum.evaluate.point_evaluation import point_evaluation, point_figures
 from hilum.evaluate.yardstick import View, YardstickRow, headline
 from hilum.workflows.evaluate_case import CaseOutcome, Outcome, Rivals
@@ -74,6 +74,7 @@ def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Fa
     return replace(
         found,
         rivals=_rival_groups(judged, plan.options),
+        by_truth=_truth_groups(judged, plan.options),
         truth_hash=truth_hash(plan.seen),
         n_failed=len(failures),
         temperature=plan.applied.temperature,
@@ -156,6 +157,15 @@ def _rival_groups(judged: Sequence[CaseOutcome], options: EvaluateOptions) -> tu
         draw = resamples_of(results, options.bootstraps, options.seed)
         pixels = with_pixels(results)
         groups.append(Group(name, basic_figures(pixels, draw) if pixels else point_figures(results, draw)))
+    return tuple(groups)
+
+
+def _truth_groups(judged: Sequence[CaseOutcome], options: EvaluateOptions) -> tuple[Group, ...]:
+    names = list(dict.fromkeys(name for one in judged for name in one.by_truth))
+    groups = []
+    for name in names:
+        results = [one.by_truth[name] for one in judged if name in one.by_truth]
+        groups.append(Group(name, main_figures(results, resamples_of(results, options.bootstraps, options.seed))))
     return tuple(groups)
 
 

@@ -16,7 +16,7 @@ from hilum.workflows.evaluate_marks import MarksFrom, settled_marks
 from hilum.workflows.evaluate_predictions import As, Reading, find_prediction, read_numbers, require_folder
 from hilum.workflows.evaluate_temperature import Applied, applied_temperature, calibration_rule
 from hilum.workflows.evaluate_threshold import Chosen, chosen_threshold
-from hilum.workflows.evaluate_truth import TruthSeen, see_truths, truth_hash, undeclared_labels
+from hilum.workflows.evaluate_truth import TruthSeen, beside_hash, see_truths, truth_hash, undeclared_labels
 from hilum.workflows.output import Run
 from hilum.workflows.pool import in_processes
 
@@ -157,6 +157,7 @@ def run_of(plan: Plan) -> Run:
     """What `run.json` says: the same inputs and options give the same results."""
     options = plan.options
     inputs = {"predictions": folder_hash(plan.folder), "truth": plan.source.hash, "true masks": truth_hash(plan.seen)}
+    inputs["masks beside"] = beside_hash(plan.source.cases)
     return Run(
         "evaluate",
         inputs,

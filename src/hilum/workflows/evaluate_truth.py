@@ -10,6 +10,7 @@ from hilum.core import HilumError, UnsupportedError
 from hilum.datasets.prepared import CaseSource, stored_points
 from hilum.io import read_mask
 from hilum.io.kinds import RASTERS, recognise
+from hilum.workflows.output import sha256_of
 from hilum.workflows.pool import in_processes
 
 
@@ -62,6 +63,13 @@ def truth_hash(seen: Sequence[TruthSeen]) -> str:
     """One hash of all masks by key: the same truth has the same, whatever its folder and files are called."""
     lines = sorted(f"{one.content}  {one.key}" for one in seen)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def beside_hash(cases: Sequence[CaseSource]) -> str:
+    """One hash of the files that are looked at beside the truth: a second truth, and the lungs; "" without any."""
+    files = [path for case in cases for path in (case.consensus, case.lungs) if path is not None and path.is_file()]
+    lines = sorted(f"{sha256_of(path)}  {path.name}" for path in files)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else ""
 
 
 def undeclared_labels(seen: Sequence[TruthSeen]) -> Mapping[int, str]:
