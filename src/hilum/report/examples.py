@@ -79,7 +79,13 @@ def _crosses(place: "Axes", marks: Sequence[tuple[float, float, float]]) -> None
 def _scores(place: "Axes", marks: Sequence[tuple[float, float, float]]) -> None:
     for row, column, score in marks:
         place.annotate(
-            f"{score:.2g}", (column, row), (5, 5), textcoords="offset points", color=PREDICTION_COLOUR, fontsize=9
+            f"{score:.2g}",
+            (column, row),
+            (5, 5),
+            textcoords="offset points",
+            color=PREDICTION_COLOUR,
+            fontsize=9,
+            path_effects=halo(2.2),
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hilum.core.geometry import Floats
 
 _CURVE, _BAND = "#1f6feb", "#9ec5fe"
+_NEAR_AXIS = 0.06
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +48,9 @@ def froc_picture(shown: FrocPicture) -> bytes:
     place.plot(shown.rates, shown.sensitivity, color=_CURVE, linewidth=2, label=shown.label)
     place.plot(list(shown.points), list(shown.points.values()), "o", color=_CURVE, clip_on=False, zorder=3)
     for rate, value in shown.points.items():
-        # Beside the curve's lower right, where a rising curve leaves room.
-        place.annotate(f"{value:.3f}", (rate, value), (5, -13), textcoords="offset points", fontsize=9)
+        # Beside the curve's lower right, where a rising curve leaves room; above it where the axis is near.
+        beside = (5, -13) if value > _NEAR_AXIS else (5, 6)
+        place.annotate(f"{value:.3f}", (rate, value), beside, textcoords="offset points", fontsize=9)
     place.set_xscale("log", base=2)
     place.set_xticks(list(shown.points), [fraction(rate) for rate in shown.points])
     place.set_xlim(min(shown.points) * 0.9, max(shown.points) * 1.5)
