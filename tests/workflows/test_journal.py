@@ -1,14 +1,17 @@
 """A folder that is filled bit by bit."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from hilum.core import OutputError
-from hilum.workflows.journal import journalled, was_finished
-from hilum.workflows.output import Run, output_folder
+from hilum.workflows.journal import finished_note, journalled, was_finished
+from hilum.workflows.output import Run, is_done, output_folder
 
 RUN, OTHER = Run("try", {"a": "1"}), Run("try", {"a": "2"})
 
@@ -69,19 +72,63 @@ def test_another_run_is_refused_unless_forced(tmp_path, complete):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+OPTIONS = {"range": (1, 2.5), "folder": Path("somewhere"), "none": None}
+
+
 @pytest.mark.parametrize("complete", [True, False])
-@pytest.mark.parametrize("changed", [{"version": "0.0.1"}, {"code": "0" * 64}])
-def test_the_same_by_another_version_of_hilum_is_said_to_be_that(tmp_path, complete, changed):
-    options = {"range": (1, 2.5), "folder": tmp_path, "none": None}
-    run, older = Run("try", {"a": "1"}, options), Run("try", {"a": "1"}, options, **changed)
+def test_the_same_by_another_version_of_hilum_is_said_to_be_that(tmp_path, complete):
+    run, older = Run("try", {"a": "1"}, OPTIONS), Run("try", {"a": "1"}, OPTIONS, version="0.0.1")
     with journalled(tmp_path / "out", older) as journal:
         if complete:
             journal.finish(older)
+    assert not was_finished(tmp_path / "out", run)
     said = pytest.raises(OutputError, match="was made by another version of hilum")
     with said as error, journalled(tmp_path / "out", run):
         pass
     assert "--force makes it anew" in error.value.remedy
     with journalled(tmp_path / "out", run, force=True):
+        pass
+
+
+def test_a_run_goes_on_with_changed_code_and_says_so(tmp_path):
+    run, older = Run("try", {"a": "1"}, OPTIONS), Run("try", {"a": "1"}, OPTIONS, code="0" * 64)
+    with journalled(tmp_path, older) as journal:
+        assert journal.note == ""
+        journal.add("one", 1)
+    for _ in range(2):  # the second time the code is that of the last one, and what was before is not forgotten
+        with journalled(tmp_path, run) as journal:
+            assert journal.entries() == {"one": 1}
+            assert "other code" in journal.note
+    journal.finish(run)
+    assert json.loads((tmp_path / "run.json").read_text())["earlier_code"] == ["0" * 64]
+    assert was_finished(tmp_path, run)
+    assert "other code" in finished_note(tmp_path, run)
+
+
+def test_a_finished_run_of_other_code_is_done_and_says_so(tmp_path):
+    finish(tmp_path, replace(RUN, code="0" * 64))
+    assert was_finished(tmp_path, RUN)
+    assert "other code" in finished_note(tmp_path, RUN)
+    with journalled(tmp_path, RUN, force=True) as journal:
+        journal.finish(RUN)
+    assert finished_note(tmp_path, RUN) == ""
+    assert "earlier_code" not in json.loads((tmp_path / "run.json").read_text())
+
+
+def test_what_is_made_at_once_is_never_taken_from_other_code(tmp_path):
+    older = replace(RUN, code="0" * 64)
+    with output_folder(tmp_path / "out", older):
+        pass
+    assert is_done(tmp_path / "out", older)
+    assert not is_done(tmp_path / "out", RUN)
+
+
+def test_a_damaged_run_file_is_another_run(tmp_path):
+    finish(tmp_path)
+    (tmp_path / "run.json").write_text("[]")
+    assert not was_finished(tmp_path, RUN)
+    assert not is_done(tmp_path, RUN)
+    with pytest.raises(OutputError, match="another run"), journalled(tmp_path, RUN):
         pass
 
 
@@ -100,7 +147,7 @@ def test_what_hilum_did_not_make_is_never_touched(tmp_path, force):
     with pytest.raises(OutputError, match="hilum didn't make"), journalled(tmp_path, RUN, force=force):
         pass
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
-    with pytest.raises(OutputError, match="hilum didn't make"), journalled(tmp_path / "thesis.txt", RUN, force=force):
+    with pytest.raises(OutputError, match="is a file"), journalled(tmp_path / "thesis.txt", RUN, force=force):
         pass
 
 

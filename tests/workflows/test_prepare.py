@@ -99,6 +99,16 @@ def test_the_same_run_again_changes_nothing(source, tmp_path):
     assert tree(tmp_path / "out") == before
 
 
+def test_changed_code_is_said(source, tmp_path):
+    prepare_drr_pairs(source, tmp_path / "out")
+    assert prepare_drr_pairs(source, tmp_path / "out").note == ""
+    path = tmp_path / "out" / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "code": "0" * 64}))
+    again = prepare_drr_pairs(source, tmp_path / "out")
+    assert again.was_done
+    assert "other code" in again.note
+
+
 def test_other_options_or_sources_are_another_run(source, tmp_path):
     prepare_drr_pairs(source, tmp_path / "out")
     with pytest.raises(OutputError, match="another run"):
@@ -172,6 +182,19 @@ def test_too_many_failures_stop_and_what_is_done_is_kept(tmp_path):
         prepare_drr_pairs(tmp_path / "in", tmp_path / "out", PrepareOptions(max_failures=3))
     assert not (tmp_path / "out" / "dataset.json").exists()
     assert prepare_drr_pairs(tmp_path / "in", tmp_path / "out", PrepareOptions(max_failures=4)).cases == 2
+
+
+def test_a_run_of_which_nothing_comes_is_an_error_and_tells_what_failed(tmp_path):
+    (key,) = publish(tmp_path / "in", SMALL[:1])
+    (tmp_path / "in" / "1-200" / f"{key}{MASK}").unlink()
+    with pytest.raises(InputError, match=r"no pair came out .* has no mask beside it") as error:
+        prepare_drr_pairs(tmp_path / "in", tmp_path / "out")
+    assert "failures.json" in error.value.remedy
+    assert len(json.loads((tmp_path / "out" / "failures.json").read_text())) == 1
+    assert not (tmp_path / "out" / "dataset.json").exists()
+    publish(tmp_path / "in", SMALL[:1])
+    shutil.rmtree(tmp_path / "out")
+    assert prepare_drr_pairs(tmp_path / "in", tmp_path / "out").cases == 1
 
 
 def test_nothing_to_do_is_said(tmp_path, source):

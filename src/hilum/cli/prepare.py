@@ -207,6 +207,8 @@ def _say(prepared: "Prepared") -> int:
     state = "Already there" if prepared.was_done else "Done"
     left_out = f", {len(prepared.left_out)} of held-out patients left out" if prepared.left_out else ""
     print(f"{state}: {prepared.folder / 'dataset.json'}, {prepared.cases} cases{left_out}")
+    if prepared.note:
+        print(f"hilum: note: {prepared.note}", file=sys.stderr)
     for failure in prepared.failures:
         print(f"hilum: {failure.input}: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
     return SOME_FAILED if prepared.failures else 0

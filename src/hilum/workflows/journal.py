@@ -4,20 +4,33 @@ While the work goes on, `OUT/.journal/` says what is being made (`run.json`) and
 A job's files are written first, each whole or absent; its entry comes last. So what has an entry is complete, and what
 has none is made anew. When all is done, the index (`dataset.json`) is written, then `OUT/run.json`, and the journal
 goes. Nothing in it depends on the order in which jobs end.
+
+Work that takes hours outlives a mended comment: a run goes on when command, inputs, options and version are the same.
+That hilum's code has changed in between is said (`Journal.note`, `finished_note`), and stays in `run.json` as
+`earlier_code`.
 """
 
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from hilum.core import OutputError
 from hilum.io.atomic import output_error
 from hilum.io.json_file import read_json, write_json
-from hilum.workflows.output import RUN_FILE, Run, is_done, refusal
+from hilum.workflows.output import (
+    RUN_FILE,
+    Run,
+    codes_of,
+    holds_run,
+    other_code,
+    refusal,
+    same_task,
+    stored_run,
+    write_run,
+)
 
 FOLDER = ".journal"
 _LOCK = "lock"
@@ -26,11 +39,16 @@ _LEFTOVERS = ".writing-*"
 
 
 class Journal:
-    """Which jobs of a run are finished, on disk."""
+    """Which jobs of a run are finished, on disk.
 
-    def __init__(self, out: Path) -> None:
+    Attributes:
+        note: that other code of hilum has begun the run; "" when it hasn't.
+    """
+
+    def __init__(self, out: Path, note: str = "") -> None:
         self._out = out
         self._folder = out / FOLDER
+        self.note = note
 
     def entries(self) -> dict[str, Any]:
         """What each finished job has recorded, by its key."""
@@ -48,13 +66,13 @@ class Journal:
 
     def finish(self, run: Run) -> None:
         """Say that the run is complete, and put the journal away. The index is written before."""
-        write_json(self._out / RUN_FILE, {"schema": "hilum.run/1", "hash": run.hash, **asdict(run)})
+        write_run(self._out, run, (stored_run(self._folder) or {}).get("earlier_code", ()))
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @contextmanager
 def journalled(out: Path, run: Run, *, force: bool = False) -> Iterator[Journal]:
-    """The journal of a run in `out`: a new one, or the one that an earlier, killed run of the same left there.
+    """The journal of a run in `out`: a new one, or the one that an earlier, killed run of the same task left there.
 
     Only one process at a time works in a folder.
 
@@ -71,24 +89,24 @@ def journalled(out: Path, run: Run, *, force: bool = False) -> Iterator[Journal]
         _make_room(out, run, force)
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / _LOCK, out):
-            write_json(folder / RUN_FILE, {"hash": run.hash, **asdict(run)})
+            begun = stored_run(folder) or {}
+            write_run(folder, run, [code for code in codes_of(begun) if code != run.code])
             _sweep(out)
-            yield Journal(out)
+            yield Journal(out, other_code(begun, run))
     except OSError as error:
         raise output_error(out, error) from error
 
 
 def _make_room(out: Path, run: Run, force: bool) -> None:
     """Refuse to mix with something else; with `force`, put away what hilum made."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if not holds_run(out, RUN_FILE, FOLDER):
         return
-    begun, ended = out / FOLDER / RUN_FILE, out / RUN_FILE
-    if not (out.is_dir() and ((out / FOLDER).is_dir() or ended.is_file())):
-        raise OutputError(f"{out} holds files that hilum didn't make.", "Choose another folder.")
     if force:
         _put_away(out)
-    elif (begun.is_file() or ended.is_file()) and not (is_done(begun.parent, run) or is_done(out, run)):
-        raise refusal(out, run, begun.parent if begun.is_file() else out)
+        return
+    found = [stored for stored in (stored_run(out / FOLDER), stored_run(out)) if stored is not None]
+    if found and not any(same_task(stored, run) for stored in found):
+        raise refusal(out, run, found[0])
 
 
 def _put_away(out: Path) -> None:
@@ -123,8 +141,13 @@ def _sweep(out: Path) -> None:
 
 
 def was_finished(out: Path, run: Run) -> bool:
-    """Whether `out` holds this run's complete result; a journal that a kill kept from going goes now."""
-    if not is_done(out, run):
+    """Whether `out` holds this task's complete result; a journal that a kill kept from going goes now."""
+    if not same_task(stored_run(out) or {}, run):
         return False
     shutil.rmtree(out / FOLDER, ignore_errors=True)
     return True
+
+
+def finished_note(out: Path, run: Run) -> str:
+    """A note when other code of hilum than this has worked on a finished run; "" when none has."""
+    return other_code(stored_run(out) or {}, run)

@@ -6,7 +6,7 @@ killed goes on where it was, and ends with the same `dataset.json`, byte for byt
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,7 +16,7 @@ from hilum.datasets.prepared import DATASET, SCHEMA
 from hilum.datasets.stored_split import lidc_split
 from hilum.io.installed import lidc_database_path
 from hilum.io.json_file import plain, read_json, write_json
-from hilum.workflows.journal import Journal, journalled, was_finished
+from hilum.workflows.journal import Journal, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, sha256_of
 from hilum.workflows.pair_case import CaseOptions, case_of_pair, cases_of_ct
 from hilum.workflows.pair_sources import Job, Sources, find_sources
@@ -62,6 +62,7 @@ class Prepared:
         failures: inputs that failed, and folders whose DICOM is no CT, sorted.
         left_out: keys of held-out patients that were there and are not in it.
         was_done: whether an earlier run had left all of it.
+        note: that other code of hilum has made some of it; "" when it hasn't.
     """
 
     folder: Path
@@ -69,6 +70,7 @@ class Prepared:
     failures: tuple[Failure, ...]
     left_out: tuple[str, ...]
     was_done: bool
+    note: str = ""
 
 
 def prepare_drr_pairs(src: Path, out: Path, options: PrepareOptions | None = None, track: Track = silently) -> Prepared:
@@ -81,7 +83,7 @@ def prepare_drr_pairs(src: Path, out: Path, options: PrepareOptions | None = Non
         track: shows how far it is.
 
     Raises:
-        InputError: there is nothing to make pairs of.
+        InputError: there is nothing to make pairs of, or no pair came out.
         MissingError: LIDC's outlines are not installed.
         OutputError: `out` holds something else, or can't be written.
         TooManyFailuresError: more inputs failed than allowed; what is done is kept for the next run.
@@ -92,15 +94,22 @@ def prepare_drr_pairs(src: Path, out: Path, options: PrepareOptions | None = Non
     sources = find_sources(src, failures)
     run = _run(sources, options)
     if was_finished(out, run) and not options.force:
-        return _as_left(out, sources)
+        return replace(_as_left(out, sources), note=finished_note(out, run))
     with journalled(out, run, force=options.force) as journal:
         _work(sources, out, options, journal, failures, track)
         failed = tuple(sorted((*failures, *sources.without_ct), key=lambda one: one.input))
         index = _index(sources, options, journal.entries(), failed)
         write_json(out / FAILED, failed)
+        _require_cases(index["cases"], src, out, failed)
         write_json(out / DATASET, index)
         journal.finish(run)
-    return Prepared(out, len(index["cases"]), failed, sources.left_out, was_done=False)
+    return Prepared(out, len(index["cases"]), failed, sources.left_out, False, journal.note)
+
+
+def _require_cases(cases: Sequence[object], src: Path, out: Path, failed: Sequence[Failure]) -> None:
+    if not cases:
+        why = f"{failed[0].input}: {failed[0].error}" if failed else "all patients are held out."
+        raise InputError(f"no pair came out of {src}; {why}", f"{out / FAILED} lists every input that failed.")
 
 
 def require_apart(src: Path, out: Path) -> None:
