@@ -21,6 +21,7 @@ from hilum.cli.froc import froc
 from hilum.cli.info import info
 from hilum.cli.models import models
 from hilum.cli.pipe import lasting_output
+from hilum.cli.predict import predict
 from hilum.cli.prepare import prepare
 from hilum.cli.recipes import recipes
 from hilum.cli.train import train
@@ -43,6 +44,7 @@ hilum convert scan ct.nii.gz  a DICOM series as NIfTI
 hilum drr ct.nii.gz xray      the X-ray of a CT, with its nodules' shadows
 hilum prepare drr-pairs a b   a folder of CTs to a data set of X-rays
 hilum train xray_unet run …   a network learns from a data set
+hilum predict films found     chest X-rays: masks, nodules with scores
 hilum evaluate masks out …    predictions of any tool against a data set
 hilum compare out A=… B=…     two or more evaluations, case by case
 hilum froc … out              detections judged by LUNA16's rule
@@ -66,6 +68,7 @@ for command in (
     drr,
     prepare,
     train,
+    predict,
     evaluate,
     compare,
     froc,

@@ -1,0 +1,96 @@
+"""`hilum predict`."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from hilum.workflows.predict import Predicted
+
+SOME_FAILED = 3
+FAILURES_SHOWN = 20
+
+
+@Parameter(name="*", group="Pictures")
+@dataclass(frozen=True)
+class Pictures:
+    """What the X-rays are."""
+
+    split: Literal["train", "validation", "test", "all"] = "all"
+    "Which part of a data set."
+    style: Literal["auto", "published", "film"] = "auto"
+    "Grey levels: in the published pairs' style already, or a radiograph whose contrast is equalised first. auto goes \
+by the data set, or the file's name (…_drr.png)."
+    pixel_mm: float | None = None
+    "Side of a pixel, for pictures that don't say; without it the chest's width is estimated and no mm are given."
+
+
+@Parameter(name="*", group="Model")
+@dataclass(frozen=True)
+class Use:
+    """How the model is used."""
+
+    model: str = "default"
+    "A shipped model (hilum models), or the folder of a trained one."
+    threshold: float | None = None
+    "Pixels with at least this probability are in the mask; the model's own, chosen on validation, when not given."
+    tta: Annotated[bool, Parameter(negative="")] = False
+    "Average over the picture, its mirror image, and both a little smaller and larger."
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    "Where the network runs."
+
+
+def predict(
+    inputs: Annotated[list[Path], Parameter(negative="")],
+    out: Path,
+    /,
+    *,
+    pictures: Pictures | None = None,
+    use: Use | None = None,
+    force: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Find nodules on chest X-rays: masks, probabilities, nodules with scores, and a picture each.
+
+    INPUTS are frontal chest X-rays (PNG, JPEG, TIFF, DICOM), folders of them, or a prepared data set. OUT then holds
+    predictions.json and a folder a case with mask.png, probability.png (65535 = 1), nodules.json and overlay.png; what
+    couldn't be predicted is in failures.json, and the exit code is 3. hilum evaluate reads the folder.
+
+    Decision support for research, not a medical device: the network misses nodules, and marks what is none.
+
+    ```
+    hilum predict film.png found
+    hilum predict pairs found --split validation
+    hilum predict films found --pixel-mm 0.7 --tta
+    ```
+
+    Parameters
+    ----------
+    inputs
+        X-rays, folders of them, or a data set.
+    out
+        Folder for the results.
+    force
+        Replace what an earlier run of hilum left in OUT.
+    """
+    from hilum.cli.progress import bar
+    from hilum.infer.xray_domain import XrayStyle
+    from hilum.workflows.predict import PredictOptions, run_predict
+
+    shown, used = pictures or Pictures(), use or Use()
+    style = None if shown.style == "auto" else XrayStyle(shown.style)
+    options = PredictOptions(used.model, shown.split, style, shown.pixel_mm, used.threshold, used.tta, used.device)
+    return _say(run_predict(inputs, out, options, force=force, track=bar))
+
+
+def _say(done: "Predicted") -> int:
+    print(f"{len(done.keys)} X-rays, {done.marked} with something marked (model {done.model})")
+    print(f"{'Already there' if done.was_done else 'Done'}: {done.folder}")
+    for failure in done.failures[:FAILURES_SHOWN]:
+        print(f"hilum: {failure.input}: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
+    if len(done.failures) > FAILURES_SHOWN:
+        more = len(done.failures) - FAILURES_SHOWN
+        print(f"hilum: and {more} more; {done.folder / 'failures.json'} lists all.", file=sys.stderr)
+    return SOME_FAILED if done.failures else 0

@@ -1,0 +1,45 @@
+"""A prediction as a picture: the X-ray, what was marked, and where else something was thought of."""
+
+from typing import Any
+
+import numpy as np
+
+from hilum.core import Prediction, Radiograph
+from hilum.report.pictures import COLOURS, dark_figure, encoded, halo
+
+_INCHES_HIGH = 7.5
+_SHOWN = 5
+
+
+def prediction_picture(xray: Radiograph, found: Prediction) -> bytes:
+    """PNG: the X-ray with the mask outlined, and the most likely nodules with their scores.
+
+    Nodules below the threshold are dotted rings.
+
+    Args:
+        xray: dense is bright.
+        found: on its pixels.
+    """
+    rows, columns = xray.array.shape
+    step = xray.pixel_mm or (1.0, 1.0)
+    extent = (0.0, columns * step[1], rows * step[0], 0.0)
+    figure = dark_figure(width=_INCHES_HIGH * extent[1] / extent[2], height=_INCHES_HIGH)
+    place = figure.subplots()
+    place.imshow(xray.array, cmap="gray", extent=extent, interpolation="bilinear")
+    place.set_axis_off()
+    if found.mask.labels.any():
+        across, down = (np.arange(n) + 0.5 for n in (columns, rows))
+        place.contour(across * step[1], down * step[0], found.mask.labels, [0.5], colors=COLOURS[1], linewidths=1.4)
+    threshold = found.provenance.thresholds["mask"]
+    for nodule in found.nodules[:_SHOWN]:
+        if nodule.centre_px is None or nodule.score is None:
+            continue
+        y, x = ((one + 0.5) * mm for one, mm in zip(nodule.centre_px, step, strict=True))
+        is_marked = nodule.score >= threshold
+        style: dict[str, Any] = {"color": COLOURS[1] if is_marked else COLOURS[0], "path_effects": halo(2)}
+        if not is_marked:
+            place.plot(
+                x, y, "o", markersize=16, fillstyle="none", linestyle="none", markeredgecolor=COLOURS[0], alpha=0.7
+            )
+        place.annotate(f"{nodule.score:.2f}", (x, y), (10, 8), textcoords="offset points", fontsize=8, **style)
+    return encoded(figure)

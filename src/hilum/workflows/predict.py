@@ -1,0 +1,272 @@
+"""Chest X-rays to masks and nodules (`hilum predict`)."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from hilum import __version__
+from hilum.core import Failure, HilumError, InputError, Prediction, Radiograph, SpacingPlane, UnsupportedError
+from hilum.datasets.prepared import SPLITS, index_of, read_prepared
+from hilum.infer.loaded import LoadedModel, load_model, model_folder
+from hilum.infer.xray import XrayOptions, XrayPredictor
+from hilum.infer.xray_domain import XrayStyle
+from hilum.io import files_in, read_radiograph
+from hilum.io.json_file import read_json, write_json
+from hilum.io.kinds import RASTERS, Kind, recognise
+from hilum.io.nodules_file import write_nodules
+from hilum.io.raster import write_png
+from hilum.io.text_file import write_bytes
+from hilum.workflows.evaluate_predictions import INDEX
+from hilum.workflows.journal import Journal, journalled, was_finished
+from hilum.workflows.output import Run, sha256_of
+from hilum.workflows.track import Track, silently
+
+SCHEMA = "hilum.predictions/1"
+DEFAULT = "default"
+DEFAULT_XRAY = "xray"
+FAILED = "failures.json"
+PUBLISHED_ENDING = "_drr.png"
+"""How pictures of the published pairs are called: they are in the style that the shipped model learnt."""
+
+_SIXTEEN_BITS = 65_535
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """How X-rays are predicted.
+
+    Attributes:
+        model: a shipped model's name, `DEFAULT`, or the folder of a trained one.
+        split: of a data set: "train", "validation", "test" or "all".
+        style: what the pictures' grey levels are; None goes by the data set's kind or the file's name.
+        pixel_mm: side of a pixel, for pictures that don't say.
+        threshold: from which probability a pixel is in the mask; the model's own when None.
+        tta: average over turned and resized views: six times the work.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    model: str = DEFAULT
+    split: str = "all"
+    style: XrayStyle | None = None
+    pixel_mm: float | None = None
+    threshold: float | None = None
+    tta: bool = False
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise InputError(f"a threshold is above 0 and at most 1, got {self.threshold}.")
+        if self.pixel_mm is not None and not 0 < self.pixel_mm < float("inf"):
+            raise InputError(f"a pixel has a positive size in mm, got {self.pixel_mm}.")
+
+
+@dataclass(frozen=True)
+class XraySource:
+    """One X-ray to predict.
+
+    Attributes:
+        key: names its folder.
+        path: of the picture.
+        style: what its grey levels are.
+        pixel_mm: row and column step that the data set or the user states; None leaves it to the file.
+    """
+
+    key: str
+    path: Path
+    style: XrayStyle
+    pixel_mm: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What was predicted.
+
+    Attributes:
+        folder: with `predictions.json` and a folder a case.
+        model: which model it was.
+        keys: of the cases that worked.
+        marked: how many of them have a nodule in their mask.
+        failures: inputs that could not be predicted.
+        was_done: whether the folder held this result already.
+    """
+
+    folder: Path
+    model: str
+    keys: tuple[str, ...]
+    marked: int
+    failures: tuple[Failure, ...] = field(default=())
+    was_done: bool = False
+
+
+def run_predict(
+    inputs: Sequence[Path],
+    out: Path,
+    options: PredictOptions | None = None,
+    *,
+    force: bool = False,
+    track: Track = silently,
+) -> Predicted:
+    """Find nodules on chest X-rays; leaves `predictions.json` and a folder a case in `out`.
+
+    A killed run goes on where it was.
+
+    Args:
+        inputs: pictures, DICOM files, folders of them, or a prepared data set.
+        out: folder for the results.
+        options: see there.
+        force: replace what an earlier run of hilum left there.
+        track: shows how far it is.
+
+    Raises:
+        InputError: there is nothing to predict, or no such split.
+        MissingError: there is no such model.
+        OutputError: `out` holds something else, or can't be written.
+    """
+    options = options or PredictOptions()
+    sources = xray_sources(inputs, options)
+    name = DEFAULT_XRAY if options.model == DEFAULT else options.model
+    run = _run(sources, name, options)
+    if was_finished(out, run) and not force:
+        return _as_left(out)
+    model = load_model(name)
+    with journalled(out, run, force=force) as journal:
+        done = journal.entries()
+        for source in track([one for one in sources if one.key not in done], "predicting"):
+            journal.add(source.key, _one(source, model, options, out))
+        _finish(out, journal, sources, model)
+        journal.finish(run)
+    return replace(_as_left(out), was_done=False)
+
+
+def xray_sources(inputs: Sequence[Path], options: PredictOptions) -> tuple[XraySource, ...]:
+    """Every X-ray that the inputs name, with keys that differ.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = [source for path in inputs for source in _sources(path, options)]
+    if not found:
+        raise InputError("nothing to predict.", "Name X-rays (PNG, JPEG, TIFF, DICOM), a folder of them or a data set.")
+    return tuple(_distinct(found))
+
+
+def _sources(path: Path, options: PredictOptions) -> Iterator[XraySource]:
+    if index_of(path).is_file():
+        yield from _of_dataset(path, options)
+        return
+    stated = None if options.pixel_mm is None else (options.pixel_mm, options.pixel_mm)
+    folder = recognise(path) is Kind.FOLDER
+    for file in files_in(path) if folder else [path]:
+        if folder and recognise(file) not in (*RASTERS, Kind.DICOM):
+            continue
+        style = XrayStyle.PUBLISHED if file.name.endswith(PUBLISHED_ENDING) else XrayStyle.FILM
+        yield XraySource(_key(file), file, options.style or style, stated)
+
+
+def _of_dataset(path: Path, options: PredictOptions) -> Iterator[XraySource]:
+    data = read_prepared(path)
+    wanted = set(data.splits[options.split]) if options.split in SPLITS else None
+    if wanted is None and options.split != "all":
+        raise InputError(f"there is no split {options.split!r}.", f"There are: {', '.join(SPLITS)} and all.")
+    for case in data.cases(data.truth_name()):
+        if case.image is None or (wanted is not None and case.patient not in wanted):
+            continue
+        published = data.kind == "drr-pairs" and case.image.name.endswith(PUBLISHED_ENDING)
+        style = XrayStyle.PUBLISHED if published else XrayStyle.FILM
+        yield XraySource(case.key, case.image, options.style or style, case.pixel_mm)
+
+
+def _key(path: Path) -> str:
+    stem = path.name.removesuffix(PUBLISHED_ENDING).split(".")[0] if path.suffix else path.name
+    return _UNSAFE.sub("_", stem).strip("._") or "xray"
+
+
+def _distinct(sources: Sequence[XraySource]) -> Iterator[XraySource]:
+    """The same sources; a key that is taken gets a number."""
+    taken: set[str] = set()
+    for source in sources:
+        key, number = source.key, 2
+        while key in taken:
+            key, number = f"{source.key}-{number}", number + 1
+        taken.add(key)
+        yield replace(source, key=key)
+
+
+def _run(sources: Sequence[XraySource], model: str, options: PredictOptions) -> Run:
+    folder = model_folder(model)
+    inputs = {source.key: _hash(source.path) for source in sources}
+    inputs |= {f"model {path.name}": sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    settings = asdict(options) | {"styles": {source.key: str(source.style) for source in sources}}
+    return Run("predict", inputs, settings)
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError:  # listed as a failure when its turn comes
+        return "unreadable"
+
+
+def _one(source: XraySource, model: LoadedModel, options: PredictOptions, out: Path) -> dict[str, object]:
+    """Predict one X-ray and write its folder; what the index says about it, or why it failed."""
+    try:
+        xray = _as_stated(read_radiograph(source.path), source)
+        usage = XrayOptions(source.style, options.threshold, options.tta, _device(options.device))
+        found = XrayPredictor(model, usage)(source.key, xray)
+        _write(out / source.key, xray, found)
+    except HilumError as error:
+        return {"failure": Failure(str(source.path), error.message, error.remedy)}
+    marked = int(found.mask.labels.any())
+    return {"marked": marked, "nodules": len(found.nodules), "notes": found.notes, "provenance": found.provenance}
+
+
+def _as_stated(xray: Radiograph, source: XraySource) -> Radiograph:
+    """With the pixel size that the data set or the user states, where the file gives none."""
+    if source.pixel_mm is None or xray.pixel_mm is not None:
+        return xray
+    return replace(xray, pixel_mm=source.pixel_mm, plane=SpacingPlane.PATIENT)
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UnsupportedError("there is no CUDA device.", "Leave --device out, or take --device cpu.")
+    return wanted
+
+
+def _write(folder: Path, xray: Radiograph, found: Prediction) -> None:
+    """`probability.png` (16 bit), `mask.png`, `nodules.json`, `overlay.png`."""
+    from hilum.report.prediction import prediction_picture
+
+    write_png((found.probability * _SIXTEEN_BITS).round().astype("uint16"), folder / "probability.png")
+    write_png(found.mask.labels.astype("uint8"), folder / "mask.png")
+    threshold = found.provenance.thresholds["mask"]
+    study = {"key": found.key, "pixel_mm": xray.pixel_mm, "notes": found.notes, "threshold": threshold}
+    write_nodules(folder / "nodules.json", study, found.nodules)
+    write_bytes(folder / "overlay.png", prediction_picture(xray, found))
+
+
+def _finish(out: Path, journal: Journal, sources: Sequence[XraySource], model: LoadedModel) -> None:
+    entries = journal.entries()
+    done = {one.key: entries[one.key] for one in sources if "failure" not in entries[one.key]}
+    cases = [
+        {"key": key, **{name: entry[name] for name in ("marked", "nodules", "notes")}} for key, entry in done.items()
+    ]
+    provenance = next((entry["provenance"] for entry in done.values()), {"model": model.name, "version": __version__})
+    write_json(out / FAILED, [entry["failure"] for entry in entries.values() if "failure" in entry])
+    write_json(out / INDEX, {"schema": SCHEMA, "provenance": provenance, "cases": cases})
+
+
+def _as_left(out: Path) -> Predicted:
+    """What a finished run's folder says."""
+    index = read_json(out / INDEX)
+    failures = tuple(Failure(one["input"], one["error"], one["remedy"]) for one in read_json(out / FAILED))
+    cases = index["cases"]
+    marked = sum(case["marked"] for case in cases)
+    keys = tuple(case["key"] for case in cases)
+    return Predicted(out, index["provenance"]["model"], keys, marked, failures, was_done=True)
