@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from hilum.cli.pipe import while_read
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -187,17 +185,15 @@ def _classes(words: str | None) -> "Mapping[int, str] | None":
 
 def _say(run: "EvaluateRun") -> int:
     found = run.evaluation
-    with while_read(sys.stdout):
-        _say_figures(run)
-    with while_read(sys.stderr):
-        for alarm in found.alarms:
-            kind = "note" if alarm.is_note else "alarm"
-            print(f"hilum: {kind}: {alarm.says} ({len(alarm.evidence)})", file=sys.stderr)
-        for failure in run.failures[:FAILURES_SHOWN]:
-            print(f"hilum: {failure.input}: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
-        if len(run.failures) > FAILURES_SHOWN:
-            more = len(run.failures) - FAILURES_SHOWN
-            print(f"hilum: and {more} more; {run.folder / 'failures.json'} lists all.", file=sys.stderr)
+    _say_figures(run)
+    for alarm in found.alarms:
+        kind = "note" if alarm.is_note else "alarm"
+        print(f"hilum: {kind}: {alarm.says} ({len(alarm.evidence)})", file=sys.stderr)
+    for failure in run.failures[:FAILURES_SHOWN]:
+        print(f"hilum: {failure.input}: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
+    if len(run.failures) > FAILURES_SHOWN:
+        more = len(run.failures) - FAILURES_SHOWN
+        print(f"hilum: and {more} more; {run.folder / 'failures.json'} lists all.", file=sys.stderr)
     return SOME_FAILED if run.failures else 0
 
 

@@ -72,10 +72,3 @@ def lasting_output() -> Iterator[list[OSError]]:
         problem = kept["stdout"].error if "stdout" in kept else None
         if problem is not None and not isinstance(problem, BrokenPipeError):
             lost.append(problem)
-
-
-@contextmanager
-def while_read(stream: TextIO) -> Iterator[None]:
-    """Write to a stream that lasts."""
-    yield
-    stream.flush()
