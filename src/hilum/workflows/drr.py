@@ -15,8 +15,9 @@ from hilum.drr.record import from_record, orientation, position, to_record
 from hilum.drr.visibility import organ_shadows
 from hilum.io import read_json, read_volume, write_json, write_png
 from hilum.io.dicom.dx import DxDetails, write_dx
-from hilum.io.dicom.files import files_under, is_dicom
-from hilum.io.dicom.series import choose_ct, find_series
+from hilum.io.dicom.files import files_under, is_dicom, read_header
+from hilum.io.dicom.series import Series, choose_ct
+from hilum.io.dicom.volume import volume_of
 from hilum.io.installed import sample_organs_path
 from hilum.io.kinds import Kind, recognise
 from hilum.io.nodules_file import SCHEMA
@@ -126,14 +127,15 @@ def read_projection(path: Path) -> Projection:
 
 
 def _make(ct_path: Path, organs: Path | None, request: DrrRequest, folder: Path) -> None:
-    ct = read_volume(ct_path, series=request.series)
+    series = choose_ct(ct_path, request.series) if _is_dicom(ct_path) else None
+    ct = read_volume(ct_path, series=request.series) if series is None else volume_of(series)
     subjects: tuple[Subject, ...] = ()
     if request.nodules:
-        uid = _series_uid(ct_path, request.series)
+        uid = series.uid if series else None
         subjects = find_subjects(request.nodules, ct, request.consensus, request.rule, uid)
     hiding = organs_of(organs, ct) if organs is not None and subjects else None
     taken, casts = picture_of(ct, subjects, hiding, request)
-    write_drr(Made(taken, casts, ct, ct_path), request, folder)
+    write_drr(Made(taken, casts, ct, ct_path, series), request, folder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,12 +147,14 @@ class Made:
         casts: the nodules' shadows.
         ct: HU.
         origin: where the CT was read from.
+        series: its slices, where they are DICOM.
     """
 
     taken: Taken
     casts: tuple[Cast, ...]
     ct: Volume
     origin: Path
+    series: Series | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -206,7 +210,7 @@ def overlay(taken: Taken, casts: Sequence[Cast]) -> bytes:
 
 def _details(made: Made, request: DrrRequest) -> DxDetails:
     setup, is_cone = request.room.setup, made.taken.projection.beam is Beam.CONE
-    is_dicom, source = _is_dicom(made.origin), request.nodules or ""
+    source = request.nodules or ""
     return DxDetails(
         position(made.taken.projection),
         orientation(made.taken.projection),
@@ -215,8 +219,8 @@ def _details(made: Made, request: DrrRequest) -> DxDetails:
         derivation=_derivation(made.taken, request),
         frame_uid=made.ct.geometry.frame_uid,
         patient=source.removeprefix(LIDC) if source.startswith(LIDC) else "",
-        like=made.origin if is_dicom else None,
-        sources=_sources(made.origin, request.series) if is_dicom else (),
+        like=made.series.files[0] if made.series else None,
+        sources=_sources(made.series) if made.series else (),
     )
 
 
@@ -262,20 +266,10 @@ def _derivation(taken: Taken, request: DrrRequest) -> str:
     )
 
 
-def _sources(ct_path: Path, series: str | None) -> tuple[tuple[str, str], ...]:
+def _sources(series: Series) -> tuple[tuple[str, str], ...]:
     """Class and UID of each image of the series that was read."""
-    from hilum.io.dicom import read_header
-
-    chosen = [one for one in find_series(ct_path) if not one.is_localizer and (not series or one.is_named(series))]
-    if len(chosen) != 1:
-        return ()
-    headers = [read_header(path) for path in chosen[0].files]
+    headers = [read_header(path) for path in series.files]
     return tuple((header.sop_class, header.text("SOPInstanceUID")) for header in headers)
-
-
-def _series_uid(ct_path: Path, series: str | None) -> str | None:
-    """Of the series that was read; None for other formats."""
-    return choose_ct(ct_path, series).uid if _is_dicom(ct_path) else None
 
 
 def _is_dicom(path: Path) -> bool:

@@ -47,12 +47,23 @@ def read_series(path: Path, *, series: str | None = None, repair: bool = False) 
         UnreadableError: a file is damaged or truncated.
         GeometryError: no grid has such axes.
     """
-    chosen = choose_ct(path, series)
-    placement = place(chosen.slices)
+    return volume_of(choose_ct(path, series), repair=repair)
+
+
+def volume_of(series: Series, *, repair: bool = False) -> Volume:
+    """The volume of a series that is chosen already; see `read_series`.
+
+    Raises:
+        SpacingError: as `read_series`.
+        UnsupportedError: as `read_series`.
+        UnreadableError: as `read_series`.
+        GeometryError: as `read_series`.
+    """
+    placement = place(series.slices)
     if placement.is_even or not repair:
-        require_even(chosen, placement)
-        return Volume(_load(chosen.slices), grid_of(chosen), Quantity.HU)
-    return _repaired(chosen, placement)
+        require_even(series, placement)
+        return Volume(_load(series.slices), grid_of(series), Quantity.HU)
+    return _repaired(series, placement)
 
 
 def _repaired(series: Series, placement: Placement) -> Volume:
