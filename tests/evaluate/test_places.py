@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from hilum.core import InputError
+from hilum.core.evaluation import BY_THIRD, BY_ZONE
 from hilum.evaluate.cases import JudgeRule, judge_case
 from hilum.evaluate.evaluation import resamples_of
 from hilum.evaluate.lung_field import ZONES, lung_field
-from hilum.evaluate.places import BY_THIRD, BY_ZONE, THIRDS, by_place, place_rule
+from hilum.evaluate.places import THIRDS, by_place, place_rule
 from tests.evaluate.judged import disc, judged, pair
 
 SHAPE = (60, 60)

@@ -198,7 +198,8 @@ def _say(run: "EvaluateRun") -> int:
 
 
 def _say_figures(run: "EvaluateRun") -> None:
-    from hilum.report.evaluation import cases_words, with_interval
+    from hilum.report.evaluation import cases_words
+    from hilum.report.figures import with_interval
 
     found = run.evaluation
     print(f"{cases_words(found)}, {found.n_empty_truth} without a lesion")

@@ -8,6 +8,9 @@ from types import MappingProxyType
 from hilum.core.errors import MeasureError
 from hilum.core.figures import Figure
 
+BY_ZONE, BY_THIRD = "zones of the lung field", "thirds of the picture"
+"""How places of lesions are named."""
+
 
 @dataclass(frozen=True)
 class Threshold:

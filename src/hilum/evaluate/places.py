@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from hilum.core.evaluation import Group
+from hilum.core.evaluation import BY_THIRD, BY_ZONE, Group
 from hilum.evaluate.bootstrap import Resamples
 from hilum.evaluate.case_lesions import Lesion, LesionResult
 from hilum.evaluate.lesion_figures import OVERLAPPED, found_figures, mean_of
 from hilum.evaluate.lung_field import ZONES, Place
 
-BY_ZONE, BY_THIRD = "zones of the lung field", "thirds of the picture"
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 THIRDS = tuple(f"{row} {column}" for row in _ROWS for column in _COLUMNS)
 """As one looks at the picture, so the patient's right is "left"; in 3D those of the axial slices."""

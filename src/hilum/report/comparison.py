@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from hilum.core.evaluation import Alarm
 from hilum.core.figures import Figure
 from hilum.report.differences import Strip, differences_picture
-from hilum.report.evaluation import WORDS, alarm_sections, with_interval
+from hilum.report.evaluation import alarm_sections
+from hilum.report.figures import WORDS, with_interval
 from hilum.report.page import Page, Picture, Section, Table
 
 CASE_WORDS: Mapping[str, tuple[str, str]] = {

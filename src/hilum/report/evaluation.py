@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from hilum.core import Failure
 from hilum.core.evaluation import Alarm, Evaluation, Group, Threshold
 from hilum.core.figures import Figure
+from hilum.report.evaluation_tables import evaluation_tables, is_meaningless
+from hilum.report.figures import WORDS, count, with_interval
 from hilum.report.page import Page, Picture, Section, Table
 
 BANDS = ((0.8, "excellent"), (0.6, "good"), (0.4, "fair"), (-math.inf, "poor"))
@@ -37,54 +39,6 @@ _RIVAL_FIGURES: Mapping[str, str] = {
     "dice_pooled": "Dice, pooled",
     "lesion_sensitivity": "lesions found",
     "false_positives_per_image": "false positives",
-}
-
-WORDS: Mapping[str, str] = {
-    "dice_mean": "Dice, mean of cases with a lesion",
-    "dice_pooled": "Dice, all pixels together",
-    "iou_mean": "IoU, mean of cases with a lesion",
-    "iou_pooled": "IoU, all pixels together",
-    "precision_mean": "precision (PPV), mean",
-    "precision_pooled": "precision (PPV), pooled",
-    "recall_mean": "recall (sensitivity), mean",
-    "recall_pooled": "recall (sensitivity), pooled",
-    "specificity_mean": "specificity, mean",
-    "specificity_pooled": "specificity, pooled",
-    "npv_mean": "NPV, mean",
-    "npv_pooled": "NPV, pooled",
-    "lesion_sensitivity": "lesions found",
-    "false_positives_per_image": "false positives per image",
-    "empty_false_positive_rate": "images without lesion that get a false alarm",
-    "hd_mm": "Hausdorff distance, mm",
-    "hd95_mm": "95 % Hausdorff distance, mm",
-    "assd_mm": "average surface distance, mm",
-    "robust_distance_mm": "robust surface distance, mm",
-    "nsd_2mm": "surface Dice at 2 mm",
-    "area_error_mm2": "area error, mm²",
-    "volume_error_mm3": "volume error, mm³",
-    "volume_error_percent": "size error, %",
-    "roc_auc_mean": "ROC AUC of pixels, mean of cases",
-    "roc_auc_pooled": "ROC AUC of pixels, pooled",
-    "average_precision_mean": "average precision of pixels, mean of cases",
-    "average_precision_pooled": "average precision of pixels, pooled",
-    "ece": "calibration error near lesions (ECE), pooled",
-    "ece_mean": "ECE, mean of cases",
-    "ace_mean": "ACE, mean of cases",
-    "brier": "Brier score near lesions, pooled",
-    "brier_mean": "Brier score, mean of cases",
-    "ece_before": "ECE before the temperature, pooled",
-    "ece_before_mean": "ECE before the temperature, mean of cases",
-    "ace_before_mean": "ACE before the temperature, mean of cases",
-    "brier_before": "Brier score before the temperature, pooled",
-    "brier_before_mean": "Brier score before the temperature, mean of cases",
-    "image_sensitivity": "images with it where it was seen",
-    "image_specificity": "images without it that stayed clear",
-    "lesion_covered": "share of a lesion's pixels",
-    "reader_dice": "Dice of a nodule with each reader's mask",
-    "lesion_average_precision": "average precision over lesions",
-    "wafroc": "wAFROC area",
-    "wafroc1": "wAFROC1 area (every image has a lesion)",
-    "lesion_dice": "Dice of a lesion with what meets it",
 }
 
 
@@ -132,7 +86,7 @@ def evaluation_page(found: Evaluation, report: EvaluationReport) -> Page:
         _summary(found, report),
         *alarm_sections(found.alarms),
         _training(report),
-        _evaluation(found),
+        Section("Evaluation", tables=evaluation_tables(found)),
         *([report.free_response] if report.free_response is not None else []),
         *([Section("Curves and distributions", pictures=report.curves)] if report.curves else []),
         *([Section(_examples_title(found), pictures=report.examples)] if report.examples else []),
@@ -183,9 +137,9 @@ def _summary(found: Evaluation, report: EvaluationReport) -> Section:
     if report.yardstick is not None:
         said.append(f"The human yardstick: {with_interval(report.yardstick)}. {report.yardstick_words}")
     rows = [
-        [WORDS[name], with_interval(figure), _count(figure), band(figure.value) if name.startswith("dice") else ""]
+        [WORDS[name], with_interval(figure), count(figure), band(figure.value) if name.startswith("dice") else ""]
         for name in _HEADLINE
-        if (figure := found.figures.get(name)) is not None and not _is_meaningless(found, figure)
+        if (figure := found.figures.get(name)) is not None and not is_meaningless(found, figure)
     ]
     heads = ("", "value (95 % interval)", "n", *(() if found.is_of_points else ("band",)))
     headline = Table(heads, [row[: len(heads)] for row in rows], "Intervals: bootstrap over patients.")
@@ -206,15 +160,10 @@ def _point_words(found: Evaluation) -> str:
     )
 
 
-def _is_meaningless(found: Evaluation, figure: Figure) -> bool:
-    """Overlap and its kin against points."""
-    return found.is_of_points and figure.n == 0 and math.isnan(figure.value)
-
-
 def _rival_table(found: Evaluation) -> Table:
     foreground = {name: found.figures.get(f"foreground_{name}", one) for name, one in found.figures.items()}
     everyone = [Group("this, any class" if found.by_class else "this", foreground), *found.rivals]
-    names = {name: head for name, head in _RIVAL_FIGURES.items() if not _is_meaningless(found, found.figures[name])}
+    names = {name: head for name, head in _RIVAL_FIGURES.items() if not is_meaningless(found, found.figures[name])}
     rows = [
         [group.name, *(with_interval(group.figures[name]) for name in names if name in group.figures)]
         for group in everyone
@@ -251,91 +200,6 @@ def _training(report: EvaluationReport) -> Section:
     return Section("Training", tables=[Table(("", "value"), [list(row) for row in report.training])])
 
 
-_MISSED = " A missed lesion has no surface distance, so distances are of cases with a prediction only."
-
-
-_SIZE = "equivalent diameter of a connected component of the truth"
-
-
-def _evaluation(found: Evaluation) -> Section:
-    known = {name: figure for name, figure in found.figures.items() if not _is_meaningless(found, figure)}
-    every = Table(
-        ("", "value (95 % interval)", "n"),
-        [[_words(name), with_interval(figure), _count(figure)] for name, figure in known.items()],
-        "All figures. n: cases (lesions for “lesions found”) that have the figure; the others are undefined, not 0."
-        + ("" if found.is_of_points else _MISSED),
-    )
-    tables = [every]
-    for groups, caption in (
-        (
-            found.by_size,
-            f"By size: {'as stated' if found.is_of_points else _SIZE}; false positives by theirs.",
-        ),
-        (
-            found.by_readers,
-            "By how many readers outlined the nodule: every nodule that LIDC's readers outlined, whatever the truth.",
-        ),
-        (found.by_visibility, "By visibility, 0 to 1: size, contrast to noise and overlap."),
-        (found.by_subtlety, "By subtlety: how hard radiologists found the lesion to see."),
-    ):
-        if groups:
-            tables.append(group_table(groups, caption))
-    if found.by_class:
-        tables.append(_class_table(found.by_class))
-    tables += _calibration_tables(found)
-    return Section("Evaluation", tables=tables)
-
-
-_BELIEFS = ("ece", "ece_mean", "ace_mean", "brier", "brier_mean")
-
-
-def _calibration_tables(found: Evaluation) -> list[Table]:
-    """Probabilities as stored and at the temperature; or the temperature that was fitted here, for others."""
-    if found.temperature is not None:
-        rows = [
-            [WORDS[name], with_interval(found.figures[_before(name)]), with_interval(found.figures[name])]
-            for name in _BELIEFS
-            if name in found.figures and _before(name) in found.figures
-        ]
-        caption = (
-            f"Calibration near lesions, at the temperature {found.temperature.value:.3g} (fitted on "
-            f"{found.temperature.fitted_on}, {found.temperature.pixels} pixels). It moves no mask and no ranking."
-        )
-        return [Table(("", "as stored", "at the temperature"), rows, caption)]
-    if found.fitted is None:
-        return []
-    one = found.fitted
-    row = [f"{one.value:.3g}", str(one.pixels), f"{one.loss_before:.4f}", f"{one.loss_after:.4f}"]
-    caption = "The temperature that these cases would like; other evaluations take it with --temperature-from this one."
-    heads = ("temperature", "pixels", "mean negative log-likelihood as stored", "at the temperature")
-    return [Table(heads, [row], caption)]
-
-
-def _before(name: str) -> str:
-    first, _, rest = name.partition("_")
-    return f"{first}_before{'_' if rest else ''}{rest}"
-
-
-def group_table(groups: Sequence[Group], caption: str) -> Table:
-    """Parts as rows, figures as columns."""
-    names = list(groups[0].figures)
-    first = groups[0].figures[names[0]].name
-    rows = [
-        [group.name, _count(group.figures[first]), *(with_interval(group.figures[name]) for name in names)]
-        for group in groups
-    ]
-    return Table(("", "n", *(WORDS.get(name, name) for name in names)), rows, caption)
-
-
-def _class_table(groups: Sequence[Group]) -> Table:
-    """Classes as columns, figures as rows."""
-    names = list(groups[0].figures)
-    rows = [[WORDS.get(name, name), *(with_interval(group.figures[name]) for group in groups)] for name in names]
-    images = ["images that have it", *(_count(group.figures[names[0]]) for group in groups)]
-    caption = "By class, each against all others. A class that no image has is undefined, not 1 and not 0."
-    return Table(("", *(group.name for group in groups)), [images, *rows], caption)
-
-
 def _details(found: Evaluation, report: EvaluationReport) -> Section:
     judged = (
         "A lesion is a stated point with its size; predictions are marks, or connected components (corners touch) at "
@@ -354,25 +218,3 @@ def _details(found: Evaluation, report: EvaluationReport) -> Section:
         )
         said += [f"{one.input}: {one.error} {one.remedy}".rstrip() for one in report.failures[:_FAILURES_SHOWN]]
     return Section("Technical details", said)
-
-
-def with_interval(figure: Figure) -> str:
-    """0.123 (0.100–0.150); an en dash where there is no value."""
-    if math.isnan(figure.value):
-        return "–"
-    digits = 4 if 0.995 < figure.value < 1 else 3 if abs(figure.value) < 10 else 1
-    value = f"{figure.value:.{digits}f}"
-    if math.isnan(figure.low):
-        return value
-    joint = "–" if figure.low >= 0 else " to "
-    return f"{value} ({figure.low:.{digits}f}{joint}{figure.high:.{digits}f})".replace("-", "−")
-
-
-def _words(name: str) -> str:
-    """What a figure is called; of any class together, with a word before."""
-    any_class = name.removeprefix("foreground_")
-    return WORDS.get(name, name) if any_class == name else f"any class: {WORDS.get(any_class, any_class)}"
-
-
-def _count(figure: Figure) -> str:
-    return str(figure.n)

@@ -1,7 +1,7 @@
 """The free-response part of an evaluation's page: the curve, and its points as a table."""
 
 from hilum.core.evaluation import Evaluation
-from hilum.report.evaluation import with_interval
+from hilum.report.figures import with_interval
 from hilum.report.froc import fraction
 from hilum.report.page import Picture, Section, Table
 

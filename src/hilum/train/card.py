@@ -12,7 +12,7 @@ import torch
 from hilum import __version__
 from hilum.core.evaluation import Evaluation, Group
 from hilum.core.figures import Figure
-from hilum.report.evaluation import with_interval
+from hilum.report.figures import with_interval
 from hilum.train.config import TrainConfig
 from hilum.train.fit import Fitted
 

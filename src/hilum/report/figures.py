@@ -1,0 +1,90 @@
+"""Figures in words, as reports and lines of a terminal show them: never without interval and number of cases."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from hilum.core.evaluation import Group
+from hilum.core.figures import Figure
+from hilum.report.page import Table
+
+WORDS: Mapping[str, str] = {
+    "dice_mean": "Dice, mean of cases with a lesion",
+    "dice_pooled": "Dice, all pixels together",
+    "iou_mean": "IoU, mean of cases with a lesion",
+    "iou_pooled": "IoU, all pixels together",
+    "precision_mean": "precision (PPV), mean",
+    "precision_pooled": "precision (PPV), pooled",
+    "recall_mean": "recall (sensitivity), mean",
+    "recall_pooled": "recall (sensitivity), pooled",
+    "specificity_mean": "specificity, mean",
+    "specificity_pooled": "specificity, pooled",
+    "npv_mean": "NPV, mean",
+    "npv_pooled": "NPV, pooled",
+    "lesion_sensitivity": "lesions found",
+    "false_positives_per_image": "false positives per image",
+    "empty_false_positive_rate": "images without lesion that get a false alarm",
+    "hd_mm": "Hausdorff distance, mm",
+    "hd95_mm": "95 % Hausdorff distance, mm",
+    "assd_mm": "average surface distance, mm",
+    "robust_distance_mm": "robust surface distance, mm",
+    "nsd_2mm": "surface Dice at 2 mm",
+    "area_error_mm2": "area error, mm²",
+    "volume_error_mm3": "volume error, mm³",
+    "volume_error_percent": "size error, %",
+    "roc_auc_mean": "ROC AUC of pixels, mean of cases",
+    "roc_auc_pooled": "ROC AUC of pixels, pooled",
+    "average_precision_mean": "average precision of pixels, mean of cases",
+    "average_precision_pooled": "average precision of pixels, pooled",
+    "ece": "calibration error near lesions (ECE), pooled",
+    "ece_mean": "ECE, mean of cases",
+    "ace_mean": "ACE, mean of cases",
+    "brier": "Brier score near lesions, pooled",
+    "brier_mean": "Brier score, mean of cases",
+    "ece_before": "ECE before the temperature, pooled",
+    "ece_before_mean": "ECE before the temperature, mean of cases",
+    "ace_before_mean": "ACE before the temperature, mean of cases",
+    "brier_before": "Brier score before the temperature, pooled",
+    "brier_before_mean": "Brier score before the temperature, mean of cases",
+    "image_sensitivity": "images with it where it was seen",
+    "image_specificity": "images without it that stayed clear",
+    "lesion_covered": "share of a lesion's pixels",
+    "reader_dice": "Dice of a nodule with each reader's mask",
+    "lesion_average_precision": "average precision over lesions",
+    "wafroc": "wAFROC area",
+    "wafroc1": "wAFROC1 area (every image has a lesion)",
+    "lesion_dice": "Dice of a lesion with what meets it",
+}
+
+
+def with_interval(figure: Figure) -> str:
+    """0.123 (0.100–0.150); an en dash where there is no value."""
+    if math.isnan(figure.value):
+        return "–"
+    digits = 4 if 0.995 < figure.value < 1 else 3 if abs(figure.value) < 10 else 1
+    value = f"{figure.value:.{digits}f}"
+    if math.isnan(figure.low):
+        return value
+    joint = "–" if figure.low >= 0 else " to "
+    return f"{value} ({figure.low:.{digits}f}{joint}{figure.high:.{digits}f})".replace("-", "−")
+
+
+def in_words(name: str) -> str:
+    """What a figure is called; of any class together, with a word before."""
+    any_class = name.removeprefix("foreground_")
+    return WORDS.get(name, name) if any_class == name else f"any class: {WORDS.get(any_class, any_class)}"
+
+
+def count(figure: Figure) -> str:
+    """Of how many cases, or lesions, a figure is."""
+    return str(figure.n)
+
+
+def group_table(groups: Sequence[Group], caption: str) -> Table:
+    """Parts as rows, figures as columns."""
+    names = list(groups[0].figures)
+    first = groups[0].figures[names[0]].name
+    rows = [
+        [group.name, count(group.figures[first]), *(with_interval(group.figures[name]) for name in names)]
+        for group in groups
+    ]
+    return Table(("", "n", *(WORDS.get(name, name) for name in names)), rows, caption)
