@@ -158,7 +158,9 @@ def test_phases_of_an_attended_network_and_their_pictures(tmp_path):
 def test_hard_negatives_come_from_the_last_pass_and_survive_a_restart(tmp_path):
     sampling = SamplingConfig(hard_negatives=3.0)
     unsure = ModelConfig(name="unet", options={**TINY.model.options, "start_probability": 0.5})
-    config = changed(epochs=3).model_copy(update={"sampling": sampling, "model": unsure})
+    config = changed(epochs=3).model_copy(
+        update={"sampling": sampling, "model": unsure, "augment": AugmentConfig.none()}
+    )
     judged = cases().judged
     samples = [disc(np.random.default_rng(case), radius=(case % 2) * 4) for case in range(8)]
 
@@ -168,7 +170,7 @@ def test_hard_negatives_come_from_the_last_pass_and_survive_a_restart(tmp_path):
                 raise InputError("stopped")
             return super().draw(epoch, place, case)
 
-    whole, cut, more = (kind(samples, sampling, AugmentConfig.none(), 0) for kind in (Xrays, Stopped, Xrays))
+    whole, cut, more = (kind(samples, config) for kind in (Xrays, Stopped, Xrays))
     run(tmp_path / "whole", config, Cases(whole, judged))
     assert len(set(whole.hard)) > 1
     with pytest.raises(InputError, match="stopped"):

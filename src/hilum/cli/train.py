@@ -136,6 +136,8 @@ def _say(trained: "Trained") -> int:
             ends = "" if figure["low"] is None else f" ({figure['low']:.3f}–{figure['high']:.3f})"
             print(f"{name:<26} {figure['value']:.3f}{ends}")
     print(f"{state}: {trained.folder / 'model'}")
+    if trained.note:
+        print(f"hilum: note: {trained.note}", file=sys.stderr)
     for failure in trained.failures:
         print(f"hilum: {failure.input}: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
     return SOME_FAILED if trained.failures else 0

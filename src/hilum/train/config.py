@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from hilum.config import FrozenConfig
-from hilum.datasets.xray_config import AugmentConfig, SamplingConfig, XrayDataConfig
+from hilum.datasets.xray_config import AugmentConfig, InsertionConfig, SamplingConfig, XrayDataConfig
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import ModelConfig
 
@@ -111,6 +111,8 @@ class TrainConfig(FrozenConfig):
     """Which truth, on which pixels."""
     sampling: SamplingConfig = SamplingConfig()
     """Which pictures an epoch shows, and how often."""
+    insertion: InsertionConfig = InsertionConfig()
+    """Which real nodules of other training patients are added to them."""
     augment: AugmentConfig = AugmentConfig()
     """How they are changed."""
     model: ModelConfig = ModelConfig()

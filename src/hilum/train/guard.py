@@ -12,6 +12,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from hilum.core import TrainError
 from hilum.io.atomic import atomic_file
@@ -70,13 +71,18 @@ class Guard(pl.Callback):
 
 @contextmanager
 def memory_said() -> Iterator[None]:
-    """Turns an allocator's failure into which settings to lower.
+    """Turns an allocator's failure into which settings to lower, and says what a process that shares the work said.
 
     Raises:
         TrainError: the memory was not enough.
     """
     try:
         yield
+    except ProcessRaisedException as error:
+        _, found, words = str(error).rpartition("hilum.core.errors.TrainError: ")
+        if not found:
+            raise
+        raise TrainError(words.strip()) from error
     except (RuntimeError, MemoryError) as error:
         if not _is_memory(error):
             raise

@@ -1,13 +1,15 @@
-"""X-ray samples as they are learnt from: chosen, then augmented, by numbers that follow from seed, epoch and place."""
+"""X-ray samples as they are learnt from: chosen, filled, changed, by numbers that follow from seed, epoch and place."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from hilum.core import ConfigError
 from hilum.datasets.augment2d import draw_augmentation
+from hilum.datasets.insertion import NoduleBank, draw_insertions, inserted
 from hilum.datasets.sampling import Purpose, epoch_order, generator
-from hilum.datasets.xray_config import AugmentConfig, SamplingConfig
 from hilum.datasets.xray_sample import XraySample
+from hilum.train.config import TrainConfig
 
 
 class Xrays:
@@ -19,24 +21,34 @@ class Xrays:
 
     Args:
         samples: as loaded.
-        sampling: which an epoch shows.
-        augment: how they are changed.
-        seed: of the run.
+        config: of the run: its sampling, insertion, augmentation and seed.
+        bank: nodules to insert; needed where the configuration inserts any.
+
+    Raises:
+        ConfigError: it does, and there is no bank.
     """
 
-    def __init__(
-        self, samples: Sequence[XraySample], sampling: SamplingConfig, augment: AugmentConfig, seed: int
-    ) -> None:
+    def __init__(self, samples: Sequence[XraySample], config: TrainConfig, bank: NoduleBank | None = None) -> None:
+        if config.insertion.share and bank is None:
+            raise ConfigError(
+                "nodules are to be inserted, and there are none to take.",
+                "Train on published pairs (or a pack with a bank), or set insertion.share to 0.",
+            )
         self.samples = samples
         self.hard = np.zeros(len(samples))
-        self._sampling, self._augment, self._seed = sampling, augment, seed
+        self._config, self._bank, self._seed = config, bank, config.trainer.seed
 
     def order(self, epoch: int) -> Sequence[int]:
         """Which samples an epoch, counted from 0, shows at its places."""
-        chosen = epoch_order(self.samples, self._sampling, self._seed, epoch, self.hard)
+        chosen = epoch_order(self.samples, self._config.sampling, self._seed, epoch, self.hard)
         return [int(one) for one in chosen]
 
     def draw(self, epoch: int, place: int, case: int) -> XraySample:
         """A sample as it is shown at a place of an epoch."""
+        sample, config = self.samples[case], self._config
+        if self._bank is not None and config.insertion.share:
+            rng = generator(self._seed, Purpose.INSERT, epoch, place)
+            drawn = draw_insertions(rng, self._bank, config.insertion)
+            sample = inserted(sample, drawn, self._bank, config.data.truth, config.data.visibility_floor)
         rng = generator(self._seed, Purpose.AUGMENT, epoch, place)
-        return draw_augmentation(rng, self._augment)(self.samples[case])
+        return draw_augmentation(rng, config.augment)(sample)

@@ -27,7 +27,7 @@ from hilum.train.keeping import CHECKPOINT, MODEL
 from hilum.train.phases import require_fitting
 from hilum.train.stored import CARD, CONFIG, write_config
 from hilum.train.xrays import Xrays
-from hilum.workflows.journal import journalled, was_finished
+from hilum.workflows.journal import finished_note, journalled, was_finished
 from hilum.workflows.output import Run, output_folder, sha256_of
 from hilum.workflows.train_config import as_yaml
 from hilum.workflows.train_data import TrainData, data_hash, read_data
@@ -69,6 +69,7 @@ class Trained:
         epochs: learnt.
         failures: cases that could not be read.
         was_done: whether the folder held this run already.
+        note: that other code of hilum than this has worked on it; "" when none has.
     """
 
     folder: Path
@@ -77,6 +78,7 @@ class Trained:
     epochs: int
     failures: tuple[Failure, ...] = ()
     was_done: bool = False
+    note: str = ""
 
 
 def run_train(config: TrainConfig, data: Path, out: Path, options: TrainOptions | None = None) -> Trained:
@@ -101,8 +103,8 @@ def run_train(config: TrainConfig, data: Path, out: Path, options: TrainOptions 
     config = on_device(config, options.machine)
     run = _run(config, data, options)
     if was_finished(out, run) and not options.force:
-        return _as_left(out)
-    read = read_data(data, config.data)
+        return _as_left(out, note=finished_note(out, run))
+    read = read_data(data, config)
     network = begun(config, options)
     with journalled(out, run, force=options.force) as journal:
         write_text(out / SETTINGS, as_yaml(config))
@@ -113,7 +115,7 @@ def run_train(config: TrainConfig, data: Path, out: Path, options: TrainOptions 
         write_json(out / FAILED, read.failures)
         journal.finish(run)
     shutil.rmtree((out / CHECKPOINT).parent, ignore_errors=True)
-    return _as_left(out, was_done=False)
+    return _as_left(out, was_done=False, note=journal.note)
 
 
 def run_find_rate(config: TrainConfig, data: Path, out: Path, options: TrainOptions | None = None) -> FoundRate:
@@ -125,7 +127,7 @@ def run_find_rate(config: TrainConfig, data: Path, out: Path, options: TrainOpti
     options = options or TrainOptions()
     config = on_device(config, options.machine)
     run = _run(config, data, options)
-    read = read_data(data, config.data)
+    read = read_data(data, config)
     with output_folder(out, replace(run, command="train --find-lr"), force=options.force) as folder:
         found = find_rate(begun(config, options), _cases(read, config), config, options.machine)
         write_bytes(folder / "lr_finder.png", rate_picture(found.rates, found.losses, found.suggested))
@@ -179,17 +181,17 @@ def _pretrained_file(pretrained: str) -> Path:
 
 
 def _run(config: TrainConfig, data: Path, options: TrainOptions) -> Run:
-    """What determines the result. Not the code: a run that takes days goes on after hilum was mended."""
+    """What determines the result."""
     inputs = {"data": data_hash(data)}
     if options.start is not None:
         inputs["start"] = load_model(options.start).weights_hash
     if options.pretrained is not None:
         inputs["pretrained"] = sha256_of(_pretrained_file(options.pretrained))
-    return Run("train", inputs, config.plain(), code="")
+    return Run("train", inputs, config.plain())
 
 
 def _cases(read: TrainData, config: TrainConfig) -> Cases:
-    return Cases(Xrays(read.training, config.sampling, config.augment, config.trainer.seed), read.validation)
+    return Cases(Xrays(read.training, config, read.bank), read.validation)
 
 
 def _facts(config: TrainConfig, read: TrainData, fitted: Fitted, out: Path, machine: Machine) -> ModelFacts:
@@ -230,9 +232,8 @@ def _found(found: Evaluation, facts: ModelFacts) -> dict[str, Any]:
     }
 
 
-def _as_left(out: Path, was_done: bool = True) -> Trained:
+def _as_left(out: Path, *, was_done: bool = True, note: str = "") -> Trained:
     content = read_json(out / MODEL / CONFIG)
     failures = tuple(Failure(**one) for one in read_json(out / FAILED))
-    return Trained(
-        out, content["figures"], content["threshold"]["value"], content["epochs"], failures, was_done=was_done
-    )
+    threshold = content["threshold"]["value"]
+    return Trained(out, content["figures"], threshold, content["epochs"], failures, was_done, note)

@@ -1,18 +1,20 @@
 """What a training run reads: a prepared data set, or a packed cache of one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hilum.core import ConfigError, Failure
+from hilum.datasets.insertion import NoduleBank
+from hilum.datasets.nodule_bank import build_bank
 from hilum.datasets.prepared import index_of, read_prepared
 from hilum.datasets.splits import is_held_out
-from hilum.datasets.xray_config import XrayDataConfig
 from hilum.datasets.xray_load import load_samples
 from hilum.datasets.xray_pack import read_pack
 from hilum.datasets.xray_sample import XraySample
 from hilum.train.card import LIDC_LICENCE, DataFacts
+from hilum.train.config import TrainConfig
 from hilum.workflows.output import sha256_of
 
 PACK = ".npz"
@@ -27,12 +29,14 @@ class TrainData:
         training: to learn from.
         validation: to judge on.
         facts: for the card.
+        bank: nodules to insert; None where none are inserted.
         failures: cases that could not be read.
     """
 
     training: Sequence[XraySample]
     validation: Sequence[XraySample]
     facts: DataFacts
+    bank: NoduleBank | None = None
     failures: tuple[Failure, ...] = ()
 
 
@@ -47,8 +51,8 @@ def data_hash(data: Path) -> str:
     return sha256_of(read_prepared(data).index)
 
 
-def read_data(data: Path, config: XrayDataConfig) -> TrainData:
-    """Both splits.
+def read_data(data: Path, config: TrainConfig) -> TrainData:
+    """Both splits, and the nodules that are inserted.
 
     Raises:
         InputError: there is no such data set, or a held-out patient is in it.
@@ -58,28 +62,40 @@ def read_data(data: Path, config: XrayDataConfig) -> TrainData:
     if data.suffix == PACK and data.is_file():
         return _of_pack(data, config)
     prepared = read_prepared(data)
-    (training, missing), (validation, lost) = (load_samples(data, one, config) for one in ("train", "validation"))
+    (training, missing), (validation, lost) = (load_samples(data, one, config.data) for one in ("train", "validation"))
     failures = (*missing, *lost)
+    bank = build_bank(data) if config.insertion.share else None
     name = f"{prepared.kind} {index_of(data).parent.resolve().name}"
-    return TrainData(
-        training, validation, _facts(name, prepared.split_hash, (training, validation), failures), failures
-    )
+    facts = _facts(name, prepared.split_hash, (training, validation), failures)
+    return TrainData(training, validation, _with_insertions(facts, config), bank, failures)
 
 
-def _of_pack(path: Path, config: XrayDataConfig) -> TrainData:
+def _of_pack(path: Path, config: TrainConfig) -> TrainData:
     pack = read_pack(path)
     about: dict[str, Any] = dict(pack.about)
     training, validation = (list(pack.splits.get(one, ())) for one in ("train", "validation"))
     steps = {sample.pixel_mm for sample in (*training, *validation)}
-    made = {"pixel_mm": steps.pop() if len(steps) == 1 else None, "truth": about.get("truth", config.truth)}
+    made = {"pixel_mm": steps.pop() if len(steps) == 1 else None, "truth": about.get("truth", config.data.truth)}
     for field, value in made.items():
-        if value != getattr(config, field):
+        if value != getattr(config.data, field):
             raise ConfigError(
-                f"{path} was packed with data.{field} {value}, and the configuration has {getattr(config, field)}.",
+                f"{path} was packed with data.{field} {value}; the configuration has {getattr(config.data, field)}.",
                 f"Pack it again, or set data.{field}.",
             )
     name = f"{about.get('name', 'packed')} ({path.name})"
-    return TrainData(training, validation, _facts(name, str(about.get("split_hash", "")), (training, validation), ()))
+    facts = _facts(name, str(about.get("split_hash", "")), (training, validation), ())
+    return TrainData(training, validation, _with_insertions(facts, config), pack.bank)
+
+
+def _with_insertions(facts: DataFacts, config: TrainConfig) -> DataFacts:
+    share = config.insertion.share
+    if not share:
+        return facts
+    note = (
+        f"synthetic: shadows of other training patients' real nodules were added to {share:.0%} of the pictures "
+        "shown in training, in display space; validation pictures are as published"
+    )
+    return replace(facts, notes=(*facts.notes, note))
 
 
 def _facts(

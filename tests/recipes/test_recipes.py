@@ -1,0 +1,87 @@
+"""Every recipe is complete, fits its network, and says what the sources say."""
+
+import json
+
+import pytest
+import torch
+
+from hilum.cli.app import main
+from hilum.core import ConfigError
+from hilum.recipes.catalogue import RECIPES, recipe
+from hilum.train.config import TrainConfig
+from hilum.train.phases import require_fitting
+from hilum.workflows.train_config import as_yaml, resolved_config
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_survives_its_file(name, tmp_path):
+    config = recipe(name)
+    assert config.recipe == name
+    assert TrainConfig.of(json.loads(json.dumps(config.plain()))).hash == config.hash
+    (tmp_path / "run.yaml").write_text(as_yaml(config))
+    assert resolved_config("xray_unet", tmp_path / "run.yaml").hash == config.hash
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_fits_its_network(name):
+    config = recipe(name)
+    with torch.device("meta"):
+        network = config.model.build()
+    require_fitting(network, config)
+    for phase in range(len(config.phases)):
+        config.loss_of(phase).build()
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("_cheap") or name == "xray_unet"])
+def test_the_cheap_protocol_is_the_same_for_all(name):
+    config = recipe(name)
+    assert config.data.pixel_mm == 1.4
+    assert (config.trainer.epochs, config.trainer.batch_size, config.trainer.patience) == (12, 8, None)
+    assert config.phases[-1].first_epoch <= 12
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("_cheap")])
+def test_cheap_changes_resolution_and_length_alone(name):
+    full, small = recipe(name.removesuffix("_cheap")), recipe(name)
+    for field in ("model", "loss", "optimiser", "schedule", "augment", "sampling", "insertion"):
+        assert getattr(full, field) == getattr(small, field)
+    assert [(phase.train, phase.loss) for phase in full.phases] == [(one.train, one.loss) for one in small.phases]
+
+
+def test_the_original_is_source_c():
+    plan = recipe("xray_original")
+    assert [phase.first_epoch for phase in plan.phases] == [1, 11, 51]
+    assert plan.phases[0].train == ("attention",)
+    assert "attention" not in plan.phases[2].train
+    assert (plan.trainer.epochs, plan.trainer.batch_size, plan.trainer.patience) == (150, 2, 25)
+    assert (plan.optimiser.lr, plan.optimiser.weight_decay) == (5e-5, 1e-4)
+    assert (plan.schedule.kind, plan.schedule.patience) == ("plateau", 15)
+    segmentation, attention = plan.loss.options["terms"]
+    assert (segmentation["options"]["bce_weight"], segmentation["options"]["dice_weight"]) == (0.7, 0.3)
+    assert attention["weight"] == 0.5
+
+
+def test_the_improved_is_source_a():
+    plan = recipe("xray_improved")
+    assert (plan.optimiser.lr_of["encoder"], plan.optimiser.lr) == (5e-6, 2e-5)
+    assert (plan.trainer.epochs, plan.trainer.patience, plan.phases[0].encoder_stages) == (30, 10, 2)
+    assert [(term["name"], term["weight"]) for term in plan.loss.options["terms"]] == [
+        ("medical", 1),
+        ("attention", 0.1),
+    ]
+
+
+def test_an_unknown_recipe_is_an_error():
+    with pytest.raises(ConfigError, match="no recipe 'x'"):
+        recipe("x")
+
+
+def test_recipes_are_listed(capsys):
+    assert main(["recipes"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in RECIPES)
+    assert main(["recipes", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["recipes"]
+    assert [one["name"] for one in listed] == list(RECIPES)
+    assert main(["recipes", "xray_unet"]) == 0
+    assert "batch_size: 8" in capsys.readouterr().out
