@@ -4,13 +4,16 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from hilum.cli.app import main
+from hilum.evaluate.cases import JudgeRule
+from hilum.io import write_json
+from hilum.workflows.evaluate_files import table
+from tests.evaluate import judged as made
 from tests.evaluate.judged import disc
 
 CASES = 7
-DRAWS = ["--bootstraps", "50"]
+TWO = JudgeRule(labels={1: "halo", 2: "core"})
 
 
 def truth_of(n):
@@ -27,17 +30,25 @@ PREDICTIONS = {
 }
 
 
+def save(found, folder):
+    """What comparisons read of an evaluation's folder."""
+    figures = {
+        name: {"value": one.value, "low": one.low, "high": one.high, "n": one.n} for name, one in found.figures.items()
+    }
+    about = {"data": found.data, "split": found.split, "split_hash": "", "truth": found.truth, "truth_hash": "f00d"}
+    threshold = {"value": None, "chosen_on": "masks"}
+    record = {"schema": "hilum.evaluation/1", **about, "threshold": threshold, "figures": figures, "alarms": []}
+    write_json(folder / "evaluation.json", record)
+    (folder / "cases.csv").write_text(table(found))
+
+
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory):
     """Evaluations of three models; "shy" predicts nothing on two cases."""
     folder = tmp_path_factory.mktemp("judged")
-    for name, of in {"truth": truth_of, **PREDICTIONS}.items():
-        (folder / name).mkdir()
-        for n in range(CASES):
-            Image.fromarray(of(n)).save(folder / name / f"case{n}.png")
-    for name in PREDICTIONS:
-        words = ["evaluate", str(folder / name), str(folder / f"{name}-judged"), "--data", str(folder / "truth")]
-        assert main([*words, "--classes", "1=halo,2=core", "--pixel-mm", "0.7", *DRAWS]) == 0
+    for name, of in PREDICTIONS.items():
+        cases = [made.pair(of(n), truth_of(n), key=f"case{n}", patient=f"p{n}") for n in range(CASES)]
+        save(made.judged(cases, TWO), folder / f"{name}-judged")
     return folder
 
 
