@@ -6,9 +6,9 @@ import pytest
 
 from hilum.cli.app import main
 from hilum.cli.progress import bar
+from hilum.datasets.looks import Variation
 from hilum.drr.display import Style
 from hilum.drr.projection import Beam
-from hilum.workflows.pair_render import Variation
 from tests.pairs import publish
 
 

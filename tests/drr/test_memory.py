@@ -12,9 +12,9 @@ from hilum.drr.attenuation import attenuation
 from hilum.drr.exposure import Exposure, Spectrum, log_signal, primary
 from hilum.drr.joseph import project_joseph
 from hilum.drr.patient import patient_only
+from hilum.drr.room import Room, take
 from hilum.io import read_volume
 from hilum.io.installed import sample_ct_path
-from hilum.workflows.drr_picture import Room, take
 
 MOST = 3.0
 """Times the CT's int16 size, beside the CT itself; the limit that the project has set itself."""
@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from hilum.io import read_volume
 from hilum.drr.exposure import Exposure, Spectrum
-from hilum.workflows.drr_picture import Room, take
+from hilum.drr.room import Room, take
 def status(key):
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if key in line) * 1024

@@ -6,9 +6,9 @@ from scipy.ndimage import distance_transform_edt
 
 from hilum.core import Geometry, InputError, Quantity, UnitError, Volume
 from hilum.drr.patient import BodyRule, _grown, _shrunk, body_mask, find_body, patient_only, without_padding
+from hilum.drr.room import Room, remarks, take
 from hilum.io import read_mask, read_volume
 from hilum.io.installed import sample_ct_path, sample_organs_path
-from hilum.workflows.drr_picture import Room, remarks, take
 from tests.shapes import ellipsoid, rotation
 
 GRID = Geometry.regular((30, 120, 120), (5, 3, 3), (-178.5, -178.5, -72.5))

@@ -23,6 +23,7 @@ from hilum.core import (
 from hilum.drr.display import RAW_STEP, Style
 from hilum.drr.exposure import Exposure, Spectrum
 from hilum.drr.projection import Beam, Pose, Setup
+from hilum.drr.room import Room
 from hilum.io import read_mask, read_radiograph, read_volume, write_mask, write_volume
 from hilum.io.dicom import write_series
 from hilum.io.installed import SAMPLE_PATIENT, sample_ct_path
@@ -30,8 +31,7 @@ from hilum.io.lidc import lidc_read
 from hilum.io.nodules_file import write_nodules
 from hilum.ops import OutlineRule, to_lps_axes
 from hilum.workflows.drr import DrrRequest, read_projection, run_drr
-from hilum.workflows.drr_nodules import ball, find_subjects, subjects_of_read
-from hilum.workflows.drr_picture import Room
+from hilum.workflows.drr_nodules import find_subjects, subjects_of_read
 from tests.shapes import ellipsoid, rotated
 
 GRID = Geometry.regular((80, 90, 100), (2.5, 2.5, 2.5), (-123.75, -111.25, -700))
@@ -160,14 +160,6 @@ def test_no_two_nodules_share_a_mask_file(folder, tmp_path):
     for name, centre in zip(names, centres, strict=True):
         found = ndimage.center_of_mass(read_radiograph(tmp_path / "out" / name).array > 0)
         assert np.abs(np.array(found) - projection.to_pixel(centre)).max() < 1
-
-
-def test_a_ball_has_its_volume():
-    drawn = ball((3.0, -7.5, 11.0), 9.0)
-    volume = drawn.labels.sum() * drawn.require_geometry().voxel_mm3
-    assert volume == pytest.approx(np.pi / 6 * 9**3, rel=0.01)
-    with pytest.raises(InputError, match=r"from \.1 to 500 mm"):
-        ball((0, 0, 0), 0)
 
 
 def test_a_nodule_beside_the_detector_is_told(folder, tmp_path):

@@ -114,9 +114,9 @@ def drr(
         Replace what an earlier run of hilum left there.
     """
     from hilum.drr.display import Style
+    from hilum.drr.room import Room
     from hilum.ops import OutlineRule
     from hilum.workflows.drr import DrrRequest, run_drr
-    from hilum.workflows.drr_picture import Room
 
     physics = physics or Physics()
     room = Room(_setup(geometry or Geometry()), _exposure(physics), Style(style), keep_table=physics.keep_table)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
-    from hilum.workflows.pair_render import Range, Variation
+    from hilum.datasets.looks import Range, Variation
     from hilum.workflows.prepare import Prepared
 
 SOME_FAILED = 3
@@ -177,9 +177,9 @@ def jsrt(
 
 
 def _variation(views: Views, physics: Physics) -> "Variation":
+    from hilum.datasets.looks import Variation
     from hilum.drr.display import Style
     from hilum.drr.projection import Beam
-    from hilum.workflows.pair_render import Variation
 
     return Variation(
         styles=tuple(Style(one) for one in views.style),

@@ -14,6 +14,7 @@ import numpy as np
 
 from hilum.core import Mask, Nodule, Volume
 from hilum.datasets.lidc import LidcNodule, lidc_nodules
+from hilum.drr.room import Taken
 from hilum.drr.shadow import Shadow
 from hilum.io import read_volume
 from hilum.io.installed import SAMPLE_PATIENT, lidc_database_path, sample_ct_path, sample_organs_path
@@ -31,7 +32,6 @@ from hilum.report.pictures import COLOURS, LUNG_WINDOW_HU, Layer, three_planes
 from hilum.report.xray import Silhouette, shadow_detail
 from hilum.workflows.drr import DrrRequest, Made, overlay, picture_of, write_drr
 from hilum.workflows.drr_nodules import organs_of, subjects_of_read
-from hilum.workflows.drr_picture import Taken
 from hilum.workflows.output import Run, is_done, output_folder, sha256_of
 from hilum.workflows.track import Track, silently
 

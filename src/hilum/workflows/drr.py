@@ -10,8 +10,10 @@ import numpy as np
 
 from hilum.core import InputError, Mask, MissingError, UnreadableError, Volume
 from hilum.drr.display import RAW_STEP, Style
+from hilum.drr.figures import THICKNESS_STEP_MM, Cast, Scenery, Subject, cast_all, thickness, union
 from hilum.drr.projection import Beam, Projection
 from hilum.drr.record import from_record, orientation, position, to_record
+from hilum.drr.room import Room, Taken, remarks, take
 from hilum.drr.visibility import organ_shadows
 from hilum.io import read_json, read_volume, write_json, write_png
 from hilum.io.dicom.dx import DxDetails, write_dx
@@ -24,18 +26,8 @@ from hilum.io.nodules_file import SCHEMA
 from hilum.io.text_file import write_bytes
 from hilum.ops import OutlineRule
 from hilum.report.xray import Silhouette, outlined_xray
-from hilum.workflows.drr_nodules import LIDC, STRUCTURES, Subject, find_subjects, nodule_inputs, organs_of
-from hilum.workflows.drr_picture import Room, Taken, remarks, take
-from hilum.workflows.drr_shadows import (
-    THICKNESS_STEP_MM,
-    Cast,
-    Scenery,
-    cast_all,
-    entry,
-    thickness,
-    union,
-    write_masks,
-)
+from hilum.workflows.drr_masks import entries, write_masks
+from hilum.workflows.drr_nodules import LIDC, STRUCTURES, find_subjects, nodule_inputs, organs_of
 from hilum.workflows.output import Run, is_done, output_folder, sha256_of
 
 _SILHOUETTE = "rays that run through the nodule's voxels for at least half their smallest side"
@@ -234,8 +226,7 @@ def _nodules(made: Made, request: DrrRequest) -> dict[str, object]:
         "contrast_to_noise_of": "grey levels" if made.taken.primary_share is None else "−ln of the signal",
         "rules": "docs/explanation/drr.md",
     }
-    nodules = [entry(cast) for cast in made.casts]
-    return {"schema": SCHEMA, "study": study, "warnings": made.warnings, "nodules": nodules}
+    return {"schema": SCHEMA, "study": study, "warnings": made.warnings, "nodules": entries(made.casts)}
 
 
 def _geometry(made: Made, request: DrrRequest) -> dict[str, object]:

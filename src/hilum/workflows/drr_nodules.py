@@ -1,7 +1,7 @@
 """Where the nodules of a DRR come from: LIDC's readers, a nodules.json, or a mask."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,11 @@ import numpy as np
 from scipy import ndimage
 
 from hilum.core import Geometry, GeometryError, InputError, Mask, Nodule, UnreadableError, Volume
-from hilum.core.geometry import Triple
 from hilum.core.volume import Voxels
 from hilum.datasets.lidc import LidcNodule, lidc_nodules
+from hilum.datasets.phantoms import ball
 from hilum.datasets.scan_match import matching_read, require_same_scan
+from hilum.drr.figures import Subject
 from hilum.io.installed import lidc_database_path
 from hilum.io.json_file import read_json
 from hilum.io.lidc import Read, lidc_reads, read_lidc_xml
@@ -27,26 +28,7 @@ LIDC = "lidc:"
 STRUCTURES = "structures.csv"
 """Names the labels of an organ mask that lies beside it."""
 
-_STEPS_ACROSS = 24
-"""Voxels along the diameter of a drawn ball: its volume comes out within 1 %."""
 _CORNERS_TOUCH = np.ones((3, 3, 3), dtype=np.int64)
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """One nodule to be projected.
-
-    Attributes:
-        nodule: what is known of it.
-        mask: its voxels, consensus where there are readers; None where they can't be told.
-        readers: what each reader outlined.
-        note: what a person should know: why there is no mask, or that it was drawn as a ball.
-    """
-
-    nodule: Nodule
-    mask: Mask | None
-    readers: tuple[Mask, ...] = ()
-    note: str = ""
 
 
 def nodule_inputs(source: str) -> dict[str, str]:
@@ -191,21 +173,6 @@ def _diameter_mm(entry: Mapping[str, Any]) -> float | None:
             return float(value)
     volume = entry.get("volume_mm3")
     return (6 * float(volume) / np.pi) ** (1 / 3) if volume else None
-
-
-def ball(centre_lps_mm: Triple, diameter_mm: float) -> Mask:
-    """A ball on a fine grid of its own.
-
-    Raises:
-        InputError: the diameter is not from .1 to 500 mm.
-    """
-    if not 0.1 <= diameter_mm <= 500:
-        raise InputError(f"a nodule's diameter is from .1 to 500 mm, got {diameter_mm:g}.")
-    step, count = diameter_mm / _STEPS_ACROSS, _STEPS_ACROSS + 2
-    x, y, z = (float(part) - step * (count - 1) / 2 for part in centre_lps_mm)
-    grid = Geometry.regular((count, count, count), (step, step, step), (x, y, z))
-    points = grid.to_lps_mm(np.moveaxis(np.indices(grid.shape_zyx), 0, -1))
-    return Mask.of(np.linalg.norm(points - centre_lps_mm, axis=-1) <= diameter_mm / 2, grid)
 
 
 def organs_of(path: Path, ct: Volume) -> Mask:

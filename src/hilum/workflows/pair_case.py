@@ -31,16 +31,16 @@ from hilum.datasets.drr_pairs import (
     with_visibility,
 )
 from hilum.datasets.lidc import lidc_nodules
+from hilum.datasets.looks import Rendered, Variation, draw_look, physical_truth, render, rendered_nodule
+from hilum.drr.figures import THICKNESS_STEP_MM, Cast, thickness
+from hilum.drr.room import Taken
 from hilum.io import read_mask, read_radiograph, read_volume, write_json, write_png
 from hilum.io.atomic import atomic_folder
 from hilum.io.lidc import Read, is_lidc_xml, lidc_reads, lidc_scans, read_lidc_xml
 from hilum.io.nodules_file import SCHEMA, record
 from hilum.io.text_file import write_bytes
 from hilum.ops import OutlineRule, to_lps_axes
-from hilum.workflows.drr_picture import Taken
-from hilum.workflows.drr_shadows import THICKNESS_STEP_MM, Cast, thickness
 from hilum.workflows.output import sha256_of
-from hilum.workflows.pair_render import Rendered, Variation, draw_look, physical_truth, render, rendered_nodule
 from hilum.workflows.pair_sources import Job, mask_beside
 
 TRUTH = "truth"

@@ -1,35 +1,46 @@
-"""Nodules on a picture: their masks, thickness and figures."""
+"""Nodules on a picture: their shadows, thickness and figures."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hilum.core import GeometryError, Mask, Volume
+from hilum.core import GeometryError, Mask, Nodule, Volume
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
+from hilum.drr.room import Taken
 from hilum.drr.shadow import Shadow, contribution, shadow_of
 from hilum.drr.source_style import source_mask
 from hilum.drr.visibility import against_ring, overlaps
 from hilum.drr.visibility_score import visibility
-from hilum.io.nodules_file import record
-from hilum.io.raster import write_png
 from hilum.ops import place, to_lps_axes
-from hilum.workflows.drr_nodules import Subject
-from hilum.workflows.drr_picture import Taken
 
 THICKNESS_STEP_MM = 0.01
 """Millimetres per grey level of the thickness map: 65535 levels reach 655 mm."""
 
-_LONGEST_NAME = 80
+_EDGES = (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1])
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One nodule to be projected.
+
+    Attributes:
+        nodule: what is known of it.
+        mask: its voxels, consensus where there are readers; None where they can't be told.
+        readers: what each reader outlined.
+        note: what a person should know: why there is no mask, or that it was drawn as a ball.
+    """
+
+    nodule: Nodule
+    mask: Mask | None
+    readers: tuple[Mask, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
-class Figures:
+class ShadowFigures:
     """What one nodule's shadow measures; NaN where it can't be known.
 
     Attributes:
@@ -71,15 +82,13 @@ class Cast:
         shadow: of its consensus; None without a mask.
         readers: of each reader's outline.
         figures: None when nothing of it is in the picture.
-        file: what its masks' files are called, without folder and ending; no two of one picture share one.
     """
 
     subject: Subject
     centre_px: tuple[float, float] | None
     shadow: Shadow | None
     readers: tuple[Shadow, ...] = ()
-    figures: Figures | None = None
-    file: str = ""
+    figures: ShadowFigures | None = None
 
     @property
     def in_view(self) -> bool:
@@ -96,9 +105,6 @@ class Cast:
             return f"{name} is not in the picture: {self.subject.note or 'its shadow falls beside the detector'}"
         edges = (self.shadow.silhouette[edge].any() for edge in _EDGES)
         return f"{name} is cut off by the picture's edge" if any(edges) else ""
-
-
-_EDGES = (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +126,7 @@ class Scenery:
 
 def cast_all(subjects: Sequence[Subject], scenery: Scenery) -> tuple[Cast, ...]:
     """Every nodule's shadow and its figures; each one's ring leaves the others' shadows out."""
-    casts = _named([_cast(subject, scenery) for subject in subjects])
+    casts = [_cast(subject, scenery) for subject in subjects]
     return tuple(
         replace(cast, figures=_figures(cast, union([one for one in casts if one is not cast], scenery.taken), scenery))
         if cast.in_view
@@ -148,54 +154,6 @@ def thickness(casts: Iterable[Cast], taken: Taken) -> NDArray[np.uint16]:
     return steps.astype(np.uint16)
 
 
-def entry(cast: Cast) -> dict[str, object]:
-    """One nodule as it stands in nodules.json: size and place, then what its shadow measures."""
-    readers = [_mask_name(cast, number) for number, one in enumerate(cast.readers, start=1) if one.is_seen]
-    return {
-        **record(replace(cast.subject.nodule, centre_px=None)),
-        "centre_px": cast.centre_px,
-        "in_view": cast.in_view,
-        "note": cast.subject.note or None,
-        "warning": cast.warning or None,
-        "mask": _mask_name(cast) if cast.in_view else None,
-        "reader_masks": readers,
-        "shadow": cast.figures,
-    }
-
-
-def write_masks(casts: Iterable[Cast], folder: Path) -> None:
-    """One PNG (0 and 255) for each nodule in view and each of its readers."""
-    for cast in casts:
-        if cast.shadow is not None and cast.in_view:
-            write_png(cast.shadow.silhouette, folder / _mask_name(cast))
-        for number, one in enumerate(cast.readers, start=1):
-            if one.is_seen:
-                write_png(one.silhouette, folder / _mask_name(cast, number))
-
-
-def _mask_name(cast: Cast, reader: int | None = None) -> str:
-    return f"masks/{_file_name(cast.file, reader)}.png"
-
-
-def _file_name(stem: str, reader: int | None) -> str:
-    return f"{stem}-reader-{reader}" if reader else stem
-
-
-def _named(casts: Sequence[Cast]) -> list[Cast]:
-    """With files named after the nodules; where two names or ids are the same (in any case), a number follows."""
-    taken: set[str] = set()
-    named = []
-    for cast in casts:
-        safe = "nodule-" + re.sub(r"[^A-Za-z0-9_.-]", "_", cast.subject.nodule.id)[:_LONGEST_NAME]
-        for stem in chain([safe], (f"{safe}-{number}" for number in count(2))):
-            files = {_file_name(stem, reader).lower() for reader in range(len(cast.readers) + 1)}
-            if not files & taken:
-                break
-        taken |= files
-        named.append(replace(cast, file=stem))
-    return named
-
-
 def _cast(subject: Subject, scenery: Scenery) -> Cast:
     projection, centre = scenery.taken.projection, subject.nodule.centre_lps_mm
     pixel = projection.to_pixel(centre) if centre is not None else np.array([np.nan])
@@ -218,7 +176,7 @@ def _shadow(mask: Mask, scenery: Scenery) -> Shadow:
         return shadow
 
 
-def _figures(cast: Cast, others: Selection, scenery: Scenery) -> Figures | None:
+def _figures(cast: Cast, others: Selection, scenery: Scenery) -> ShadowFigures | None:
     shadow, mask = cast.shadow, cast.subject.mask
     if shadow is None or mask is None:
         return None
@@ -234,7 +192,7 @@ def _figures(cast: Cast, others: Selection, scenery: Scenery) -> Figures | None:
     magnification = float(taken.projection.magnification(cast.subject.nodule.centre_lps_mm or np.full(3, np.nan)))
     diameter_mm = 2 * (area_mm2 / np.pi) ** 0.5 / magnification
     contrast = stand.contrast_to_noise if taken.primary_share is None else own
-    return Figures(
+    return ShadowFigures(
         silhouette_px=int(inside.sum()),
         silhouette_mm2=area_mm2,
         magnification=magnification,

@@ -14,6 +14,13 @@ from hilum.drr.slabs import project_ct
 from hilum.drr.source_style import source_style_drr
 from hilum.ops import to_lps_axes
 
+_STACKED = {"L": "right to left", "R": "left to right", "P": "front to back", "A": "back to front"}
+"""By the letter that the slice axis grows to."""
+_TURNED_DEG = 10.0
+_CHEST_MM = 150.0
+_TOUCHING = 0.15
+"""Where a table lies clear of the back, `on_solid` is below .04 on two CTs; where its cloth touches it, .26 on one."""
+
 
 @dataclass(frozen=True, eq=False)
 class Taken:
@@ -148,11 +155,3 @@ def remarks(ct: Volume, taken: Taken) -> tuple[str, ...]:
     if taken.on_solid > _TOUCHING:
         notes.append("something solid touches the patient's back: a strip of the table or its cloth may be left")
     return tuple(notes)
-
-
-_STACKED = {"L": "right to left", "R": "left to right", "P": "front to back", "A": "back to front"}
-"""By the letter that the slice axis grows to."""
-_TURNED_DEG = 10.0
-_CHEST_MM = 150.0
-_TOUCHING = 0.15
-"""Where a table lies clear of the back, `on_solid` is below .04 on two CTs; where its cloth touches it, .26 on one."""

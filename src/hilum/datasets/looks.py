@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -14,14 +14,13 @@ from hilum.datasets.lidc import LidcNodule
 from hilum.drr.attenuation import RADIOGRAPH_KEV, attenuation_per_mm
 from hilum.drr.display import Style
 from hilum.drr.exposure import Exposure, Spectrum
+from hilum.drr.figures import Cast, Scenery, Subject, cast_all
 from hilum.drr.projection import Beam, Pose, Setup
 from hilum.drr.record import to_record
+from hilum.drr.room import Room, Taken, remarks, take
 from hilum.drr.shadow import shadow_of
 from hilum.drr.source_style import source_mask
 from hilum.ops import OutlineRule
-from hilum.workflows.drr_nodules import Subject
-from hilum.workflows.drr_picture import Room, Taken, remarks, take
-from hilum.workflows.drr_shadows import Cast, Scenery, cast_all
 
 Range: TypeAlias = tuple[float, float]
 
@@ -68,7 +67,7 @@ class Variation:
         if not self.styles or not self.beams:
             raise InputError("a picture has a style and a beam, got none.")
         self._require_ranges()
-        if Style.SOURCE in self.styles and replace(self, turn_deg=5.0, shift_mm=10.0, styles=_PLAIN) != Variation():
+        if Style.SOURCE in self.styles and not self._varies_nothing():
             raise InputError(
                 "the published style is one fixed recipe: one view, a parallel beam, no physics, no pixel size.",
                 "Leave these options out, or choose --style radiograph.",
@@ -77,6 +76,11 @@ class Variation:
             raise InputError(
                 "the published style is one fixed recipe, and not mixed with others.", "Make a data set of each style."
             )
+
+    def _varies_nothing(self) -> bool:
+        """Whether all is as it is by default, but for the style, and turns and shifts, which a first view has not."""
+        names = {"styles", "turn_deg", "shift_mm"}
+        return all(getattr(self, one.name) == one.default for one in fields(self) if one.name not in names)
 
     def _require_ranges(self) -> None:
         ranges = {
@@ -92,9 +96,6 @@ class Variation:
             photons = None if self.photons_per_mm2 is None else self.photons_per_mm2[end]
             Exposure(scatter_fraction=self.scatter[end], photons_per_mm2=photons, blur_mm=self.blur_mm[end])
             attenuation_per_mm(0.0, RADIOGRAPH_KEV if self.energy_kev is None else self.energy_kev[end])
-
-
-_PLAIN = (Style.RADIOGRAPH,)
 
 
 @dataclass(frozen=True)
