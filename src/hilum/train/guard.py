@@ -88,7 +88,7 @@ def memory_said() -> Iterator[None]:
             raise
         raise TrainError(
             "the memory is not enough for this run.",
-            "Lower trainer.batch_size (trainer.accumulate keeps the step as large) or data.crop, or take "
+            "Lower trainer.batch_size (trainer.accumulate keeps the step as large) or augment.crop_px, or take "
             "trainer.precision bf16 or trainer.gradient_checkpointing true.",
         ) from error
 
