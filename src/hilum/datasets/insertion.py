@@ -65,7 +65,8 @@ class BankNodule:
         id: within the patient's series.
         reader_count: how many readers outlined it.
         size_mm: equivalent diameter of the consensus.
-        thickness_mm: [row, column] path through the consensus.
+        thickness_mm: [row, column] path through the consensus, softened as the pictures are.
+        silhouette: [row, column] what the `consensus` truth has of it.
         extent: [row, column] what any reader outlined, lines in: what the `union` truth has of it.
     """
 
@@ -74,6 +75,7 @@ class BankNodule:
     reader_count: int
     size_mm: float
     thickness_mm: Picture
+    silhouette: Truth
     extent: Truth
 
 
@@ -160,12 +162,12 @@ def inserted(
         sample: a training patient's.
         insertions: as drawn.
         bank: that they were drawn from.
-        truth: which pixels become lesion: `union` every reader's, lines in; `consensus` those with any thickness.
+        truth: which pixels become lesion: `union` every reader's, lines in; `consensus` the consensus's, lines out.
         visibility_floor: as in `XrayDataConfig`.
     """
     for number, insertion in enumerate(insertions, 1):
         patch = shadow_patch(bank.nodules[insertion.nodule], insertion, bank.pixel_mm, sample.pixel_mm)
-        lesion = patch.extent if truth == "union" else patch.thickness_mm > 0
+        lesion = patch.extent if truth == "union" else patch.silhouette
         for place in insertion.places:
             corner = _corner(place, lesion.shape, sample)
             per_mm = _gain_at(sample, corner, patch, bank.gain) if corner else None
@@ -182,13 +184,15 @@ class Patch:
     """A nodule's shadow on a picture's pixels, as small as it can be.
 
     Attributes:
-        thickness_mm: [row, column].
+        thickness_mm: [row, column] path through the consensus.
+        silhouette: [row, column] of the consensus, lines out.
         extent: [row, column] all readers, lines in.
         size_mm: equivalent diameter.
         reader_count: how many readers outlined it.
     """
 
     thickness_mm: Picture
+    silhouette: Truth
     extent: Truth
     size_mm: float
     reader_count: int
@@ -201,14 +205,16 @@ def shadow_patch(nodule: BankNodule, insertion: Insertion, bank_mm: float, pixel
     side = math.ceil(math.hypot(height, width) * enlargement) + 2
     warp = Warp(angle_deg=insertion.angle_deg, scale=enlargement, is_flipped=insertion.is_flipped)
     # One pixel of nothing around it, because what lies beyond the edge repeats it.
-    planes = (np.pad(plane.astype(np.float32), 1) for plane in (nodule.thickness_mm, nodule.extent))
+    planes = (nodule.thickness_mm, nodule.silhouette, nodule.extent)
     places = source_places(warp, (side, side), ((height + 1) / 2, (width + 1) / 2), pixel_mm)
-    thickness, extent = (read_linearly(plane, *places) for plane in planes)
-    lesion = (extent >= 0.5) | (extent == extent.max())
-    box = _box(lesion | (thickness > 0))
+    thickness, *shares = (read_linearly(np.pad(plane.astype(np.float32), 1), *places) for plane in planes)
+    # However small, a lesion has a pixel.
+    silhouette, extent = ((share >= 0.5) | (share == share.max()) for share in shares)
+    box = _box(extent | (thickness > 0))
     return Patch(
         thickness[box] * np.float32(insertion.scale),
-        lesion[box],
+        silhouette[box],
+        extent[box],
         nodule.size_mm * insertion.scale,
         nodule.reader_count,
     )
@@ -255,10 +261,8 @@ def _around(sample: XraySample, corner: Pair, patch: Patch) -> Picture:
 def _info(sample: XraySample, corner: Pair, patch: Patch, shadow: Picture) -> NoduleInfo:
     """What will be known of a nodule, by the rules of `hilum.drr.visibility`; its noise is that of the whole place."""
     noise = float(without_plane(_around(sample, corner, patch)).std())
-    inside = patch.thickness_mm > 0
-    added = float(shadow[inside].mean()) if inside.any() else 0.0
-    contrast = added / noise if noise > 0 else math.nan
-    disc_mm = 2 * math.sqrt(int(patch.extent.sum()) / math.pi) * sample.pixel_mm
+    contrast = float(shadow[patch.silhouette].mean()) / noise if noise > 0 else math.nan
+    disc_mm = 2 * math.sqrt(int(patch.silhouette.sum()) / math.pi) * sample.pixel_mm
     centre = corner[0] + (shadow.shape[0] - 1) / 2, corner[1] + (shadow.shape[1] - 1) / 2
     return NoduleInfo("", patch.size_mm, patch.reader_count, visibility(contrast, disc_mm), contrast, centre, True)
 

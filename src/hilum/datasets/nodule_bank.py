@@ -1,6 +1,7 @@
 """Shapes of real nodules, and what they add to a published picture's brightness: of training patients only."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hilum.datasets.lidc import LidcNodule, lidc_nodules
 from hilum.datasets.prepared import CaseSource, read_prepared
 from hilum.datasets.splits import Role, role
 from hilum.datasets.xray_grid import PixelGrid
-from hilum.drr.visibility import against_ring
+from hilum.drr.visibility import RING_MM, against_ring
 from hilum.io import read_radiograph
 from hilum.io.lidc import Read, lidc_reads
 from hilum.ops import OutlineRule
@@ -29,6 +30,9 @@ _BLUR_PX = 0.5
 """As the published pictures were (`hilum.drr.source_style`)."""
 _PLACES, _PLACES_SIGMA = 48, 2.0
 _LEAST = 10
+_TRIES, _AWAY_MM = 24, (12.0, 60.0)
+_ALIKE, _LEAST_ALIKE = 0.1, 4
+"""How near the brightness around two places is for them to be compared, and how many such places there have to be."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,11 @@ class Measured:
     """One real nodule on its picture.
 
     Attributes:
-        contrast: mean of its silhouette less the plane through the ring (`hilum.drr.visibility`), of the full range.
+        contrast: mean of its silhouette less the plane through the ring (`hilum.drr.visibility`), of the full range;
+            less the same of its silhouette at other places of the picture, as bright. Between heart, ribs and wall the
+            lung is darker than a plane through its surroundings: a nodule would seem to add less than it does.
         thickness_mm: mean path through its consensus under the silhouette.
-        brightness: mean of the ring's window, of the full range.
+        brightness: mean of the ring, of the full range.
     """
 
     contrast: float
@@ -46,7 +52,9 @@ class Measured:
     brightness: float
 
 
-def build_bank(dataset: Path, pixel_mm: float = 0.7, least_readers: int = 2, max_failures: int = 5) -> NoduleBank:
+def build_bank(
+    dataset: Path, pixel_mm: float = 0.7, least_readers: int = 2, max_failures: int = 5, seed: int = 0
+) -> NoduleBank:
     """The bank of a prepared set of published pairs; a minute for all of them.
 
     Pictures with odd rows or the wrong way up are left out.
@@ -56,6 +64,7 @@ def build_bank(dataset: Path, pixel_mm: float = 0.7, least_readers: int = 2, max
         pixel_mm: side of the shapes' pixels.
         least_readers: how many readers a shape needs.
         max_failures: pictures that may fail.
+        seed: of the places that real nodules are compared with.
 
     Raises:
         InputError: a patient of the training split is not there to be learnt from.
@@ -65,11 +74,11 @@ def build_bank(dataset: Path, pixel_mm: float = 0.7, least_readers: int = 2, max
     data = read_prepared(dataset)
     patients = frozenset(data.splits["train"])
     require_training(patients)
-    failures, found = Failures(max_failures), []
+    failures, found, rng = Failures(max_failures), [], np.random.default_rng(seed)
     for case in data.cases(data.truth_name("union")):
         if case.patient in patients and not case.odd:
             try:
-                found.append(_of_case(case, pixel_mm, least_readers))
+                found.append(_of_case(case, pixel_mm, least_readers, rng))
             except HilumError as error:
                 failures.add(case.key, error)
     gain = fit_gain([one for case in found for one in case.measured])
@@ -127,11 +136,10 @@ def shape_of(nodule: LidcNodule, patient: str, read: Read, pixel_mm: float) -> B
         return None
     step_mm, depth_mm, column_mm = block.spacing_zyx_mm
     outlined = nodule.consensus(block, 0.0, OutlineRule.OUTLINE)
-    path, extent = ((mask.labels > 0).sum(axis=1)[::-1] * depth_mm for mask in (consensus, outlined))
-    padded = [np.pad(plane.astype(np.float64), 1) for plane in (path, extent)]
-    rows, columns = padded[0].shape
+    path, extent = (np.pad((mask.labels > 0).sum(axis=1)[::-1] * depth_mm, 1) for mask in (consensus, outlined))
+    rows, columns = path.shape
     grid = PixelGrid((rows, columns), (step_mm, column_mm), pixel_mm)
-    thickness = ndimage.gaussian_filter(grid.mean(padded[0]), _BLUR_PX, mode="constant")
+    thickness = ndimage.gaussian_filter(grid.mean(path), _BLUR_PX, mode="constant")
     size_mm = nodule.measured(block, _LEVEL).diameters_mm
     return BankNodule(
         patient,
@@ -139,7 +147,8 @@ def shape_of(nodule: LidcNodule, patient: str, read: Read, pixel_mm: float) -> B
         nodule.reader_count,
         size_mm.equivalent_mm if size_mm else 0.0,
         thickness.astype(np.float32),
-        grid.nearest(padded[1]) > 0,
+        grid.nearest(path) > 0,
+        grid.nearest(extent) > 0,
     )
 
 
@@ -152,7 +161,7 @@ class _Found:
     places: list[tuple[float, float]]
 
 
-def _of_case(case: CaseSource, pixel_mm: float, least_readers: int) -> _Found:
+def _of_case(case: CaseSource, pixel_mm: float, least_readers: int, rng: np.random.Generator) -> _Found:
     if case.image is None:
         raise InputError(f"{case.key} has no picture.", "Prepare the data set again.")
     read = read_of(pair_name(case.image.name), lidc_reads(case.patient))
@@ -169,8 +178,8 @@ def _of_case(case: CaseSource, pixel_mm: float, least_readers: int) -> _Found:
         if nodule.reader_count >= least_readers and (shape := shape_of(nodule, case.patient, read, pixel_mm)):
             found.shapes.append(shape)
         if nodule.reader_count >= GAIN_READERS:
-            others = [one for n, (_, one) in enumerate(shadows) if n != number]
-            found.measured.extend(_measured(picture, path_mm, others, grid))
+            every = np.any([one for _, one in shadows], axis=0)
+            found.measured.extend(_measured(picture, path_mm, every, grid, rng))
     return found
 
 
@@ -183,12 +192,43 @@ def _shadows(nodule: LidcNodule, read: Read, grid: PairGrid) -> tuple[Floats, Se
     return path_mm, np.asarray(grid.rows(placed_on(flat, union, grid)), dtype=bool)
 
 
-def _measured(picture: Floats, path_mm: Floats, others: Sequence[Selection], grid: PairGrid) -> list[Measured]:
+def _measured(
+    picture: Floats, path_mm: Floats, outlined: Selection, grid: PairGrid, rng: np.random.Generator
+) -> list[Measured]:
+    """One nodule against its ring, less what the same silhouette has elsewhere; nothing where that can't be said."""
     silhouette = path_mm > 0
     if not silhouette.any():
         return []
-    stand = against_ring(picture, silhouette, grid.pixel_mm, np.any(others, axis=0) if others else None)
-    away_mm = ndimage.distance_transform_edt(~silhouette, sampling=grid.pixel_mm)
-    brightness = float(picture[away_mm <= 6.0].mean())
-    found = Measured(stand.contrast, float(path_mm[silhouette].mean()), brightness)
-    return [found] if np.isfinite(stand.contrast) else []
+    beside = outlined & ~ndimage.binary_dilation(silhouette, iterations=2)
+    contrast, brightness = _stand(picture, silhouette, beside, grid)
+    elsewhere = [_stand(picture, moved, outlined, grid) for moved in _moved(silhouette, outlined, grid, rng)]
+    alike = [other for other, bright in elsewhere if abs(bright - brightness) < _ALIKE and np.isfinite(other)]
+    if not np.isfinite(contrast) or len(alike) < _LEAST_ALIKE:
+        return []
+    return [Measured(contrast - float(np.mean(alike)), float(path_mm[silhouette].mean()), brightness)]
+
+
+def _stand(picture: Floats, silhouette: Selection, others: Selection, grid: PairGrid) -> tuple[float, float]:
+    """Contrast against the ring, and the ring's brightness."""
+    contrast = against_ring(picture, silhouette, grid.pixel_mm, others).contrast
+    reach = math.ceil(RING_MM[1] / grid.column_mm) + 1
+    rows, columns = np.nonzero(silhouette)
+    window = tuple(slice(max(x.min() - reach, 0), x.max() + reach + 1) for x in (rows, columns))
+    away_mm = ndimage.distance_transform_edt(~silhouette[window], sampling=grid.pixel_mm)
+    ring = (away_mm >= RING_MM[0]) & (away_mm <= RING_MM[1])
+    return contrast, float(picture[window][ring].mean())
+
+
+def _moved(silhouette: Selection, outlined: Selection, grid: PairGrid, rng: np.random.Generator) -> Iterator[Selection]:
+    """The silhouette where nobody outlined anything, some cm away."""
+    rows, columns = np.nonzero(silhouette)
+    for angle, away_mm in zip(rng.uniform(0, 2 * math.pi, _TRIES), rng.uniform(*_AWAY_MM, _TRIES), strict=True):
+        there = rows + round(away_mm * math.sin(angle) / grid.pixel_mm[0])
+        across = columns + round(away_mm * math.cos(angle) / grid.pixel_mm[1])
+        height, width = silhouette.shape
+        if min(there.min(), across.min()) < 0 or there.max() >= height or across.max() >= width:
+            continue
+        if not outlined[there, across].any():
+            moved = np.zeros_like(silhouette)
+            moved[there, across] = True
+            yield moved

@@ -147,18 +147,24 @@ def _bank_arrays(bank: NoduleBank) -> dict[str, NDArray[Any]]:
     return {
         "bank_shapes": np.array([one.extent.shape for one in bank.nodules], dtype=np.int32).reshape(-1, 2),
         "bank_thickness": _joined([one.thickness_mm.ravel() for one in bank.nodules], np.float32),
+        "bank_silhouettes": _joined([one.silhouette.ravel() for one in bank.nodules], np.bool_),
         "bank_extents": _joined([one.extent.ravel() for one in bank.nodules], np.bool_),
         "bank_places": bank.places,
     }
 
 
 def _bank(stored: Mapping[str, NDArray[Any]], record: Mapping[str, Any]) -> NoduleBank:
-    shapes, thickness, extents = (stored[f"bank_{name}"] for name in ("shapes", "thickness", "extents"))
+    shapes = stored["bank_shapes"]
     ends = np.cumsum(shapes.prod(axis=1, dtype=np.int64))[:-1]
-    planes = zip(np.split(thickness, ends), np.split(extents, ends), shapes, record["nodules"], strict=True)
+    planes = (np.split(stored[f"bank_{name}"], ends) for name in ("thickness", "silhouettes", "extents"))
     nodules = [
-        BankNodule(**about, thickness_mm=path.reshape(shape), extent=extent.reshape(shape))
-        for path, extent, shape, about in planes
+        BankNodule(
+            **about,
+            thickness_mm=path.reshape(shape),
+            silhouette=silhouette.reshape(shape),
+            extent=extent.reshape(shape),
+        )
+        for path, silhouette, extent, shape, about in zip(*planes, shapes, record["nodules"], strict=True)
     ]
     return NoduleBank(nodules, record["pixel_mm"], Gain(**record["gain"]), stored["bank_places"])
 
