@@ -148,7 +148,11 @@ def _summary(found: Evaluation, report: EvaluationReport) -> Section:
 
 def _dice_words(found: Evaluation) -> str:
     dice = found.figures["dice_mean"]
-    return f"Mean Dice {with_interval(dice)} over {dice.n} cases with a lesion; the sources' band: {band(dice.value)}."
+    said = f"Mean Dice {with_interval(dice)} over {dice.n} cases with a lesion; the sources' band: {band(dice.value)}."
+    for other in found.by_truth:
+        beside = other.figures["dice_mean"]
+        said += f" By the truth “{other.name}” it is {with_interval(beside)} over {beside.n} cases."
+    return said
 
 
 def _point_words(found: Evaluation) -> str:

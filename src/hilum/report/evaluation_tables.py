@@ -12,6 +12,8 @@ _MISSED = " A missed lesion has no surface distance, so distances are of cases w
 _SIZE = "equivalent diameter of a connected component of the truth"
 
 
+_GROW = ("specificity", "npv")
+"""What grows with the background around a lesion, and tells truths apart hardly at all."""
 _TRUTHS: Mapping[str, str] = {
     "consensus": "Consensus: what at least half of a nodule's readers have, of nodules with three readers or more. "
     "What fewer readers outlined is no lesion there, so a prediction on it is false.",
@@ -57,7 +59,7 @@ def _truth_tables(found: Evaluation) -> list[Table]:
     if not found.by_truth:
         return []
     columns = [Group(found.truth, found.figures), *found.by_truth]
-    names = [name for name in found.by_truth[0].figures if name in WORDS]
+    names = [name for name in found.by_truth[0].figures if name in WORDS and not name.startswith(_GROW)]
     rows = [
         [WORDS[name], *(f"{with_interval(one.figures[name])}, n {one.figures[name].n}" for one in columns)]
         for name in names
