@@ -3,9 +3,9 @@
     python benchmarks/surface_distances.py [--repeat 3]
 
 All surface figures of one pair of masks together: Hausdorff 100 and 95, both directed averages, surface Dice at 2 mm.
-The pairs are whole arrays, since cropping is part of the work. The median of `repeat` runs of each counts, taken in turn,
-in time of the processor (all threads), which other work on the machine changes least; the last column is the largest
-difference between any two figures. The machine's load is said before and after.
+The pairs are whole arrays, since cropping is part of the work. The median of `repeat` runs of each counts, taken in
+turn, in time of the processor (all threads), which other work on the machine changes least; the last column is the
+largest difference between any two figures. The machine's load is said before and after.
 """
 
 import argparse
