@@ -121,5 +121,6 @@ class InsertionConfig(FrozenConfig):
     """Smallest and largest, equivalent diameter before enlargement."""
     scale: NonNegativeFloat = 0.15
     """Enlargement, in all three directions, by a factor of 1 / (1 + scale) to 1 + scale."""
-    density: NonNegativeFloat = 0.3
-    """Contrast by a factor of 1 / (1 + density) to 1 + density: nodules are not equally dense."""
+    density: NonNegativeFloat = 1.0
+    """Contrast by a factor of 1 / (1 + density) to 1 + density: nodules are not equally dense. With 1, contrasts of
+    inserted nodules scatter nearly as those of real ones (`docs/explanation/training-data.md`)."""
