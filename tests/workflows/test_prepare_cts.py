@@ -44,6 +44,18 @@ def outlines_xml(series_uid, z_mm):
     return f"<LidcReadMessage>{header}<readingSession>{nodule}</readingSession></LidcReadMessage>"
 
 
+@pytest.fixture(autouse=True)
+def small_slices(request, monkeypatch):
+    """LIDC's slices have 512 × 512 pixels; the phantom's 64 × 64 are quicker to render."""
+    if "sample" not in request.fixturenames and "whole_slices" not in request.fixturenames:
+        monkeypatch.setattr("hilum.datasets.scan_match.IMAGE_SIZE", 64)
+
+
+@pytest.fixture
+def whole_slices():
+    """Slices are as large as LIDC's."""
+
+
 @pytest.fixture(scope="module")
 def dicom(tmp_path_factory):
     """A DICOM series of LIDC-IDRI-0002, by its Patient ID alone, with its reader's XML beside it."""
@@ -177,17 +189,19 @@ def test_a_ct_that_says_nothing_or_is_another_is_a_recorded_failure(tmp_path):
         prepare_drr_pairs(tmp_path / "in", tmp_path / "out")
     found = json.loads((tmp_path / "out" / "failures.json").read_text())
     errors = {failure["input"]: failure["error"] for failure in found}
-    assert "not those that LIDC's readers outlined" in errors["LIDC-IDRI-0002"]
+    assert "is not this CT: it has 261 slices, this CT 40" in errors["LIDC-IDRI-0002"]
     assert "breaks off" in errors["LIDC-IDRI-0003"]
     assert "whose CT" in errors["someone.nii.gz"]
 
 
-def test_the_truth_is_of_the_very_series():
+def test_the_truth_is_of_the_very_series(whole_slices):
     ct = to_lps_axes(read_volume(sample_ct_path()))
     job = Job("a", "LIDC-IDRI-0001", sample_ct_path())
     assert truth_of(job, ct).patient == "LIDC-IDRI-0001"
-    with pytest.raises(GeometryError, match=r"133 from z -340 to -10 mm there"):
+    with pytest.raises(GeometryError, match="it has 133 slices, this CT 132"):
         truth_of(job, ct.crop((1, 0, 0), (132, 512, 512)))
+    with pytest.raises(GeometryError, match="this CT has 512 × 500"):
+        truth_of(job, ct.crop((0, 0, 0), (133, 512, 500)))
     with pytest.raises(InputError, match=r"1\.2\.3"):
         truth_of(Job("a", "LIDC-IDRI-0001", sample_ct_path(), "1.2.3"), ct)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hilum.core import GeometryError, InputError, Volume
+from hilum.core import InputError, Volume
 from hilum.core.mask import Selection
 from hilum.core.radiograph import PixelMm, Pixels
 from hilum.datasets.drr_pairs import (
@@ -32,6 +32,7 @@ from hilum.datasets.drr_pairs import (
 )
 from hilum.datasets.lidc import lidc_nodules
 from hilum.datasets.looks import Rendered, Variation, draw_look, physical_truth, render, rendered_nodule
+from hilum.datasets.scan_match import matching_read, require_same_scan
 from hilum.drr.figures import THICKNESS_STEP_MM, Cast, thickness
 from hilum.drr.room import Taken
 from hilum.io import read_mask, read_radiograph, read_volume, write_json, write_png
@@ -44,7 +45,6 @@ from hilum.workflows.output import sha256_of
 from hilum.workflows.pair_sources import Job, mask_beside
 
 TRUTH = "truth"
-_SAME_SCAN_MM = 0.01
 
 
 @dataclass(frozen=True)
@@ -190,22 +190,13 @@ def truth_of(job: Job, ct: Volume) -> Read:
 
     Raises:
         InputError: LIDC has no such patient or series, or two series fit, or the series is another patient's.
-        GeometryError: the CT's slices are not those that were outlined.
+        GeometryError: the CT is not the one that was outlined.
     """
-    if job.series_uid and (beside := _xml_beside(job)) is not None:
+    uid = job.series_uid or None
+    if uid is not None and (beside := _xml_beside(job)) is not None:
         _require_owner(job)
-        return beside
-    reads = lidc_reads(job.patient, job.series_uid or None)
-    fitting = [read for read in reads if _is_scan(read, ct)]
-    if not fitting:
-        raise GeometryError(
-            f"the CT's slices are not those that LIDC's readers outlined for {job.patient}: {_grid_words(ct)} here, "
-            f"{' or '.join(_read_words(read) for read in reads)} there.",
-            "Give the original series, not cropped or resampled.",
-        )
-    if len(fitting) > 1:
-        raise InputError(f"{job.patient} has {len(fitting)} series that fit this CT.", "Give it as DICOM.")
-    return fitting[0]
+        return require_same_scan(beside, ct, uid)
+    return matching_read(lidc_reads(job.patient, uid), ct, uid)
 
 
 def _xml_beside(job: Job) -> Read | None:
@@ -222,27 +213,6 @@ def _require_owner(job: Job) -> None:
     for scan in lidc_scans():
         if scan.series_uid == job.series_uid and scan.patient != job.patient:
             raise InputError(f"the series {job.series_uid} is {scan.patient}'s, not {job.patient}'s.", "Rename it.")
-
-
-def _is_scan(read: Read, ct: Volume) -> bool:
-    """Same slices at the same places, same pixels."""
-    ends = sorted(ct.geometry.to_lps_mm([(0, 0, 0), (ct.geometry.shape_zyx[0] - 1, 0, 0)])[:, 2])
-    step, _, pixel = ct.geometry.spacing_zyx_mm
-    theirs = read.slices_z_mm
-    return (
-        len(theirs) == ct.geometry.shape_zyx[0]
-        and abs(pixel - (read.pixel_mm or 0)) < _SAME_SCAN_MM
-        and max(abs(ends[0] - theirs[0]), abs(ends[1] - theirs[-1])) < step / 2
-    )
-
-
-def _grid_words(ct: Volume) -> str:
-    z_mm = ct.geometry.corners_lps_mm()[:, 2]
-    return f"{ct.geometry.shape_zyx[0]} from z {z_mm.min():g} to {z_mm.max():g} mm"
-
-
-def _read_words(read: Read) -> str:
-    return f"{len(read.slices_z_mm)} from z {read.slices_z_mm[0]:g} to {read.slices_z_mm[-1]:g} mm"
 
 
 def _write(case: _Case, out: Path, options: CaseOptions, image: bytes, union: bytes) -> dict[str, object]:
