@@ -1,5 +1,6 @@
 """The packed cache: nothing is lost, nothing but numpy is needed, and it is small."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 
 from hilum.core import InputError, UnreadableError
-from hilum.datasets.xray_config import XrayDataConfig
+from hilum.datasets.xray_config import AugmentConfig, InsertionConfig, SamplingConfig, XrayDataConfig
 from hilum.datasets.xray_load import load_samples
 from hilum.datasets.xray_pack import XrayPack, read_pack, write_pack
+from tests.datasets.test_insertion import bank
 from tests.xrays import chest, write_xrays
 
 NUMPY_ONLY = """
@@ -47,12 +49,33 @@ def test_samples_come_back_to_the_last_bit(packed):
             assert (was.key, was.patient, was.pixel_mm, was.odd) == (now.key, now.patient, now.pixel_mm, now.odd)
 
 
-def test_numpy_is_enough_to_read_it(packed):
-    _, path = packed
-    code = NUMPY_ONLY + "from hilum.datasets.xray_pack import read_pack\n"
-    code += f"print(len(read_pack(Path({str(path)!r})).splits['train']))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "2", done.stderr
+DRAWN_FROM_A_PACK = """
+import json
+import numpy as np
+from types import SimpleNamespace
+from hilum.datasets.augment2d import draw_augmentation
+from hilum.datasets.insertion import draw_insertions, inserted
+from hilum.datasets.sampling import Purpose, epoch_order, generator
+from hilum.datasets.xray_pack import read_pack
+path, *configs = sys.argv[1:]
+augment, insertion, sampling = (SimpleNamespace(**json.loads(one)) for one in configs)
+pack = read_pack(Path(path))
+train = pack.splits["train"]
+order = epoch_order(train, sampling, 0, 0, np.zeros(len(train)))
+drawn = draw_insertions(generator(0, Purpose.INSERT, 0, 0), pack.bank, insertion)
+sample = inserted(train[order[0]], drawn, pack.bank)
+sample = draw_augmentation(generator(0, Purpose.AUGMENT, 0, 0), augment)(sample)
+print(len(order), sample.image.shape)
+"""
+
+
+def test_numpy_is_enough_to_learn_from_it(packed, tmp_path):
+    splits, path = packed
+    write_pack(path, XrayPack(splits, bank=bank()))
+    configs = (AugmentConfig(crop_px=(24, 20)), InsertionConfig(share=1), SamplingConfig())
+    words = [sys.executable, "-c", NUMPY_ONLY + DRAWN_FROM_A_PACK, str(path), *(json.dumps(c.plain()) for c in configs)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "2 (24, 20)", done.stderr
 
 
 def test_what_would_be_lost_is_refused(packed, tmp_path):
