@@ -11,11 +11,12 @@ from hilum.datasets.prepared import SPLITS, index_of, read_prepared
 from hilum.infer.loaded import LoadedModel, load_model, model_folder
 from hilum.infer.xray import XrayOptions, XrayPredictor
 from hilum.infer.xray_domain import XrayStyle
-from hilum.io import files_in, read_radiograph
+from hilum.io import read_radiograph
 from hilum.io.json_file import read_json, write_json
 from hilum.io.kinds import RASTERS, Kind, recognise
 from hilum.io.nodules_file import write_nodules
 from hilum.io.raster import write_png
+from hilum.io.read import files_in
 from hilum.io.text_file import write_bytes
 from hilum.workflows.evaluate_predictions import INDEX
 from hilum.workflows.journal import Journal, journalled, was_finished
