@@ -36,7 +36,7 @@ def dataset(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def undrawn(monkeypatch):
     """Drawing is most of the time, and not the question."""
     for name in ("curve_pictures", "example_pictures"):
@@ -47,6 +47,16 @@ def evaluated(folder, split, out, **options):
     wanted = TruthWanted(folder / "data", split)
     options = EvaluateOptions(threshold=0.5, bootstraps=20, **options)
     return run_evaluate(folder / "pred", wanted, folder / out, options)
+
+
+def test_the_curves_have_both(dataset, monkeypatch):
+    given = []
+    monkeypatch.setattr("hilum.workflows.evaluate_files.curve_pictures", lambda *some: given.append(some[2]) or {})
+    evaluated(dataset, "validation", "val")
+    evaluated(dataset, "test", "test", temperature_from=dataset / "val")
+    plain, at_temperature = given
+    assert plain.reliability_before is None
+    assert at_temperature.reliability_before.error > at_temperature.reliability.error
 
 
 def record(folder, out):
@@ -78,7 +88,6 @@ def test_validation_fits_and_test_applies(dataset):
     assert "--temperature-from" in (dataset / "val" / "report.html").read_text()
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_another_temperature_is_another_run_and_the_same_is_done(dataset):
     evaluated(dataset, "validation", "val")
     options = {"temperature_from": dataset / "val"}
@@ -88,7 +97,6 @@ def test_another_temperature_is_another_run_and_the_same_is_done(dataset):
     assert again.evaluation.temperature == first.evaluation.temperature
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_the_patients_that_it_was_fitted_on_ring(dataset):
     evaluated(dataset, "validation", "val")
     same = evaluated(dataset, "validation", "same", temperature_from=dataset / "val").evaluation
@@ -97,7 +105,6 @@ def test_the_patients_that_it_was_fitted_on_ring(dataset):
     assert not rung.is_note
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_only_an_evaluation_of_validation_has_a_temperature(dataset):
     evaluated(dataset, "test", "test")
     with pytest.raises(InputError, match="of the split 'test'"):
@@ -110,7 +117,6 @@ def test_only_an_evaluation_of_validation_has_a_temperature(dataset):
         evaluated(dataset, "test", "out", temperature_from=dataset / "val")
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_masks_have_nothing_to_apply_it_to_and_probabilities_without_error_have_none(dataset):
     evaluated(dataset, "validation", "val")
     for n in range(8):

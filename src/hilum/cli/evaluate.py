@@ -26,7 +26,10 @@ class Truth:
     split: Literal["train", "validation", "test", "all"] | None = None
     'Which part of the data set is reported; needed where there are splits. A plain folder has only "all".'
     truth: str | None = None
-    'Name of the true masks: union or consensus for DRR pairs; "points" for JSRT\'s centres and sizes.'
+    (
+        "Name of the true masks: union or consensus for DRR pairs (with union the consensus stands beside); "
+        '"points" for JSRT\'s centres and sizes.'
+    )
     patients: Path | None = None
     "CSV with the columns key and patient, for a plain folder; intervals draw patients."
     pixel_mm: float | None = None
