@@ -11,6 +11,7 @@ from hilum.cli.app import main
 from hilum.core import Geometry, InputError, Mask
 from hilum.io import write_mask, write_png
 from hilum.metrics.lesions import Assignment, Criterion, MatchRule
+from hilum.workflows.compare import run_compare
 from hilum.workflows.evaluate import run_evaluate
 from hilum.workflows.evaluate_data import TruthWanted
 from hilum.workflows.evaluate_marks import MarksFrom
@@ -159,12 +160,42 @@ def test_options_without_effect_are_refused(films):
     detections(films)
     with pytest.raises(InputError, match="the truth is points"):
         evaluate(films, match=MatchRule(Criterion.IOU))
+    with pytest.raises(InputError, match="points have none"):
+        evaluate(films, temperature_from=films / "elsewhere")
     with pytest.raises(InputError, match="no classes"):
         evaluate(films, classes={1: "a", 2: "b"})
     with pytest.raises(InputError, match="tolerance-mm is for points"):
         evaluate(films, truth="lungs", tolerance_mm=3.0)
     with pytest.raises(InputError, match="no truth 'union'"):
         evaluate(films, truth="union")
+
+
+def test_masks_beside_marks_say_what_was_predicted(films):
+    """Marks are listed far below the masks' threshold, for the curve; without a threshold the masks count."""
+    detections(films)
+    for key, centre in CENTRES.items():
+        there = np.zeros((SIDE, SIDE), bool) if key != "N2" else disc((SIDE, SIDE), centre, 3)
+        write_png(there, films / "pred" / key / "mask.png")
+    found = evaluate(films).evaluation
+    assert found.figures["lesion_sensitivity"].value == 0.5
+    assert found.figures["false_positives_per_image"].value == 0
+    assert found.froc["1"].value == 0.5
+    assert "masks" in found.threshold.chosen_on
+    rows = [row.key for row in found.cases if row.values["lesions_found"]]
+    assert rows == ["N2"]
+    stated = evaluate(films, out="stated", threshold=0.9).evaluation
+    assert [row.key for row in stated.cases if row.values["lesions_found"]] == ["N1"]
+
+
+def test_evaluations_by_other_rules_are_compared_with_an_alarm(films):
+    detections(films)
+    evaluate(films, out="one")
+    evaluate(films, out="two", tolerance_mm=25.0)
+    same = run_compare({"a": films / "one", "b": films / "one"}, films / "same")
+    assert "rules_differ" not in [one.name for one in same.alarms]
+    other = run_compare({"a": films / "one", "b": films / "two"}, films / "other")
+    assert "rules_differ" in [one.name for one in other.alarms]
+    assert not [words for words in other.verdicts if words.startswith("Dice")]
 
 
 def test_organs_of_the_same_films_are_masks(films):

@@ -124,6 +124,7 @@ class Evaluation:
         cases: one row each.
         alarms: what a reviewer would ask about.
         truth_hash: of the content of all true masks that were asked for; "" when unknown.
+        match: when a lesion is found, in words; "" when unknown.
         n_failed: how many more cases were asked for and could not be judged.
         temperature: applied before figures of probability; None takes probabilities as they are.
         fitted: the temperature that these cases, of validation, would like; it is for others.
@@ -148,6 +149,7 @@ class Evaluation:
     cases: tuple[CaseRow, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     truth_hash: str = ""
+    match: str = ""
     n_failed: int = 0
     temperature: Temperature | None = None
     fitted: Temperature | None = None

@@ -96,8 +96,9 @@ def compare_evaluations(
     wanted = [(figure, "") for figure in PAIRED] + [(figure, one) for one in classes for figure in PAIRED_BY_CLASS]
     versus = [one for what in wanted if _all_have(rows, _column(*what)) for one in _versus(*what, pairs, rows, seed)]
     draw = resample_patients(patients, np.random.default_rng(seed), samples)
-    alarms = (*_alarms(tables, keys), *_unchecked(models), *_missed_alarm(rows), *_carried(models))
-    pooled = _pooled(pairs, rows, classes, draw)
+    doubts = (*_alarms(tables, keys), *_other_rules(models), *_unchecked(models), *_missed_alarm(rows))
+    alarms = (*doubts, *_carried(models))
+    pooled = _pooled(pairs, rows, classes, draw) if _all_have(rows, "tp") else ()
     return EvaluationsCompared(models, len(keys), len(set(patients)), tuple(versus), pooled, alarms, classes)
 
 
@@ -237,6 +238,15 @@ def _pooled_difference(
 def _counts(rows: Sequence[CaseRow], classes: Sequence[str]) -> Floats:
     """[cases, classes × 4] pixels; "" for any class together."""
     return np.stack([_values(rows, _column(part, one)) for one in classes for part in _COUNTS], axis=1)
+
+
+def _other_rules(models: Mapping[str, Evaluation]) -> list[Alarm]:
+    """Lesions found by one rule can't be set against lesions found by another."""
+    rules = {name: model.match for name, model in models.items() if model.match}
+    if len(set(rules.values())) < 2:
+        return []
+    says = "The evaluations differ in the rule by which a lesion is found: figures of lesions can't be compared."
+    return [Alarm("rules_differ", says, tuple(f"{name}: {rule}" for name, rule in rules.items()))]
 
 
 def _unchecked(models: Mapping[str, Evaluation]) -> list[Alarm]:

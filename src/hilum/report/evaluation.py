@@ -118,7 +118,7 @@ def cases_words(found: Evaluation) -> str:
 def _threshold_words(found: Evaluation) -> str:
     if math.isnan(found.threshold.value):
         if found.threshold.chosen_on != Threshold().chosen_on:
-            return f"Threshold: {found.threshold.chosen_on}."
+            return f"{found.threshold.chosen_on.capitalize()}."
         return "Predictions are masks, so there is no threshold."
     return f"Threshold {found.threshold.value:g}, chosen on: {found.threshold.chosen_on}."
 

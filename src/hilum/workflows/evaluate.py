@@ -67,6 +67,7 @@ def _outcomes(plan: Plan, track: Track) -> tuple[list[Outcome], Rivals]:
         rivals=rivals,
         marks=plan.marks,
         point_rule=plan.point_rule,
+        counts_by_masks=plan.counts_by_masks,
     )
     judge = judge_point_source if plan.source.is_points else judge_source
     results = in_processes(partial(judge, job=job), plan.source.cases, plan.options.workers)

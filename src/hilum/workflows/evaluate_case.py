@@ -53,6 +53,7 @@ class CaseJob:
         rivals: to be judged beside.
         marks: where the marks of free-response figures come from.
         point_rule: when a mark hits a lesion of point truth.
+        counts_by_masks: whether against points masks say what was predicted, beside a detector's own marks.
     """
 
     folder: Path
@@ -63,6 +64,7 @@ class CaseJob:
     rivals: Rivals = field(default_factory=Rivals)
     marks: MarksFrom = MarksFrom.COMPONENTS
     point_rule: PointRule = field(default_factory=PointRule)
+    counts_by_masks: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,13 +209,22 @@ def _judge_rivals(case: CaseSource, truth: Mask, job: CaseJob) -> dict[str, Case
     spacing = spacing_of(case, truth)
     return {
         name: judge_case(Pair(case.key, case.patient, mask.astype(np.uint8), is_lesion.astype(np.uint8), spacing), rule)
-        for name, mask in _rival_masks(case, truth, job.rivals).items()
+        for name, mask in rival_masks(case, truth.labels.shape, job.rivals).items()
         if mask.shape == is_lesion.shape
     }
 
 
-def _rival_masks(case: CaseSource, truth: Mask, rivals: Rivals) -> dict[str, Selection]:
-    shape = truth.labels.shape
+def rival_masks(case: CaseSource, shape: tuple[int, ...], rivals: Rivals) -> dict[str, Selection]:
+    """What each rival predicts, by its name.
+
+    Args:
+        case: whose image and earlier mask may be looked at.
+        shape: of the truth.
+        rivals: what was learnt.
+
+    Raises:
+        InputError: the image or the earlier mask can't be read.
+    """
     masks = {BACKGROUND: all_background(shape)}
     if rivals.prior_map is not None:
         masks[MAP] = rivals.prior_map.predict(shape)

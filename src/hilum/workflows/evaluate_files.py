@@ -10,7 +10,7 @@ from typing import Any
 
 from hilum import __version__
 from hilum.core import Failure
-from hilum.core.evaluation import Evaluation, Group, Temperature
+from hilum.core.evaluation import Evaluation, Group, Temperature, Threshold
 from hilum.core.figures import Figure
 from hilum.evaluate.case_lesions import CANDIDATE_FLOOR, LesionResult
 from hilum.evaluate.cases import JudgeRule, with_pixels
@@ -70,6 +70,7 @@ class Material:
         hit_words: when a lesion is found.
         point_rule: when a mark hits a lesion of point truth.
         marks: where the marks of free-response figures come from.
+        counts_by_masks: whether against points masks say what was predicted.
     """
 
     source: TruthSource
@@ -85,6 +86,7 @@ class Material:
     hit_words: str
     point_rule: PointRule
     marks: MarksFrom
+    counts_by_masks: bool
 
 
 def left(out: Path) -> EvaluateRun:
@@ -132,6 +134,7 @@ def _examples(found: Evaluation, made_of: Material, track: Track) -> dict[str, P
         resample=True,
         marks=made_of.marks,
         point_rule=made_of.point_rule,
+        counts_by_masks=made_of.counts_by_masks,
     )
     if made_of.source.is_points:
         return point_example_pictures(made_of.results, made_of.source, job, track)
@@ -268,6 +271,10 @@ def _training(predictions: Path) -> tuple[tuple[str, str], ...]:
     return tuple((str(name), str(value)) for name, value in made_by.items())
 
 
+def _threshold(used: Threshold) -> str:
+    return used.chosen_on if math.isnan(used.value) else f"{used.value:g}, {used.chosen_on}"
+
+
 def _temperature(applied: Temperature | None) -> str:
     return "none" if applied is None else f"{applied.value:.4g}, fitted on {applied.fitted_on}"
 
@@ -281,7 +288,7 @@ def _provenance(found: Evaluation, made_of: Material) -> tuple[tuple[str, str], 
         ("split", f"{found.split}{f', hash {found.split_hash}' if found.split_hash else ''}"),
         ("truth", found.truth),
         ("SHA-256 of the true masks' content", found.truth_hash),
-        ("threshold", f"{found.threshold.value:g}, {found.threshold.chosen_on}"),
+        ("threshold", _threshold(found.threshold)),
         ("temperature", _temperature(found.temperature)),
         ("a lesion is found by", made_of.hit_words),
         ("intervals", f"95 %, bootstrap over patients, {samples} draws, seed {seed}"),

@@ -23,6 +23,7 @@ from hilum.workflows.evaluate_threshold import Chosen
 from hilum.workflows.evaluate_truth import truth_hash
 
 EVERY_MARK = "no threshold, every mark counts"
+BY_MASKS = "no threshold, components of the masks count"
 
 
 def found_in(plan: Plan, outcomes: Sequence[Outcome], rivals: Rivals) -> tuple[Evaluation, Material]:
@@ -64,7 +65,7 @@ def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Fa
     if masks == len(judged):
         plan = replace(plan, chosen=Chosen(Threshold()), applied=Applied())
     elif plan.source.is_points and math.isnan(plan.chosen.threshold.value):
-        plan = replace(plan, chosen=Chosen(Threshold(chosen_on=EVERY_MARK)))
+        plan = replace(plan, chosen=Chosen(Threshold(chosen_on=BY_MASKS if plan.counts_by_masks else EVERY_MARK)))
     failed = alarms.cases_failed([one.input for one in failures], len(judged) + len(failures))
     raised = (*failed, *_raised(plan, judged), *unused)
     if plan.source.is_points:
@@ -76,6 +77,7 @@ def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Fa
         rivals=_rival_groups(judged, plan.options),
         by_truth=_truth_groups(judged, plan.options),
         truth_hash=truth_hash(plan.seen),
+        match=plan.hit_words,
         n_failed=len(failures),
         temperature=plan.applied.temperature,
     )
@@ -115,6 +117,7 @@ def _material(
         bootstrap=(plan.options.bootstraps, plan.options.seed),
         hit_words=plan.hit_words,
         point_rule=plan.point_rule,
+        counts_by_masks=plan.counts_by_masks,
         marks=plan.marks,
     )
 

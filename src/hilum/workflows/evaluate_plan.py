@@ -76,6 +76,7 @@ class Plan:
         options: as they were asked for.
         seen: the true masks, looked at once.
         marks: where all cases' marks come from; settled, not `AUTO`.
+        has_masks: whether any case has a mask.
     """
 
     folder: Path
@@ -86,6 +87,12 @@ class Plan:
     options: EvaluateOptions
     seen: tuple[TruthSeen, ...]
     marks: MarksFrom
+    has_masks: bool
+
+    @property
+    def counts_by_masks(self) -> bool:
+        """Whether against points masks say what was predicted, and a detector's own marks make the curve only."""
+        return self.has_masks and math.isnan(self.chosen.threshold.value)
 
     @property
     def reading(self) -> Reading:
@@ -118,8 +125,9 @@ def planned(predictions: Path, wanted: TruthWanted, options: EvaluateOptions) ->
     seen = see_truths(source.cases, options.workers, are_points=source.is_points)
     has_pixels = any(_is_there(predictions, case.key) for case in source.cases)
     marks = settled_marks(predictions, source.cases, options.marks, has_pixels=has_pixels)
+    has_masks = any(_has_mask(predictions, case.key) for case in source.cases)
     rule = replace(_rule(source, options, seen), calibration=calibration_rule(source, applied))
-    return Plan(predictions, source, chosen, applied, rule, options, seen, marks)
+    return Plan(predictions, source, chosen, applied, rule, options, seen, marks, has_masks)
 
 
 def _require_fitting(source: TruthSource, options: EvaluateOptions) -> None:
@@ -140,6 +148,8 @@ def _require_fitting(source: TruthSource, options: EvaluateOptions) -> None:
             "--match says when two masks meet, and the truth is points.",
             "Say how far a mark may be off: --tolerance-mm.",
         )
+    if options.temperature_from is not None:
+        raise InputError("a temperature is for figures of pixels, and points have none.", "Leave it out.")
     if len(options.classes or {}) > 1:
         raise InputError("points have no classes, and several are declared.", "Leave --classes out.")
 
@@ -149,6 +159,13 @@ def _is_there(folder: Path, key: str) -> bool:
         return bool(find_prediction(folder, key))
     except AmbiguousError:  # listed when the case is judged
         return True
+    except InputError:
+        return False
+
+
+def _has_mask(folder: Path, key: str) -> bool:
+    try:
+        return find_prediction(folder, key).mask is not None
     except InputError:
         return False
 

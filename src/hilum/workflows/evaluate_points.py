@@ -14,7 +14,7 @@ from hilum.evaluate.points import (
     prediction_of_pixels,
 )
 from hilum.io import read_radiograph
-from hilum.workflows.evaluate_case import BACKGROUND, CaseJob, CaseOutcome, Outcome, predicted
+from hilum.workflows.evaluate_case import BACKGROUND, CaseJob, CaseOutcome, Outcome, lungs_of, predicted
 from hilum.workflows.evaluate_marks import MarksFrom, marks_file, read_marks
 from hilum.workflows.evaluate_predictions import find_prediction
 from hilum.workflows.output import sha256_of
@@ -48,7 +48,8 @@ def point_truth(case: CaseSource) -> PointTruth:
         raise UnitError(f"{case.key} has no pixel size, so nobody knows how far a mark is.", "Prepare the data again.")
     rows, columns = read_radiograph(case.image).array.shape
     lesions = [PointLesion(one.centre_px, one.size_mm, one.subtlety) for one in stored_points(case.truth)]
-    return PointTruth(lesions, (rows, columns), case.pixel_mm)
+    lungs = None if case.lungs is None else lungs_of(case.lungs, (rows, columns))
+    return PointTruth(lesions, (rows, columns), case.pixel_mm, lungs)
 
 
 def predicted_points(case: CaseSource, truth: PointTruth, job: CaseJob) -> tuple[PointPrediction, str, bool]:
@@ -59,7 +60,7 @@ def predicted_points(case: CaseSource, truth: PointTruth, job: CaseJob) -> tuple
     """
     if job.marks is MarksFrom.NODULES:
         marks = read_marks(job.folder, case.key, axes=2)
-        kept = marks if np.isnan(job.threshold) else marks.at_least(job.threshold)
+        kept = _counted(marks, case, truth, job)
         content = sha256_of(marks_file(job.folder, case.key)) if len(marks.scores) else ""
         return PointPrediction(kept, marks, is_scored=True), content, False
     found = find_prediction(job.folder, case.key)
@@ -67,6 +68,16 @@ def predicted_points(case: CaseSource, truth: PointTruth, job: CaseJob) -> tuple
     main = found.probability or found.mask
     said = prediction_of_pixels(pred > 0, probability, truth.pixel_mm)
     return said, sha256_of(main) if main else "", was_resampled
+
+
+def _counted(marks: Marks, case: CaseSource, truth: PointTruth, job: CaseJob) -> Marks:
+    """Which marks are predictions: from the threshold on; without one what the masks say, else all."""
+    if not np.isnan(job.threshold):
+        return marks.at_least(job.threshold)
+    if not job.counts_by_masks:
+        return marks
+    pred, _, _ = predicted(find_prediction(job.folder, case.key), blank(truth), job)
+    return prediction_of_pixels(pred > 0, None, truth.pixel_mm).marks
 
 
 def blank(truth: PointTruth) -> Mask:

@@ -69,6 +69,7 @@ def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluatio
         figures=figures,
         cases=rows,
         truth_hash=str(content.get("truth_hash", "")),
+        match=str(content.get("match", "")),
         n_failed=int(content.get("n_failed", 0)),
         alarms=read_alarms(content["alarms"]),
         temperature=read_temperature(content.get("temperature")),
