@@ -57,8 +57,17 @@ def test_the_same_run_again_is_found_done_and_another_is_refused(run, pairs):
     again = run_train(resolved_config("xray_unet", settings=TINY), pairs, run.folder, OPTIONS)
     assert again.was_done
     assert again.figures == run.figures
-    with pytest.raises(OutputError, match="another run"):
+    with pytest.raises(OutputError, match=r"other settings: trainer.seed 0, now 1") as error:
         run_train(resolved_config("xray_unet", settings=(*TINY, "trainer.seed=1")), pairs, run.folder, OPTIONS)
+    assert f"-c {run.folder / 'config.yaml'}" in error.value.remedy
+    from_file = resolved_config("xray_unet", run.folder / "config.yaml")
+    assert run_train(from_file, pairs, run.folder, OPTIONS).was_done
+
+
+def test_other_data_are_refused(run, tmp_path):
+    other = write_xrays(tmp_path / "other", [chest("LIDC-IDRI-0002"), chest("LIDC-IDRI-0006")])
+    with pytest.raises(OutputError, match="another run"):
+        run_train(resolved_config("xray_unet", settings=TINY), other, run.folder, OPTIONS)
 
 
 def test_the_saved_configuration_makes_the_same_run(run):

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from hilum import __version__
-from hilum.core import ConfigError, Failure
+from hilum.core import ConfigError, Failure, OutputError
 from hilum.core.evaluation import Evaluation, Threshold
 from hilum.evaluate.cases import JudgeRule
 from hilum.evaluate.evaluation import Judged
 from hilum.infer.loaded import load_model
 from hilum.io.inputs import require_path
-from hilum.io.json_file import read_json, write_json
+from hilum.io.json_file import plain, read_json, write_json
 from hilum.io.text_file import write_bytes, write_text
 from hilum.models.network import Network
 from hilum.models.parts import require_fit
@@ -27,13 +27,15 @@ from hilum.train.keeping import CHECKPOINT, MODEL
 from hilum.train.phases import require_fitting
 from hilum.train.stored import CARD, CONFIG, write_config
 from hilum.train.xrays import Xrays
-from hilum.workflows.journal import finished_note, journalled, was_finished
-from hilum.workflows.output import Run, output_folder, sha256_of
+from hilum.workflows.journal import FOLDER, finished_note, journalled, was_finished
+from hilum.workflows.output import Run, output_folder, sha256_of, stored_run
 from hilum.workflows.train_config import as_yaml
 from hilum.workflows.train_data import TrainData, data_hash, read_data
 
 DOWNLOAD = "download"
 SETTINGS, FAILED = "config.yaml", "failures.json"
+SAID = 3
+"""Settings that an error names."""
 SHOWN = ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image", "empty_false_positive_rate")
 
 
@@ -104,6 +106,8 @@ def run_train(config: TrainConfig, data: Path, out: Path, options: TrainOptions 
     run = _run(config, data, options)
     if was_finished(out, run) and not options.force:
         return _as_left(out, note=finished_note(out, run))
+    if not options.force:
+        _refuse_other_settings(out, run)
     read = read_data(data, config)
     network = begun(config, options)
     with journalled(out, run, force=options.force) as journal:
@@ -188,6 +192,31 @@ def _run(config: TrainConfig, data: Path, options: TrainOptions) -> Run:
     if options.pretrained is not None:
         inputs["pretrained"] = sha256_of(_pretrained_file(options.pretrained))
     return Run("train", inputs, config.plain())
+
+
+def _refuse_other_settings(out: Path, run: Run) -> None:
+    """A folder whose run differs in settings alone: say in which, since it may be a default of a newer hilum.
+
+    Raises:
+        OutputError: it does.
+    """
+    stored = stored_run(out / FOLDER) or stored_run(out) or {}
+    if stored.get("command") != run.command or stored.get("inputs") != run.inputs:
+        return
+    if different := differences(stored.get("options", {}), plain(run.options)):
+        raise OutputError(
+            f"{out} was begun with other settings: {', '.join(different[:SAID])}.",
+            f"Go on with -c {out / SETTINGS} alone, choose another folder, or replace it with --force.",
+        )
+
+
+def differences(old: Any, new: Any, where: str = "") -> list[str]:
+    """Each setting that differs, such as "trainer.epochs 12, now 30"."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        names = dict.fromkeys((*old, *new))
+        inner = [differences(old.get(name), new.get(name), f"{where}.{name}".strip(".")) for name in names]
+        return [one for some in inner for one in some]
+    return [] if old == new else [f"{where} {old}, now {new}"]
 
 
 def _cases(read: TrainData, config: TrainConfig) -> Cases:
