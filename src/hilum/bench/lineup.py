@@ -43,7 +43,7 @@ HILUM_TORCH = tuple(
         "hilum_torch",
         device,
         BOTH,
-        f"pip install hilum[torch]{', on a machine with a CUDA device' if device == 'cuda' else ''}",
+        "a build of torch for CUDA, and a CUDA device" if device == "cuda" else "pip install torch",
         is_peer=False,
         note="the projector with gradients, here without",
     )

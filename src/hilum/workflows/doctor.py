@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -17,17 +18,23 @@ _NEEDED_FOR = {
     "highdicom": "DICOM SEG",
     "jinja2": "reports",
     "matplotlib": "pictures and reports",
+    "monai": "hilum train, predict and models",
     "nibabel": "NIfTI",
     "numba": "X-rays from CTs",
     "pillow": "PNG, JPEG and TIFF",
     "pydicom": "DICOM",
     "python-gdcm": "compressed DICOM",
+    "pytorch-lightning": "hilum train",
+    "pyyaml": "settings and recipes",
+    "rich": "progress bars",
+    "safetensors": "weights: hilum train and predict",
     "scikit-image": "X-rays from CTs",
     "scipy": "measuring",
     "simpleitk": "resampling",
-    "torch": "gradients through a projection (optional)",
+    "tensorboard": "hilum train",
+    "torch": "hilum train, predict and models",
 }
-_OPTIONAL = ("torch",)
+_GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class Finding:
 
     Attributes:
         name: what it is.
-        ok: whether it is as it should be; what is optional and absent is as it should be.
+        ok: whether it is as it should be.
         detail: what was found.
         needed_for: what doesn't work without it; "everything" for what nothing works without.
         remedy: what to do; "" when nothing has to be done.
@@ -59,6 +66,7 @@ def examine() -> list[Finding]:
     return [
         _interpreter(),
         _machine(),
+        *_devices(),
         *(_package(requirement) for requirement in _requirements()),
         *_codecs(),
         *(_data(*entry) for entry in data),
@@ -77,11 +85,27 @@ def _machine() -> Finding:
     return Finding("machine", True, detail, "everything")
 
 
+def _devices() -> list[Finding]:
+    """What networks can be computed on; --device auto takes the first CUDA device, else the processor."""
+    try:
+        import torch
+    except ImportError:
+        return []  # the missing package has its own line
+    bfloat16 = "in bfloat16 by AMX" if torch.cpu._is_amx_tile_supported() else "no AMX: bfloat16 is slower than 32 bits"
+    processor = f"cpu ({torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads, {bfloat16})"
+    cards = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+    devices = [processor, *(_card(index, torch.cuda.get_device_properties(index)) for index in cards)]
+    return [Finding("devices", True, "; ".join(devices), "hilum train and predict")]
+
+
+def _card(index: int, found: Any) -> str:
+    return f"cuda:{index} {found.name} ({found.total_memory / _GIB:.0f} GiB)"
+
+
 def _requirements() -> list[Requirement]:
-    """What hilum's own metadata asks for, and the optional packages, by name."""
+    """What hilum's own metadata asks for, by name."""
     asked = [Requirement(line) for line in requires("hilum") or []]
-    wanted = [one for one in asked if one.marker is None or one.name in _OPTIONAL]
-    return sorted(wanted, key=lambda requirement: requirement.name.lower())
+    return sorted((one for one in asked if one.marker is None), key=lambda requirement: requirement.name.lower())
 
 
 def _package(requirement: Requirement) -> Finding:
@@ -91,8 +115,7 @@ def _package(requirement: Requirement) -> Finding:
     try:
         found = version(name)
     except PackageNotFoundError:
-        optional = name in _OPTIONAL
-        return Finding(name, optional, "not installed", needed_for, remedy)
+        return Finding(name, False, "not installed", needed_for, remedy)
     if requirement.specifier.contains(found, prereleases=True):
         return Finding(name, True, found, needed_for)
     return Finding(name, False, f"{found}, but {wanted} is needed", needed_for, remedy)
