@@ -5,10 +5,13 @@ import pytest
 
 from hilum.core import InputError
 from hilum.core.evaluation import BY_THIRD, BY_ZONE
+from hilum.evaluate.case_lesions import Marks
 from hilum.evaluate.cases import JudgeRule, judge_case
 from hilum.evaluate.evaluation import resamples_of
+from hilum.evaluate.lesion_figures import FOUND
 from hilum.evaluate.lung_field import ZONES, lung_field
 from hilum.evaluate.places import THIRDS, by_place, place_rule
+from hilum.evaluate.points import PointLesion, PointPrediction, PointTruth, judge_points
 from tests.evaluate.judged import disc, judged, pair
 
 SHAPE = (60, 60)
@@ -103,3 +106,16 @@ def test_without_a_lesion_there_is_no_place():
 def test_half_a_lung_field_is_refused(mask):
     with pytest.raises(InputError, match="lungs"):
         lung_field(mask)
+
+
+def test_points_and_marks_are_placed_in_zones_too():
+    truth = PointTruth(
+        [PointLesion((12.0, 15.0), 10.0), PointLesion((48.0, 44.0), 10.0)], SHAPE, (1.0, 1.0), lung_field(lungs())
+    )
+    points = np.array([[12.0, 15.0], [22.0, 44.0]])
+    said = PointPrediction(*[Marks(points, np.ones(2), np.full(2, np.nan))] * 2, is_scored=True)
+    case = judge_points("a", "p", truth, said)
+    found = by_place([case], resamples_of([case], 20, 0), FOUND)
+    known = {group.name: group.figures for group in found}
+    assert [known[name]["lesion_sensitivity"].value for name in ("right upper zone", "left lower zone")] == [1, 0]
+    assert [name for name, some in known.items() if some["false_positives_per_image"].value] == ["left upper zone"]
