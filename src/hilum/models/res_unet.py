@@ -27,9 +27,9 @@ class ResUNet(Network):
 
         widths: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (32, 64, 96, 128, 160)
         """Channels of each stage, finest first; between two stages the image is halved."""
-        blocks: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (1, 2, 2, 2, 2)
+        blocks: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (1, 1, 2, 2, 2)
         """Residual blocks of each stage of the encoder; the decoder has one a stage."""
-        fold: Literal[1, 2, 4] = 2
+        fold: Literal[1, 2, 4] = 4
         """Side of the squares that become channels."""
         norm: Norm = "batch"
         """Normalisation."""

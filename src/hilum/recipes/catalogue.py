@@ -9,6 +9,7 @@ from hilum.train.config import TrainConfig
 Recipe = Callable[[], TrainConfig]
 
 RECIPES: dict[str, Recipe] = {
+    "xray": xray.xray,
     "xray_unet": xray.xray_unet,
     "xray_original": xray.xray_original,
     "xray_original_cheap": xray.xray_original_cheap,

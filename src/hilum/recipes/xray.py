@@ -4,7 +4,7 @@ The cheap protocol ranks (1.4 mm a pixel, 12 epochs of 8 pictures a step, the sa
 full. A recipe keeps its loss, its rates and the order of its phases in both.
 """
 
-from hilum.datasets.xray_config import AugmentConfig, XrayDataConfig
+from hilum.datasets.xray_config import AugmentConfig, InsertionConfig, XrayDataConfig
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import ModelConfig
 from hilum.train.config import OptimiserConfig, Phase, ScheduleConfig, TrainConfig, TrainerConfig
@@ -25,6 +25,24 @@ def xray_unet() -> TrainConfig:
         optimiser=OptimiserConfig(lr=1e-3, weight_decay=1e-3),
         schedule=ScheduleConfig(kind="cosine", warmup_epochs=1),
         trainer=TrainerConfig(epochs=CHEAP_EPOCHS, batch_size=8),
+    )
+
+
+def xray() -> TrainConfig:
+    """hilum's own: a residual U-Net on folded pixels, at full resolution, with real nodules inserted into most pictures.
+
+    The network `xray` that hilum ships. Pieces of 45 cm lose nothing but the margins of the largest pictures.
+    """
+    return TrainConfig(
+        recipe="xray",
+        data=XrayDataConfig(pixel_mm=FULL_MM, visibility_floor=0.5),
+        insertion=InsertionConfig(share=0.7, most=3, least_readers=2),
+        augment=AugmentConfig(crop_px=(448, 448), rotate_deg=10, scale=0.2),
+        model=ModelConfig(name="res_unet"),
+        loss=LossConfig(name="bce_dice", options={"bce": {"pos_weight": 3.0}, "dice": {"over": "batch"}}),
+        optimiser=OptimiserConfig(lr=2e-3, weight_decay=0.02),
+        schedule=ScheduleConfig(kind="cosine", warmup_epochs=2),
+        trainer=TrainerConfig(epochs=60, batch_size=8, ema=0.998, monitor="dice_pooled", panels_every=20),
     )
 
 
