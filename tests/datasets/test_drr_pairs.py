@@ -13,7 +13,6 @@ from hilum.datasets.drr_pairs import (
     PairNodule,
     Placing,
     consensus_mask,
-    disc_diameter_mm,
     nodule_size_mm,
     pair_folder,
     pair_name,
@@ -196,9 +195,3 @@ def test_a_picture_of_another_size_and_a_read_without_slices_are_refused(patient
 @pytest.mark.parametrize(("mm", "band"), [(7.99, "< 8 mm"), (8, "8–15 mm"), (14.99, "8–15 mm"), (15, "≥ 15 mm")])
 def test_bands_hold_their_lower_bound(mm, band):
     assert size_band(mm) == band
-
-
-def test_a_disc_of_pixels_has_its_diameter():
-    rows, columns = np.indices((101, 101)) - 50
-    count = int((rows**2 + columns**2 <= 40**2).sum())
-    assert disc_diameter_mm(count, (0.5, 0.5)) == pytest.approx(40, rel=0.01)

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import distance_transform_edt
 
 from hilum.core import Geometry, InputError, Quantity, UnitError, Volume
-from hilum.drr.patient import BodyRule, _grown, _shrunk, body_mask, find_body, patient_only, without_padding
+from hilum.drr.patient import BodyRule, body_mask, find_body, patient_only, without_padding
 from hilum.drr.room import Room, remarks, take
 from hilum.io import read_mask, read_volume
 from hilum.io.installed import sample_ct_path, sample_organs_path
@@ -78,20 +77,6 @@ def test_on_the_second_patient_the_cloth_is_told(real_data):
     assert any("touches the patient's back" in note for note in remarks(touched, taken))
     clear = read_volume(sample_ct_path())
     assert not remarks(clear, take(clear, Room(), np.random.default_rng(0)))
-
-
-@pytest.mark.parametrize("radius_mm", [0, 3, 5.0, 6, 9])
-def test_a_ball_grows_and_shrinks_by_distance(radius_mm):
-    rng = np.random.default_rng(3)
-    for share in (0.02, 0.5, 0.98):
-        selection, steps_mm = rng.random((9, 12, 14)) < share, rng.uniform(1, 4, 3)
-        beyond_mm = distance_transform_edt(~selection, sampling=steps_mm)
-        within_mm = distance_transform_edt(selection, sampling=steps_mm)
-        np.testing.assert_array_equal(_grown(selection, radius_mm, steps_mm), beyond_mm <= radius_mm)
-        np.testing.assert_array_equal(_shrunk(selection, radius_mm, steps_mm), within_mm > radius_mm)
-    nothing = np.zeros((3, 3, 3), bool)
-    assert not _grown(nothing, radius_mm, np.ones(3)).any()
-    assert _shrunk(~nothing, radius_mm, np.ones(3)).all(), "the ends of the scan are not the ends of the body"
 
 
 def test_a_tilted_header_changes_nothing():

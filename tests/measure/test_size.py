@@ -15,6 +15,7 @@ from hilum.measure import (
     axial_axes,
     centroid_lps_mm,
     diameters,
+    disc_diameter_mm,
     equivalent_diameter_mm,
     fleischner_mm,
     volume_mm3,
@@ -156,6 +157,13 @@ def test_emptiness_and_foreign_grids_are_refused():
             measure(empty[:2], geometry)
     with pytest.raises(MeasureError, match="positive volume"):
         equivalent_diameter_mm(0)
+
+
+def test_a_disc_of_pixels_has_its_diameter():
+    rows, columns = np.indices((101, 101)) - 50
+    count = int((rows**2 + columns**2 <= 40**2).sum())
+    assert disc_diameter_mm(count * 0.5**2) == pytest.approx(40, rel=0.01)
+    assert disc_diameter_mm(0) == 0
 
 
 def test_fleischner_rounds_to_the_whole_millimetre_halves_up():

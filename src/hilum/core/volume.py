@@ -12,6 +12,11 @@ from hilum.core.geometry import Geometry, Shape3
 
 Voxels: TypeAlias = NDArray[Any]
 
+AIR_HU = -1000.0
+"""Air, by the definition of the Hounsfield scale."""
+OUTSIDE_HU = -1024.0
+"""The lowest value of CTs with 12 bits, and what stands where nothing was measured."""
+
 
 class Quantity(StrEnum):
     """What a voxel's number means."""

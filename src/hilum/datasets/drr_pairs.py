@@ -22,8 +22,8 @@ from hilum.datasets.splits import lidc_number
 from hilum.drr.source_style import source_height, source_rows
 from hilum.io.lidc import MarkKind, Read
 from hilum.io.lidc.types import IMAGE_SIZE
-from hilum.measure import equivalent_diameter_mm
-from hilum.ops import OutlineRule, fill_polygon
+from hilum.measure import disc_diameter_mm, equivalent_diameter_mm
+from hilum.ops import OutlineRule, consensus, fill_polygon
 
 FEET_UP = frozenset({"LIDC-IDRI-0418", "LIDC-IDRI-0572"})
 """Patients whose published picture stands on its head: their slices were stacked from the head down. Found by comparing
@@ -225,9 +225,7 @@ class PairNodule:
         Raises:
             InputError: the level is not from 0 to 1.
         """
-        if not 0 <= level <= 1:
-            raise InputError(f"a consensus level is a share of the readers from 0 to 1, got {level}")
-        return self.votes >= max(level * self.reader_count - 1e-9, 1)
+        return consensus(self.votes, self.reader_count, level)
 
     def of_reader(self, number: int) -> Selection:
         """The shadow [row, column] of reader `number`'s nodule, from 0."""
@@ -301,14 +299,9 @@ def with_visibility(
         others = np.any([one.readers > 0 for one in nodules if one is not nodule], axis=0)
         silhouette = nodule.silhouette(level)
         ratio = against_ring(grey, silhouette, pixel_mm, others if others.ndim else None).contrast_to_noise
-        size_mm = disc_diameter_mm(int(silhouette.sum()), pixel_mm)
+        size_mm = disc_diameter_mm(int(silhouette.sum()) * pixel_mm[0] * pixel_mm[1])
         found.append(replace(nodule, contrast_to_noise=ratio, visibility=visibility(ratio, size_mm)))
     return tuple(found)
-
-
-def disc_diameter_mm(pixels: int, pixel_mm: PixelMm) -> float:
-    """Diameter of the disc with the area of this many pixels."""
-    return 2 * math.sqrt(pixels * pixel_mm[0] * pixel_mm[1] / math.pi)
 
 
 def consensus_mask(nodules: Iterable[PairNodule], shape_yx: tuple[int, int], level: float = 0.5) -> Selection:

@@ -13,12 +13,12 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from hilum.core import Geometry, InputError, Mask, Nodule, Outline
+from hilum.core import Geometry, Mask, Nodule, Outline
 from hilum.core.mask import Selection
 from hilum.io.lidc import NOMINAL, Characteristics, Mark, MarkKind, Read
 from hilum.io.lidc.types import READERS
 from hilum.measure import centroid_lps_mm, diameters, volume_mm3
-from hilum.ops import OutlineRule, crop_to_outlines, fill_polygon, rasterise
+from hilum.ops import OutlineRule, consensus, crop_to_outlines, fill_polygon, rasterise, require_level
 
 SAME_LESION = 0.25
 """Two outlines are of one lesion when they share this part of the smaller one. In the reads of LIDC the share is below
@@ -90,11 +90,10 @@ class LidcNodule:
             InputError: the level is not from 0 to 1.
             GeometryError: as in `masks`.
         """
-        if not 0 <= level <= 1:
-            raise InputError(f"a consensus level is a share of the readers from 0 to 1, got {level}")
+        require_level(level)
         masks = self.masks(geometry, rule)
         votes = np.sum([mask.labels for mask in masks], axis=0)
-        return Mask.of(votes >= max(level * self.reader_count - 1e-9, 1), masks[0].require_geometry())
+        return Mask.of(consensus(votes, self.reader_count, level), masks[0].require_geometry())
 
     def measured(self, geometry: Geometry, level: float = 0.5, rule: OutlineRule = OutlineRule.INSIDE) -> Nodule:
         """The consensus mask's size and place, with reader count, ratings, and the range of its readers.

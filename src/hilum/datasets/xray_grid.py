@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.core.radiograph import PixelMm
-
-_CORNERS = np.ones((3, 3), dtype=bool)
+from hilum.ops import label_parts
 
 
 class PixelGrid:
@@ -48,9 +47,9 @@ class PixelGrid:
         """
         from scipy import ndimage
 
-        labels, count = ndimage.label(truth, _CORNERS)
+        labels = label_parts(truth)
         result = np.zeros(self.shape_yx, dtype=bool)
-        for number, box in enumerate(ndimage.find_objects(labels, count), 1):
+        for number, box in enumerate(ndimage.find_objects(labels), 1):
             lesion = (labels[box] == number).astype(np.float64)
             covered = self._columns[:, box[1]] @ (self._rows[:, box[0]] @ lesion).T
             touched = np.argwhere(covered > 0)

@@ -18,11 +18,11 @@ import numpy as np
 from hilum.core import InputError, Quantity, Volume
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
-from hilum.core.volume import Voxels
+from hilum.core.volume import AIR_HU, Voxels
 from hilum.drr.compiled import compiled
 from hilum.drr.hu import require_hu
 
-AIR_HU, WATER_HU = -1000.0, 0.0
+WATER_HU = 0.0
 
 CT_KEV = 70.0
 """Effective energy of a CT at 120 kVp, at which its HU were measured."""

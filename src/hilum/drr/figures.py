@@ -14,6 +14,7 @@ from hilum.drr.shadow import Shadow, contribution, shadow_of
 from hilum.drr.source_style import source_mask
 from hilum.drr.visibility import against_ring, overlaps
 from hilum.drr.visibility_score import visibility
+from hilum.measure import disc_diameter_mm
 from hilum.ops import place, to_lps_axes
 
 THICKNESS_STEP_MM = 0.01
@@ -190,7 +191,7 @@ def _figures(cast: Cast, others: Selection, scenery: Scenery) -> ShadowFigures |
     covered = overlaps(inside, scenery.organs)
     area_mm2 = float(inside.sum() * pixel_mm[0] * pixel_mm[1])
     magnification = float(taken.projection.magnification(cast.subject.nodule.centre_lps_mm or np.full(3, np.nan)))
-    diameter_mm = 2 * (area_mm2 / np.pi) ** 0.5 / magnification
+    diameter_mm = disc_diameter_mm(area_mm2) / magnification
     contrast = stand.contrast_to_noise if taken.primary_share is None else own
     return ShadowFigures(
         silhouette_px=int(inside.sum()),

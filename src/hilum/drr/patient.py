@@ -22,9 +22,9 @@ from scipy import ndimage
 from hilum.core import Geometry, InputError, Volume
 from hilum.core.geometry import Shape3
 from hilum.core.mask import Selection
-from hilum.core.volume import Voxels
-from hilum.drr.attenuation import AIR_HU
+from hilum.core.volume import AIR_HU, Voxels
 from hilum.drr.hu import require_hu
+from hilum.ops import Connectivity, grown, largest_part, shrunk
 
 _PADDING_HU = -900
 """Padding below this is air to `attenuation` as it is."""
@@ -115,11 +115,12 @@ def find_body(ct: Volume, rule: BodyRule | None = None) -> Body:
     nz, ny, nx = (max(1, round(rule.working_mm / step)) for step in ct.geometry.spacing_zyx_mm)
     solid = _denser(ct, (nz, ny, nx), rule.solid_hu)
     steps_mm = np.multiply(ct.geometry.spacing_zyx_mm, (nz, ny, nx))
-    core = _largest(_grown(_shrunk(solid, rule.opening_mm, steps_mm), rule.opening_mm, steps_mm))
+    opened = grown(shrunk(solid, rule.opening_mm, steps_mm), rule.opening_mm, steps_mm)
+    core = largest_part(opened, Connectivity.FACES)
     _require_body(core, steps_mm, rule)
-    body = core | (solid & _grown(core, rule.recover_mm, steps_mm))
+    body = core | (solid & grown(core, rule.recover_mm, steps_mm))
     body = _filled(body, ct.geometry.axial_axis)
-    body = _grown(body, rule.margin_mm, steps_mm)
+    body = grown(body, rule.margin_mm, steps_mm)
     return Body(body, (nz, ny, nx), ct.geometry.shape_zyx, _on_solid(body, solid, ct.geometry))
 
 
@@ -185,35 +186,6 @@ def _means(part: Voxels, factors: Shape3) -> Voxels:
         sums = np.add.reduceat(part, starts, axis=axis, dtype=np.float32)
         part = sums / counts.reshape([-1 if other == axis else 1 for other in range(3)])
     return part
-
-
-def _grown(selection: Selection, radius_mm: float, steps_mm: Voxels) -> Selection:
-    """Dilated with a ball: all whose centres are no further than the radius. One shift for each voxel of the ball."""
-    reach = (radius_mm / steps_mm).astype(int)
-    shifts = np.stack(np.meshgrid(*(np.arange(-far, far + 1) for far in reach), indexing="ij"), axis=-1).reshape(-1, 3)
-    result = np.zeros_like(selection)
-    for shift in shifts[np.sqrt(((shifts * steps_mm) ** 2).sum(axis=1)) <= radius_mm]:
-        to, since = zip(*map(_overlap, shift, selection.shape), strict=True)
-        result[to] |= selection[since]
-    return result
-
-
-def _overlap(shift: int, size: int) -> tuple[slice, slice]:
-    """Where a shifted axis falls on itself, and what falls there."""
-    return slice(max(shift, 0), max(size + min(shift, 0), 0)), slice(max(-shift, 0), max(size - max(shift, 0), 0))
-
-
-def _shrunk(selection: Selection, radius_mm: float, steps_mm: Voxels) -> Selection:
-    """Eroded with a ball; the ends of the scan are not the ends of the body."""
-    return ~_grown(~selection, radius_mm, steps_mm)
-
-
-def _largest(selection: Selection) -> Selection:
-    labels, count = ndimage.label(selection)
-    if count == 0:
-        return np.zeros_like(selection)
-    sizes = sum(np.bincount(plane.ravel(), minlength=count + 1) for plane in labels)
-    return np.asarray(labels == 1 + np.asarray(sizes)[1:].argmax())
 
 
 def _filled(body: Selection, axial: int) -> Selection:

@@ -17,10 +17,11 @@ from scipy.ndimage import gaussian_filter, zoom
 from hilum.core import InputError, Mask, Radiograph, SpacingPlane, UnitError, View, Volume
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
+from hilum.core.volume import AIR_HU
 from hilum.drr.hu import require_hu
 from hilum.ops import to_lps_axes
 
-_AIR_HU, _FLAT_BELOW_HU = -1000.0, -500.0
+_FLAT_BELOW_HU = -500.0
 _MOST_A_VOXEL = 0.001
 _PERCENTILES = (1, 99)
 _CLIP_LIMIT = 0.03
@@ -86,8 +87,8 @@ def _path_sums(ct: Volume) -> Floats:
     # Padding below air becomes air as well, so that the lowest value is air's.
     sums = np.empty((ct.array.shape[0], ct.array.shape[2]))
     for k, plane in enumerate(ct.array):
-        hu = np.where(plane <= _FLAT_BELOW_HU, _AIR_HU, plane.astype(np.float64))
-        sums[k] = ((hu - _AIR_HU) / (highest - _AIR_HU) * _MOST_A_VOXEL).sum(axis=0)
+        hu = np.where(plane <= _FLAT_BELOW_HU, AIR_HU, plane.astype(np.float64))
+        sums[k] = ((hu - AIR_HU) / (highest - AIR_HU) * _MOST_A_VOXEL).sum(axis=0)
     return sums
 
 

@@ -23,13 +23,13 @@ from hilum.core import Failures, HilumError, InputError
 from hilum.core.figures import Figure
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
-from hilum.datasets.drr_pairs import disc_diameter_mm
 from hilum.datasets.lidc import LidcNodule, lidc_nodules
 from hilum.datasets.splits import is_held_out
 from hilum.evaluate.bootstrap import mean_figures, resample_patients
 from hilum.io.lidc import Read
-from hilum.measure import equivalent_diameter_mm
+from hilum.measure import disc_diameter_mm, equivalent_diameter_mm
 from hilum.metrics.overlap import Ratio, share
+from hilum.ops import consensus
 
 HEADLINE_READERS = 3
 """Yardsticks count nodules with at least this many readers (`definitions.md`)."""
@@ -164,7 +164,7 @@ def reader_agreement(nodule: LidcNodule, read: Read) -> ReaderAgreement:
     agreed = _consensus(drawn.sum(axis=0), len(drawn))
     size_mm = _ball_mm(int(agreed.sum()) * grid.voxel_mm3)
     z_mm, _, x_mm = grid.spacing_zyx_mm
-    shadow_mm = disc_diameter_mm(int(agreed.any(axis=1).sum()), (z_mm, x_mm))
+    shadow_mm = disc_diameter_mm(int(agreed.any(axis=1).sum()) * z_mm * x_mm)
     return ReaderAgreement(
         str(read.patient),
         read.series_uid,
@@ -211,7 +211,7 @@ def _pairs(drawn: Selection, against: Against) -> list[tuple[Selection, Selectio
 
 
 def _consensus(votes: NDArray[np.intp], readers: int) -> Selection:
-    return np.asarray(votes >= max(LEVEL * readers - 1e-9, 1))
+    return consensus(votes, readers, LEVEL)
 
 
 def _dice(one: Selection, other: Selection, view: View, against: Against) -> Floats:

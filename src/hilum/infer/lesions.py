@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from hilum.core import Nodule
 from hilum.core.mask import Selection
 from hilum.core.radiograph import PixelMm
-
-_CORNERS = np.ones((3, 3), dtype=bool)
+from hilum.ops import label_parts
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,9 @@ def lesions(probability: NDArray[np.float32], step_mm: PixelMm, rule: LesionRule
     """
     from scipy import ndimage
 
-    labels, count = ndimage.label(probability >= rule.threshold, _CORNERS)
-    found = [_marked(labels == number, probability, step_mm if knows_mm else None) for number in range(1, count + 1)]
+    labels = label_parts(probability >= rule.threshold)
+    numbers = range(1, int(labels.max()) + 1)
+    found = [_marked(labels == number, probability, step_mm if knows_mm else None) for number in numbers]
     near = tuple(2 * max(1, round(rule.apart_mm / step)) + 1 for step in step_mm)
     below = _peaks(probability, near) & (probability >= rule.lowest)
     below &= ~ndimage.binary_dilation(labels > 0, np.ones(near, dtype=bool))
@@ -57,11 +57,9 @@ def _peaks(probability: NDArray[np.float32], near: tuple[int, ...]) -> Selection
     from scipy import ndimage
 
     highest = ndimage.maximum_filter(probability, near) == probability
-    labels, count = ndimage.label(highest, _CORNERS)
+    numbers, places = np.unique(label_parts(highest), return_index=True)
     first = np.zeros(probability.shape, dtype=bool)
-    if count:
-        numbers, places = np.unique(labels, return_index=True)
-        first.flat[places[numbers > 0]] = True
+    first.flat[places[numbers > 0]] = True
     return first
 
 

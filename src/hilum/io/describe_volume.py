@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from hilum.core import Geometry
-from hilum.core.volume import Voxels
+from hilum.core.volume import OUTSIDE_HU, Voxels
 from hilum.io.description import Description
 from hilum.io.stored import StoredVolume, is_whole
 from hilum.io.volumes import read_stored
@@ -16,7 +16,7 @@ MOST_LABELS = 255
 _FEW_LABELS = 16
 _EVEN = 0.6
 """A grey picture's neighbours rarely agree; those in the 118 organs of the sample CT do in nine of ten voxels."""
-_AIR_HU, _LUNG_HU = -1024, -500
+_LUNG_HU = -500
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ def _value_notes(values: Values) -> tuple[str, ...]:
         notes.append(
             f"no value is below {number(_LUNG_HU)}: air and lung are missing, so these are hardly HU of a chest"
         )
-    elif values.low < _AIR_HU:
-        notes.append(f"values go below {number(_AIR_HU)} HU: padding outside the scanner's field, or not HU")
+    elif values.low < OUTSIDE_HU:
+        notes.append(f"values go below {number(OUTSIDE_HU)} HU: padding outside the scanner's field, or not HU")
     return tuple(notes)
 
 

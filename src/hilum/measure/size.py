@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from scipy import ndimage
 from scipy.spatial import ConvexHull
 
 from hilum.core import Diameters, Geometry, GeometryError, MeasureError
 from hilum.core.geometry import Floats, Triple
 from hilum.core.mask import Selection
+from hilum.ops import largest_part
 
 Segment: TypeAlias = tuple[Triple, Triple]
 
@@ -69,6 +69,11 @@ def equivalent_diameter_mm(volume: float) -> float:
     return math.cbrt(6 * volume / math.pi)
 
 
+def disc_diameter_mm(area: float) -> float:
+    """Diameter in mm of the disc that has this area in mm²: 2 √(A / π); 0 for none."""
+    return 2 * math.sqrt(area / math.pi)
+
+
 def centroid_lps_mm(nodule: Selection, geometry: Geometry) -> Triple:
     """Mean position of the voxels of `nodule` [z, y, x], in LPS mm. It may lie outside a curved nodule.
 
@@ -93,7 +98,7 @@ def axial_axes(nodule: Selection, geometry: Geometry) -> AxialAxes:
     _require_voxels(nodule)
     axis = geometry.axial_axis
     slice_index = int(np.moveaxis(nodule, axis, 0).sum(axis=(1, 2), dtype=np.int64).argmax())
-    rows_columns = _edge_midpoints(_largest_part(np.take(nodule, slice_index, axis=axis)))
+    rows_columns = _edge_midpoints(largest_part(np.take(nodule, slice_index, axis=axis)))
     edge_lps_mm = geometry.to_lps_mm(np.insert(rows_columns, axis, slice_index, axis=1))
     plane = _in_plane_basis(edge_lps_mm)
     long_ends, short_ends = _long_and_short(edge_lps_mm @ plane)
@@ -133,14 +138,6 @@ def _require_grid(nodule: Selection, geometry: Geometry) -> None:
 def _require_voxels(nodule: Selection) -> None:
     if not nodule.any():
         raise MeasureError("an empty mask has no size and no place; a nodule of at least one voxel was expected")
-
-
-def _largest_part(region: Selection) -> Selection:
-    """The largest 8-connected part of one slice."""
-    parts, count = ndimage.label(region, structure=np.ones((3, 3)))
-    if count == 1:
-        return region
-    return np.asarray(parts == np.bincount(parts.ravel())[1:].argmax() + 1)
 
 
 def _edge_midpoints(region: Selection) -> Floats:

@@ -17,17 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from hilum.core import GeometryError, MeasureError
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
+from hilum.ops import Connectivity, label_parts
 
 Counts = NDArray[np.intp]
-
-
-class Connectivity(StrEnum):
-    """Which neighbours make two pixels one component."""
-
-    FACES = "faces"
-    """Those that share an edge (4 in 2D) or a face (6 in 3D)."""
-    CORNERS = "corners"
-    """Those that touch at all: 8 in 2D, 26 in 3D. The default, as in `hilum.measure`."""
 
 
 class Criterion(StrEnum):
@@ -139,13 +131,7 @@ def components(mask: Selection, connectivity: Connectivity = Connectivity.CORNER
     Raises:
         GeometryError: the mask is neither 2D nor 3D.
     """
-    from scipy import ndimage
-
-    if mask.ndim not in (2, 3):
-        raise GeometryError(f"a mask is [y, x] or [z, y, x], got shape {mask.shape}")
-    reach = 1 if connectivity is Connectivity.FACES else mask.ndim
-    labels = np.zeros(mask.shape, dtype=np.int32)
-    ndimage.label(mask, ndimage.generate_binary_structure(mask.ndim, reach), output=labels)
+    labels = label_parts(mask, connectivity)
     where = np.nonzero(labels)
     owner = labels[where] - 1
     sizes = np.bincount(owner) if len(owner) else np.zeros(0, dtype=np.intp)

@@ -1,19 +1,30 @@
-"""Outlines to pixels, numbers from one grid to another, axes in a known order."""
+"""Outlines to pixels, numbers from one grid to another, parts of masks, axes in a known order."""
 
-from hilum.ops.block import crop_to_outlines, place
+from hilum.ops.components import Connectivity, label_parts, largest_part, part_sizes
+from hilum.ops.consensus import consensus, require_level
+from hilum.ops.morphology import grown, shrunk
 from hilum.ops.orient import to_lps_axes
+from hilum.ops.placing import crop_to_outlines, place
 from hilum.ops.rasterise import OutlineRule, fill_polygon, mask_from_outlines, rasterise, slice_indices
 from hilum.ops.resample import Interpolation, resample_to
 
 __all__ = [
+    "Connectivity",
     "Interpolation",
     "OutlineRule",
+    "consensus",
     "crop_to_outlines",
     "fill_polygon",
+    "grown",
+    "label_parts",
+    "largest_part",
     "mask_from_outlines",
+    "part_sizes",
     "place",
     "rasterise",
+    "require_level",
     "resample_to",
+    "shrunk",
     "slice_indices",
     "to_lps_axes",
 ]

@@ -7,9 +7,7 @@ import numpy as np
 
 from hilum.core import Geometry, Mask, Quantity, Volume
 from hilum.core.geometry import Floats
-from hilum.core.volume import Voxels
-
-AIR_HU = -1024.0
+from hilum.core.volume import OUTSIDE_HU, Voxels
 
 
 class Interpolation(StrEnum):
@@ -41,7 +39,7 @@ def resample_to(
         to_index = _index_to_index(geometry, image.require_geometry())
         labels = _resample(image.labels, to_index, geometry, Interpolation.NEAREST, 0)
         return Mask(labels, geometry, names=image.names)
-    outside = AIR_HU if image.quantity is Quantity.HU else 0.0
+    outside = OUTSIDE_HU if image.quantity is Quantity.HU else 0.0
     array = image.array if interpolation is Interpolation.NEAREST else image.array.astype(np.float32, copy=False)
     resampled = _resample(array, _index_to_index(geometry, image.geometry), geometry, interpolation, outside)
     return Volume(resampled, geometry, image.quantity)

@@ -8,6 +8,7 @@ import numpy as np
 
 from hilum.core.mask import Selection
 from hilum.core.radiograph import Pixels
+from hilum.ops import largest_part
 from hilum.report.pictures import dark_figure, encoded, halo
 
 if TYPE_CHECKING:
@@ -98,12 +99,8 @@ def _frame(shown: Example) -> tuple[float, float, float]:
     if not len(found):
         return shown.truth.shape[0] / 2, shown.truth.shape[1] / 2, max(shown.truth.shape) / 2
     low, high = found.min(axis=0), found.max(axis=0)
-    if (high - low).max() > max(shown.truth.shape) / 3:  # several lesions far apart: the first one found
-        from scipy import ndimage
-
-        labels, _ = ndimage.label(look)
-        largest = np.bincount(labels.ravel())[1:].argmax() + 1
-        found = np.argwhere(labels == largest)
+    if (high - low).max() > max(shown.truth.shape) / 3:  # several lesions far apart: the largest
+        found = np.argwhere(largest_part(look))
         low, high = found.min(axis=0), found.max(axis=0)
     row, column = (low + high) / 2
     return float(row), float(column), max(_LEAST_HALF, 0.9 * float((high - low).max()))

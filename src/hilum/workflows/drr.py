@@ -24,7 +24,7 @@ from hilum.io.installed import sample_organs_path
 from hilum.io.kinds import Kind, recognise
 from hilum.io.nodules_file import SCHEMA
 from hilum.io.text_file import write_bytes
-from hilum.ops import OutlineRule
+from hilum.ops import OutlineRule, require_level
 from hilum.report.xray import Silhouette, outlined_xray
 from hilum.workflows.drr_masks import entries, write_masks
 from hilum.workflows.drr_nodules import LIDC, STRUCTURES, find_subjects, nodule_inputs, organs_of
@@ -64,8 +64,7 @@ class DrrRequest:
         Raises:
             InputError: the consensus is not from 0 to 1, or the seed is negative.
         """
-        if not 0 <= self.consensus <= 1:
-            raise InputError(f"a consensus is a share of the readers from 0 to 1, got {self.consensus:g}.")
+        require_level(self.consensus)
         if self.seed < 0:
             raise InputError(f"a seed is a whole number from 0, got {self.seed}.")
 

@@ -20,15 +20,13 @@ from hilum.io.lidc import Read, lidc_reads, read_lidc_xml
 from hilum.io.lidc.types import IMAGE_SIZE
 from hilum.io.nodules_file import SCHEMA
 from hilum.io.read import read_mask
-from hilum.measure import centroid_lps_mm, diameters, volume_mm3
-from hilum.ops import OutlineRule, to_lps_axes
+from hilum.measure import centroid_lps_mm, diameters, equivalent_diameter_mm, volume_mm3
+from hilum.ops import OutlineRule, label_parts, to_lps_axes
 from hilum.workflows.output import sha256_of
 
 LIDC = "lidc:"
 STRUCTURES = "structures.csv"
 """Names the labels of an organ mask that lies beside it."""
-
-_CORNERS_TOUCH = np.ones((3, 3, 3), dtype=np.int64)
 
 
 def nodule_inputs(source: str) -> dict[str, str]:
@@ -123,8 +121,8 @@ def _of_mask(mask: Mask, grid: Geometry) -> tuple[Subject, ...]:
         raise InputError("the mask of the nodules is empty.", "Check that it is the right file.")
     parts: Voxels = mask.labels.astype(np.int32)
     if len(labels) == 1:
-        parts, count = ndimage.label(mask.labels > 0, structure=_CORNERS_TOUCH)
-        labels = list(range(1, count + 1))
+        parts = label_parts(mask.labels > 0)
+        labels = list(range(1, int(parts.max()) + 1))
     boxes = ndimage.find_objects(parts)
     return tuple(_of_voxels(str(label), parts, boxes[label - 1], grid) for label in labels)
 
@@ -172,7 +170,7 @@ def _diameter_mm(entry: Mapping[str, Any]) -> float | None:
         if (value := entry.get(name)) is not None and float(value) > 0:
             return float(value)
     volume = entry.get("volume_mm3")
-    return (6 * float(volume) / np.pi) ** (1 / 3) if volume else None
+    return equivalent_diameter_mm(float(volume)) if volume else None
 
 
 def organs_of(path: Path, ct: Volume) -> Mask:

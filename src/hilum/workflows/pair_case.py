@@ -40,7 +40,7 @@ from hilum.io.atomic import atomic_folder
 from hilum.io.lidc import Read, is_lidc_xml, lidc_reads, lidc_scans, read_lidc_xml
 from hilum.io.nodules_file import SCHEMA, record
 from hilum.io.text_file import write_bytes
-from hilum.ops import OutlineRule, to_lps_axes
+from hilum.ops import OutlineRule, require_level, to_lps_axes
 from hilum.workflows.output import sha256_of
 from hilum.workflows.pair_sources import Job, mask_beside
 
@@ -64,8 +64,7 @@ class CaseOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.consensus <= 1:
-            raise InputError(f"a consensus level is a share of the readers from 0 to 1, got {self.consensus}")
+        require_level(self.consensus)
 
 
 @dataclass(frozen=True, eq=False)
