@@ -17,7 +17,9 @@ from hilum.datasets.xray_config import AugmentConfig, SamplingConfig
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import ModelConfig
 from hilum.train.config import OptimiserConfig, Phase
+from hilum.train.final import probabilities
 from hilum.train.fit import Cases, fit
+from hilum.train.judging import judge
 from hilum.train.xrays import Xrays
 from tests.train.tiny import MACHINE, TINY, Discs, cases, changed, disc
 
@@ -125,6 +127,52 @@ def test_it_stops_when_nothing_improves_and_keeps_the_best(tmp_path):
     best = max(row["dice_mean"] for row in fitted.rows)
     assert fitted.best["dice_mean"] == best
     assert fitted.epochs == fitted.best["epoch"] + 2
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.9])
+def test_the_kept_model_has_the_figures_of_its_epoch(memory, tmp_path):
+    """With a running mean it is the mean that is kept."""
+    fitted = run(tmp_path, changed(epochs=8, ema=memory))
+    network, judged = TINY.model.build(), cases().judged
+    network.load_state_dict(load_file(tmp_path / "model" / "weights.safetensors"))
+    found = judge(probabilities(network, judged, 4, "cpu"), [one.truth for one in judged], "dice_mean")
+    assert found["dice_mean"] == pytest.approx(fitted.best["dice_mean"]) == max(row["dice_mean"] for row in fitted.rows)
+    assert found["dice_mean"] > 0
+
+
+def test_tensorboard_has_each_epoch_once(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(tmp_path)
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [one.step for one in events.Scalars("train/loss")] == [1, 2, 3, 4]
+    shown = [one.value for one in events.Scalars("train/loss")]
+    assert shown == pytest.approx([float(row["train_loss"]) for row in rows_of(tmp_path)])
+
+
+def test_an_interrupt_says_how_to_go_on_and_is_not_swallowed_for_good(tmp_path):
+    class Interrupted(Discs):
+        def draw(self, epoch, place, case):
+            if epoch == 1:
+                raise KeyboardInterrupt
+            return super().draw(epoch, place, case)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(TrainError, match="The same command goes on"):
+        run(tmp_path, data=Cases(Interrupted(), cases().judged))
+    assert signal.getsignal(signal.SIGINT) is before
+    assert run(tmp_path).epochs == 4
+
+
+def test_deterministic_mode_leaves_no_trace_and_the_bar_none_without_a_terminal(tmp_path, capsys):
+    config = changed(epochs=2, deterministic=True, gradient_checkpointing=True, accumulate=2)
+    torch.manual_seed(0)
+    machine = MACHINE.model_copy(update={"progress": True})
+    fit(config.model.build(), cases(), config, machine, tmp_path)
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.get_num_threads() >= 1
+    assert capsys.readouterr().out == ""
 
 
 def test_nothing_to_find_on_validation_is_said_at_once(tmp_path):

@@ -14,7 +14,7 @@ from hilum.models.catalogue import build_model
 from hilum.train.checkpointing import computed_again
 from hilum.train.config import OptimiserConfig, Phase, TrainConfig
 from hilum.train.data import EpochBatches, collate, judged_batches
-from hilum.train.guard import memory_said
+from hilum.train.guard import failures_said
 from hilum.train.judging import THRESHOLDS, judge
 from hilum.train.module import Learner
 from hilum.train.optimiser import adamw
@@ -196,9 +196,9 @@ def test_computing_features_again_changes_nothing_but_memory():
     ],
 )
 def test_too_little_memory_names_the_settings_to_lower(error):
-    with pytest.raises(TrainError, match=r"batch_size.*crop.*bf16"), memory_said():
+    with pytest.raises(TrainError, match=r"batch_size.*crop.*bf16"), failures_said():
         raise error
-    with pytest.raises(RuntimeError, match="something else"), memory_said():
+    with pytest.raises(RuntimeError, match="something else"), failures_said():
         raise RuntimeError("something else")
 
 

@@ -18,7 +18,7 @@ from hilum.core.geometry import Floats
 from hilum.models.network import Network
 from hilum.train.config import Machine, TrainConfig
 from hilum.train.fit import Cases, Pictures, lightning, quiet
-from hilum.train.guard import memory_said
+from hilum.train.guard import failures_said
 from hilum.train.module import Learner
 from hilum.train.phases import Phases
 
@@ -101,7 +101,7 @@ def find_rate(network: Network, cases: Cases, config: TrainConfig, machine: Mach
     rising = Rising(steps)
     learner = Learner(copy.deepcopy(network), config)
     endless = config.model_copy(update={"trainer": config.trainer.model_copy(update={"epochs": steps})})
-    with quiet(machine.threads), memory_said():
+    with quiet(machine.threads), failures_said():
         trainer = lightning([Phases(config), rising], endless, machine, ".", limit_val_batches=0)
         trainer.fit(learner, datamodule=Pictures(cases, config, machine.workers))
     return rising.found()

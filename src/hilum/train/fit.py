@@ -1,6 +1,8 @@
 """One run: a network learns from cases and is judged on others after each epoch."""
 
 import logging
+import signal
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ from hilum.report.training import training_curves
 from hilum.train.checkpointing import computed_again
 from hilum.train.config import Machine, Precision, TrainConfig
 from hilum.train.data import EpochBatches, LearningCases, judged_batches, training_batches
-from hilum.train.guard import Guard, memory_said
+from hilum.train.guard import Guard, failures_said
 from hilum.train.hard import HardNegatives
 from hilum.train.history import History
 from hilum.train.judging import Judging
@@ -106,7 +108,7 @@ def fit(network: Network, cases: Cases, config: TrainConfig, machine: Machine, o
         learner = Learner(network, config)
         guard = Guard(config.trainer.clip_norm, out)
         trainer = lightning(_callbacks(cases, config, machine, guard, out), config, machine, str(out))
-        with quiet(machine.threads), memory_said(), computed_again(network, config.trainer.gradient_checkpointing):
+        with quiet(machine.threads), failures_said(), computed_again(network, config.trainer.gradient_checkpointing):
             trainer.fit(learner, datamodule=Pictures(cases, config, machine.workers))
     return _fitted(config, out)
 
@@ -224,6 +226,7 @@ def quiet(threads: int) -> Iterator[None]:
     """Lightning's remarks left out, with so many threads (0: as it is); everything is put back afterwards."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch")]
     levels = [logger.level for logger in loggers]
+    on_interrupt = signal.getsignal(signal.SIGINT)
     before, is_deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     try:
         for logger in loggers:
@@ -235,6 +238,8 @@ def quiet(threads: int) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, on_interrupt)  # Lightning ignores it for good once it came
         torch.use_deterministic_algorithms(is_deterministic)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -70,14 +70,16 @@ class Guard(pl.Callback):
 
 
 @contextmanager
-def memory_said() -> Iterator[None]:
-    """Turns an allocator's failure into which settings to lower, and says what a process that shares the work said.
+def failures_said() -> Iterator[None]:
+    """Turns what can stop a run from outside into one clear error: no memory, an interrupt, another process's failure.
 
     Raises:
-        TrainError: the memory was not enough.
+        TrainError: the memory was not enough, somebody interrupted the run, or a process that shares the work failed.
     """
     try:
         yield
+    except SystemExit as error:  # Lightning's answer to Ctrl-C and to SIGTERM
+        raise TrainError("the run was interrupted.", "The same command goes on from the last whole epoch.") from error
     except ProcessRaisedException as error:
         _, found, words = str(error).rpartition("hilum.core.errors.TrainError: ")
         if not found:
