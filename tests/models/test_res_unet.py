@@ -6,7 +6,7 @@ import torch
 from hilum.core import ConfigError
 from hilum.models.catalogue import build_model
 
-SMALL = {"widths": (8, 16), "blocks": (1, 1)}
+SMALL = {"widths": (8, 16), "blocks": (1, 1), "fold": 2}
 
 
 def small(**options: object) -> torch.nn.Module:
