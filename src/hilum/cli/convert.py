@@ -18,7 +18,7 @@ def convert(
     structure: str | None = None,
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Write an image in another format; values and place in the patient stay as they are.
+    """Write an image in another format, or on another grid; else values and place in the patient stay as they are.
 
     The ending of DST chooses: .nii, .nii.gz, .mha, .mhd (with a .raw beside it) or .nrrd for a CT or a mask (DICOM SEG,
     RTSTRUCT, labels), no ending for a folder of DICOM slices, .png for a radiograph (16 bits are kept).
@@ -29,6 +29,7 @@ def convert(
     hilum convert ct.nii.gz dicom-folder
     hilum convert outlines.dcm mask.nii.gz --like scans/patient7
     hilum convert outlines.dcm tumour.nii.gz --like scans/patient7 --structure GTV-1
+    hilum convert coarse-mask.nii.gz mask.nii.gz --like ct.nii.gz
     ```
 
     Parameters
@@ -38,12 +39,13 @@ def convert(
     dst
         Where to; its ending names the format.
     series
-        Which DICOM series, where there are several: its UID or the end of it.
+        Which DICOM series, where there are several: its UID or the end of it. With a SEG or an RTSTRUCT, of LIKE.
     repair
         Interpolate missing slices of a DICOM series, bring uneven ones to an even grid and drop exact doubles, rather
         than refuse it; what was done is said on stderr.
     like
-        The CT that an RTSTRUCT was drawn on.
+        A CT whose grid the result is to have. An RTSTRUCT needs the one that it was drawn on; a mask is resampled by
+        the nearest voxel, a CT linearly.
     structure
         Of a SEG or an RTSTRUCT, the one to write, by its name in hilum info; needed where they overlap.
     force

@@ -162,4 +162,7 @@ class Geometry:
         else:
             apart_mm = np.abs(self.corners_lps_mm() - other.corners_lps_mm()).max()
             what = f"the grids have the same shape {self.shape_zyx}, but lie up to {apart_mm:.3g} mm apart"
-        raise GeometryError(what + ";", "resample it first: hilum.ops.resample_to(it, image.geometry)")
+        raise GeometryError(
+            what + ";",
+            "resample it first: hilum convert IT OUT --like IMAGE, or hilum.ops.resample_to(it, image.geometry)",
+        )

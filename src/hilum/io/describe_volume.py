@@ -71,6 +71,12 @@ class Values:
         return 1 < present <= _FEW_LABELS or (present > _FEW_LABELS and self.evenness > _EVEN)
 
 
+def holds_labels(stored: StoredVolume) -> bool:
+    """Whether a volume file is a mask: its numbers look like labels, or it is 8-bit and empty."""
+    values = Values.of(stored.array if (stored.slope, stored.intercept) == (1, 0) else stored.values())
+    return values.look_like_labels or (stored.array.dtype == np.uint8 and values.are_blank)
+
+
 def _evenness(array: Voxels) -> float:
     same = sum(int(((slab[:, 1:] == slab[:, :-1]) & (slab[:, 1:] != 0)).sum()) for slab in array)
     return same / max(1, int(np.count_nonzero(array)))

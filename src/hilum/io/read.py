@@ -34,33 +34,46 @@ def read_volume(path: Path, *, series: str | None = None, repair: bool = False) 
         The volume, [z, y, x], int16 where that is exact, float32 otherwise, on a grid in LPS mm.
 
     Raises:
-        InputError: nothing there, damaged, not a volume, 2D, or several series and none chosen.
+        InputError: nothing there, damaged, not a volume, 2D, several series and none chosen; or no DICOM, and a
+            series or a repair is asked for.
         GeometryError: its header gives no grid.
     """
+    if repair:
+        return read_repaired_volume(path, series=series)[0]
     from hilum.io.dicom import read_series
 
-    kind = recognise(path)
-    if kind is Kind.FOLDER:
-        path, kind = _only_volume_in(path)
-    if kind in (Kind.DICOM, Kind.FOLDER):
-        return read_series(path, series=series, repair=repair)
-    if kind in VOLUMES:
-        return _stored(path).volume(str(path))
-    raise _not("a CT volume", path, kind, f"Give {_FORMATS}.")
+    path, kind = _volume_at(path, series, repair=False)
+    return _stored(path).volume(str(path)) if kind in VOLUMES else read_series(path, series=series)
 
 
-def volume_repair(path: Path, series: str | None = None) -> "Repair | None":
-    """What `read_volume` with `repair` does to a DICOM series; None when nothing, and for other formats.
+def read_repaired_volume(path: Path, *, series: str | None = None) -> tuple[Volume, "Repair | None"]:
+    """A CT as `read_volume` with `repair` reads it, and what was done to which slices; None when nothing had to be.
 
     Raises:
         InputError: as `read_volume`.
+        GeometryError: as `read_volume`.
     """
-    from hilum.io.dicom import series_repair
+    from hilum.io.dicom.series import choose_ct
+    from hilum.io.dicom.volume import repaired_volume_of
 
+    path, _ = _volume_at(path, series, repair=True)
+    return repaired_volume_of(choose_ct(path, series))
+
+
+def _volume_at(path: Path, series: str | None, *, repair: bool) -> tuple[Path, Kind]:
+    """The volume file or the place of DICOM that a path stands for; options that only DICOM has are refused."""
     kind = recognise(path)
     if kind is Kind.FOLDER:
         path, kind = _only_volume_in(path)
-    return series_repair(path, series=series) if kind in (Kind.DICOM, Kind.FOLDER) else None
+    if kind not in VOLUMES and kind not in (Kind.DICOM, Kind.FOLDER):
+        raise _not("a CT volume", path, kind, f"Give {_FORMATS}.")
+    given = [name for name, there in (("--series", series is not None), ("--repair", repair)) if there]
+    if given and kind in VOLUMES:
+        raise UnsupportedError(
+            f"{path} is {kind.phrase}; {' and '.join(given)} {'is' if len(given) == 1 else 'are'} for DICOM series.",
+            "Leave it away." if len(given) == 1 else "Leave them away.",
+        )
+    return path, kind
 
 
 def read_radiograph(path: Path) -> Radiograph:

@@ -1,6 +1,7 @@
 """From slices to a grid: even, uneven with the places listed, or repaired."""
 
 import math
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -173,7 +174,8 @@ def require_even(series: Series, placement: Placement) -> None:
         SpacingError: slices are missing, doubled, unevenly spaced or stacked askew; the message lists where.
     """
     if not placement.is_even:
-        remedy = "Get the complete series, or let the gaps be interpolated and the doubles dropped: --repair"
+        mended = shlex.join(("hilum", "convert", str(series.place), "even.nii.gz", "--repair"))
+        remedy = f"Get the complete series, or let the gaps be interpolated and the doubles dropped: {mended}"
         if placement.sideways_mm:
             remedy = "No repair is known for that; is it one series?"
         problems = "; ".join(placement.problems())

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from hilum.core import Geometry, Quantity, SpacingError, Volume
 from hilum.core.geometry import Floats
 from hilum.core.volume import Voxels
-from hilum.io.dicom.grid import Placement, grid_of, name_of, place, require_even
+from hilum.io.dicom.grid import grid_of, name_of, place, require_even
 from hilum.io.dicom.instances import Slice
 from hilum.io.dicom.pixels import Stored, frames
-from hilum.io.dicom.repair import plan_repair
+from hilum.io.dicom.repair import Repair, plan_repair
 from hilum.io.dicom.series import Series, choose_ct
 from hilum.io.words import number
 
@@ -32,7 +32,7 @@ def read_series(path: Path, *, series: str | None = None, repair: bool = False) 
     equal. Then, where slices are missing or unevenly spaced, an even grid is laid from the first slice to the last
     with the usual (median) step, and slices of it that aren't there are interpolated linearly between their two
     neighbours, rounded to whole HU in an int16 volume; a slice within 1 % of a step of its place is kept as it is.
-    What it did to which slices says `series_repair`.
+    What it did to which slices says `repaired_volume_of`, and by the headers alone `series_repair`.
 
     Args:
         path: a file or a folder, searched recursively.
@@ -47,10 +47,11 @@ def read_series(path: Path, *, series: str | None = None, repair: bool = False) 
         UnreadableError: a file is damaged or truncated.
         GeometryError: no grid has such axes.
     """
-    return volume_of(choose_ct(path, series), repair=repair)
+    chosen = choose_ct(path, series)
+    return repaired_volume_of(chosen)[0] if repair else volume_of(chosen)
 
 
-def volume_of(series: Series, *, repair: bool = False) -> Volume:
+def volume_of(series: Series) -> Volume:
     """The volume of a series that is chosen already; see `read_series`.
 
     Raises:
@@ -59,14 +60,22 @@ def volume_of(series: Series, *, repair: bool = False) -> Volume:
         UnreadableError: as `read_series`.
         GeometryError: as `read_series`.
     """
+    require_even(series, place(series.slices))
+    return Volume(_load(series.slices), grid_of(series), Quantity.HU)
+
+
+def repaired_volume_of(series: Series) -> tuple[Volume, Repair | None]:
+    """The same with `repair`, and what was done to which slices; None when nothing had to be done.
+
+    Raises:
+        SpacingError: no repair is known for it.
+        UnsupportedError: as `read_series`.
+        UnreadableError: as `read_series`.
+        GeometryError: as `read_series`.
+    """
     placement = place(series.slices)
-    if placement.is_even or not repair:
-        require_even(series, placement)
-        return Volume(_load(series.slices), grid_of(series), Quantity.HU)
-    return _repaired(series, placement)
-
-
-def _repaired(series: Series, placement: Placement) -> Volume:
+    if placement.is_even:
+        return volume_of(series), None
     array = _load(series.slices)
     for n in placement.doubled:
         if not np.array_equal(array[n - 1], array[n]):
@@ -76,7 +85,7 @@ def _repaired(series: Series, placement: Placement) -> Volume:
             )
     plan = plan_repair(series, placement)
     grid = grid_of(series, len(plan.places))
-    return Volume(_interpolated(array, plan.kept, plan.places, grid), grid, Quantity.HU)
+    return Volume(_interpolated(array, plan.kept, plan.places, grid), grid, Quantity.HU), plan
 
 
 def _interpolated(array: Voxels, kept: Sequence[int], places: Floats, grid: Geometry) -> Voxels:
