@@ -16,7 +16,8 @@ from hilum.train.config import OptimiserConfig, Phase, TrainConfig
 from hilum.train.data import EpochBatches, collate, judged_batches
 from hilum.train.guard import failures_said
 from hilum.train.judging import THRESHOLDS, judge
-from hilum.train.module import Learner
+from hilum.train.keeping import Best
+from hilum.train.module import Learner, Means
 from hilum.train.optimiser import adamw
 from hilum.train.phases import Ema, set_learning
 from tests.train.tiny import TINY, Discs, disc
@@ -205,3 +206,14 @@ def test_too_little_memory_names_the_settings_to_lower(error):
 def test_judged_batches_hold_every_case_in_order():
     batches = list(judged_batches(Discs(5).samples, 2))
     assert [case for batch in batches for case in batch.case.tolist()] == [0, 1, 2, 3, 4]
+
+
+def test_of_epochs_that_mark_nothing_the_one_with_the_lowest_loss_is_kept(tmp_path):
+    best, learner = Best(TINY, tmp_path), Learner(TINY.model.build(), TINY)
+    kept = []
+    for epoch, (figure, loss) in enumerate([(0.0, 3.0), (0.0, 2.0), (0.0, 2.5), (0.1, 9.0), (math.nan, 1.0)]):
+        learner.figures = {"dice_mean": figure, "threshold": 0.5}
+        learner.judged = Means({"loss": loss}, 1)
+        best.on_validation_epoch_end(SimpleNamespace(current_epoch=epoch, is_global_zero=False), learner)
+        kept.append(best.state_dict()["figures"]["epoch"])
+    assert kept == [1, 2, 2, 4, 4]

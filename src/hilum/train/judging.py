@@ -17,8 +17,8 @@ from hilum.metrics.overlap import Counts, Ratio, confusion, dice, pooled
 from hilum.train.config import Monitor
 from hilum.train.module import Learner
 
-THRESHOLDS = (0.02, 0.05, *(round(0.1 * step, 1) for step in range(1, 10)), 0.95)
-"""The small grid on which an epoch's threshold is chosen."""
+THRESHOLDS = (0.005, 0.01, 0.02, 0.05, *(round(0.1 * step, 1) for step in range(1, 10)), 0.95)
+"""The small grid on which an epoch's threshold is chosen; its low end tells young networks apart."""
 
 
 def figures_at(counts: Sequence[Counts]) -> dict[str, float]:

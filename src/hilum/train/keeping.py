@@ -31,7 +31,7 @@ class Best(pl.Callback):
     def __init__(self, config: TrainConfig, out: Path) -> None:
         self._config = config
         self._folder = out / MODEL
-        self._best = -math.inf
+        self._best = (-math.inf, -math.inf)
         self._waited = 0
         self._figures: dict[str, float] = {}
 
@@ -42,10 +42,13 @@ class Best(pl.Callback):
         return patience is not None and self._waited >= patience
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Compare, and keep. An undefined figure is worse than any other."""
+        """Compare, and keep. An undefined figure is worse than any other; of equal ones the lower loss wins.
+
+        So a young network that marks nothing yet (Dice 0) is not kept for having been the first of them.
+        """
         learner = cast("Learner", pl_module)
         value = float(learner.figures[self._config.trainer.monitor])
-        score = -1.0 if math.isnan(value) else value
+        score = (-1.0 if math.isnan(value) else value, -learner.judged.mean())
         if score <= self._best:
             self._waited += 1
             return
@@ -65,7 +68,8 @@ class Best(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""
-        self._best, self._waited, self._figures = (state_dict[key] for key in ("best", "waited", "figures"))
+        self._best = (state_dict["best"][0], state_dict["best"][1])
+        self._waited, self._figures = state_dict["waited"], state_dict["figures"]
 
 
 class Keeper(pl.Callback):

@@ -27,6 +27,10 @@ class Means:
             self.sums[name] = self.sums.get(name, 0.0) + float(value.detach()) * pictures
         self.pictures += pictures
 
+    def mean(self) -> float:
+        """Of the loss so far."""
+        return self.sums["loss"] / self.pictures
+
     def take(self) -> dict[str, float]:
         """The means, and begin anew."""
         means = {name: total / self.pictures for name, total in self.sums.items()}
