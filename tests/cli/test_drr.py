@@ -43,11 +43,10 @@ def test_the_plain_call(ct, tmp_path, capsys):
 
 def test_every_option_is_recorded(ct, tmp_path):
     out = tmp_path / "out"
-    options = "--view oblique --geometry cone --oblique-deg 30 --rotate 1 -2 3 --shift 4 5 -6 --source-detector 1400"
-    options += " --source-patient 1200 --pixel 1.5 --size 180 190 --energies 50 80 --weights 1 3 --scatter 0.2"
-    options += (
-        " --scatter-mm 25 --photons 5000 --blur 0.4 --seed 7 --keep-table --style raw --consensus 0.75 --rule outline"
-    )
+    options = "--view oblique --geometry cone --oblique-deg 30 --turn-deg 1 -2 3 --shift-mm 4 5 -6 --pixel-mm 1.5"
+    options += " --source-detector-mm 1400 --source-patient-mm 1200 --size 180 190 --energy-kev 50 80 --weights 1 3"
+    options += " --scatter 0.2 --scatter-mm 25 --photons-per-mm2 5000 --blur-mm 0.4 --seed 7 --keep-table --style raw"
+    options += " --consensus 0.75 --outline-rule outline"
     assert main(["drr", str(ct / "ct.nii.gz"), str(out), *options.split()]) == 0
     said = json.loads((out / "run.json").read_text())["options"]
     setup, exposure = said["room"]["setup"], said["room"]["exposure"]
@@ -76,24 +75,35 @@ def test_warnings_go_to_stderr_and_the_code_is_0(ct, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--source-patient", "2000"], "between source and detector"),
-        (["--energies", "10"], "30 to 150 keV are tabulated"),
-        (["--energies", "50", "60", "--weights", "1"], "2 energies and 1 weights"),
+        (["--source-patient-mm", "2000"], "between source and detector"),
+        (["--energy-kev", "50", "60", "--weights", "1"], "2 energies and 1 weights"),
         (["--scatter", "1.5"], "below 1"),
-        (["--photons", "-3"], "positive number"),
-        (["--blur", "1e9"], "up to 1000 mm"),
-        (["--pixel", "0"], "positive side"),
+        (["--photons-per-mm2", "-3"], "positive number"),
+        (["--blur-mm", "1e9"], "up to 1000 mm"),
+        (["--pixel-mm", "0"], "positive side"),
         (["--style", "source", "--view", "pa"], "its own recipe"),
-        (["--consensus", "2"], "from 0 to 1"),
-        (["--nodules", "nothing.json"], "don't exist"),
-        (["--size", "40", "40", "--shift", "800", "0", "0"], "the rays miss the volume"),
-        (["--shift", "5000", "0", "0"], "the rays miss the volume"),
-        (["--pixel", "0.00001"], "20,000 a side at most"),
-        (["--rotate", "nan", "0", "0"], "numbers of degrees"),
+        (["--turn-deg", "nan", "0", "0"], "numbers of degrees"),
         (["--view", "oblique", "--oblique-deg", "inf"], "a number of degrees"),
     ],
 )
-def test_impossible_options_are_one_clear_line(ct, tmp_path, capsys, options, words):
+def test_options_that_cannot_be_are_wrong_usage(ct, tmp_path, capsys, options, words):
+    assert main(["drr", str(ct / "ct.nii.gz"), str(tmp_path / "out"), *options]) == 2
+    said = capsys.readouterr()
+    assert words in said.err.splitlines()[0]
+    assert "Traceback" not in said.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--nodules", "nothing.json"], "don't exist"),
+        (["--size", "40", "40", "--shift-mm", "800", "0", "0"], "the rays miss the volume"),
+        (["--shift-mm", "5000", "0", "0"], "the rays miss the volume"),
+        (["--pixel-mm", "0.00001"], "20,000 a side at most"),
+    ],
+)
+def test_options_that_this_ct_cannot_have_are_one_clear_line(ct, tmp_path, capsys, options, words):
     assert main(["drr", str(ct / "ct.nii.gz"), str(tmp_path / "out"), *options]) == 1
     said = capsys.readouterr()
     assert words in said.err.splitlines()[0]
@@ -102,5 +112,6 @@ def test_impossible_options_are_one_clear_line(ct, tmp_path, capsys, options, wo
 
 
 def test_wrong_usage_is_2(ct, tmp_path, capsys):
-    for options in (["--view", "upside-down"], ["--geometry", "fan"], ["--rotate", "1"]):
-        assert main(["drr", str(ct / "ct.nii.gz"), str(tmp_path / "out"), *options]) == 2
+    wrong = "--view upside-down, --geometry fan, --turn-deg 1, --consensus 2, --seed -1, --energy-kev 65 10"
+    for options in wrong.split(", "):
+        assert main(["drr", str(ct / "ct.nii.gz"), str(tmp_path / "out"), *options.split()]) == 2, options

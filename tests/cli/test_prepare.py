@@ -48,12 +48,17 @@ def test_some_failed_is_3_each_on_a_line(source, tmp_path, capsys):
     ("extra", "code"),
     [
         (["--style", "painted"], 2),
-        (["--views", "0"], 1),
-        (["--style", "source", "--views", "2"], 1),
-        (["--style", "source", "raw"], 1),
-        (["--photons", "3e6", "5e5"], 1),
-        (["--scatter", "0.1", "0.2", "0.3"], 1),
-        (["--beam", "fan"], 2),
+        (["--views", "0"], 2),
+        (["--style", "source", "--views", "2"], 2),
+        (["--style", "source", "raw"], 2),
+        (["--photons-per-mm2", "3e6", "5e5"], 2),
+        (["--scatter", "0.1", "0.2", "0.3"], 2),
+        (["--geometry", "fan"], 2),
+        (["--workers", "0"], 2),
+        (["--energy-kev", "10", "65"], 2),
+        (["--consensus", "1.5"], 2),
+        (["--max-failures", "-1"], 2),
+        (["--seed", "-1"], 2),
     ],
 )
 def test_wrong_options(source, tmp_path, extra, code, capsys):
@@ -76,8 +81,8 @@ def test_options_reach_the_run(monkeypatch, capsys):
         return prepare.Prepared(out, 0, (), (), was_done=False)
 
     monkeypatch.setattr(prepare, "prepare_drr_pairs", instead)
-    views = "--style radiograph raw --beam parallel cone --views 3 --turn 8 --shift 2 --pixel 0.5"
-    physics = "--energy 55 75 --photons 1.5e6 --scatter 0.1 0.5 --blur 0.2"
+    views = "--style radiograph raw --geometry parallel cone --views 3 --turn-deg 8 --shift-mm 2 --pixel-mm 0.5"
+    physics = "--energy-kev 55 75 --photons-per-mm2 1.5e6 --scatter 0.1 0.5 --blur-mm 0.2"
     rest = "--consensus 0.75 --seed 4 --workers 2 --max-failures 7 --force"
     assert main(["prepare", "drr-pairs", "in", "out", *f"{views} {physics} {rest}".split()]) == 0
     (options,) = told

@@ -143,7 +143,7 @@ def test_a_detector_without_end_is_refused():
     for setup in (Setup(pixel_mm=1e-5), Setup(beam=Beam.CONE, pixel_mm=1e-3)):
         with pytest.raises(GeometryError, match="20,000 a side at most") as caught:
             setup.projection(GRID)
-        assert "--pixel" in caught.value.remedy
+        assert "--pixel-mm" in caught.value.remedy
     with pytest.raises(GeometryError, match="20,000 a side at most"):
         Setup(shape_yx=(10, 20_001))
 

@@ -243,16 +243,28 @@ def test_hilums_own_predictions_folder_and_its_index(folders):
     [
         (["xray_unet"], "no models of its own yet"),
         (["pred", "--split", "test"], "no split 'test'"),
-        (["pred", "--classes", "nonsense"], "1=lung"),
-        (["pred", "--threshold", "0"], "above 0"),
         (["pred", "--threshold-from", "pred"], "evaluation.json"),
-        (["pred", "--bootstraps", "0"], "bootstraps"),
     ],
 )
 def test_what_cannot_be_meant_is_one_clear_line(folders, monkeypatch, capsys, arguments, said):
     monkeypatch.chdir(folders)
     first, *rest = arguments
     assert main(["evaluate", first, "o", "--data", "truth", *rest]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--classes", "nonsense"], "1=lung"),
+        (["--threshold", "0"], "--threshold"),
+        (["--bootstraps", "0"], "bootstraps"),
+        (["--workers", "0"], "--workers"),
+    ],
+)
+def test_an_option_that_cannot_be_is_wrong_usage(folders, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(folders)
+    assert main(["evaluate", "pred", "o", "--data", "truth", *arguments]) == 2
     assert said in capsys.readouterr().err
     assert not (folders / "o").exists()
 
@@ -289,8 +301,8 @@ def test_compare_refuses_what_is_not_alike(dataset, capsys):
     pair = [f"a={dataset / 'validation'}", f"b={dataset / 'test'}"]
     assert main(["compare", str(dataset / "cmp"), *pair]) == 1
     assert "differ in split" in capsys.readouterr().err
-    assert main(["compare", str(dataset / "cmp"), pair[0]]) == 1
-    assert main(["compare", str(dataset / "cmp"), "nonsense"]) == 1
+    assert main(["compare", str(dataset / "cmp"), pair[0]]) == 2
+    assert main(["compare", str(dataset / "cmp"), "nonsense"]) == 2
 
 
 def test_the_human_yardstick_is_of_the_patients_that_were_judged(folders, monkeypatch):

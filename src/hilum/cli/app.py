@@ -1,6 +1,6 @@
 """The command `hilum`: finds the subcommand, and turns what happened into one clear line and an exit code.
 
-Exit codes: 0 done · 1 a HilumError · 2 wrong usage · 3 done, but some inputs failed.
+Exit codes: 0 done · 1 a HilumError · 2 wrong usage · 3 done, but some inputs failed · 130 stopped with Ctrl-C.
 """
 
 import sys
@@ -17,6 +17,7 @@ from hilum.cli.demo import demo
 from hilum.cli.doctor import doctor
 from hilum.cli.drr import drr
 from hilum.cli.evaluate import evaluate
+from hilum.cli.exit_code import ExitCode, UsageError
 from hilum.cli.froc import froc
 from hilum.cli.info import info
 from hilum.cli.models import models
@@ -27,8 +28,6 @@ from hilum.cli.recipes import recipes
 from hilum.cli.train import train
 from hilum.cli.yardstick import yardstick
 from hilum.core import HilumError
-
-DONE, FAILED, USAGE = 0, 1, 2
 
 app = App(
     name="hilum",
@@ -101,7 +100,7 @@ def _launch(
         if debug:
             raise
         return _say(error)
-    return result if isinstance(result, int) else DONE
+    return result if isinstance(result, int) else ExitCode.DONE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -110,16 +109,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             code = app.meta(arguments, exit_on_error=False, print_error=True, result_action="return_value")
         except CycloptsError:
-            code = USAGE
+            code = ExitCode.USAGE
     for problem in lost:
         print(f"hilum: the output can't be written: {problem.strerror}.", file=sys.stderr)
-        return FAILED
-    return code if isinstance(code, int) else DONE
+        return ExitCode.FAILED
+    return code if isinstance(code, int) else ExitCode.DONE
 
 
-def _say(error: HilumError) -> int:
+def _say(error: HilumError) -> ExitCode:
     """One clear line, and what to do on the next."""
     print(f"hilum: {error.message}", file=sys.stderr)
     if error.remedy:
         print(f"       {error.remedy}", file=sys.stderr)
-    return FAILED
+    return ExitCode.USAGE if isinstance(error, UsageError) else ExitCode.FAILED

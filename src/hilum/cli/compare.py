@@ -2,17 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
+from hilum.cli.exit_code import checked_options
+from hilum.cli.options import Force, Seed
 
 
 def compare(
     out: Path,
     /,
     *evaluations: str,
-    seed: int = 0,
-    force: Annotated[bool, Parameter(negative="")] = False,
+    seed: Seed = 0,
+    force: Force = False,
 ) -> int:
     """Compare models on the same cases: differences with intervals, tests, effect sizes, and the power of "no".
 
@@ -37,7 +37,9 @@ def compare(
     """
     from hilum.workflows.compare import run_compare
 
-    run = run_compare(_named(evaluations), out, seed=seed, force=force)
+    with checked_options():
+        named = _named(evaluations)
+    run = run_compare(named, out, seed=seed, force=force)
     for verdict in run.verdicts:
         print(verdict)
     for alarm in run.alarms:
@@ -57,4 +59,8 @@ def _named(evaluations: tuple[str, ...]) -> dict[str, Path]:
         if name in found:
             raise InputError(f"two evaluations are called {name!r}.", "Give each a name of its own.")
         found[name] = Path(path)
+    if len(found) < 2:
+        raise InputError(
+            f"two or more evaluations are compared, got {len(found)}.", "Name them: hilum compare out A=one B=two"
+        )
     return found

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from hilum.cli.exit_code import checked_options
+from hilum.cli.options import RUN, TABULATED_KEV, Force, Seed, Share
+
 if TYPE_CHECKING:
     from hilum.drr.exposure import Exposure
     from hilum.drr.projection import Setup
@@ -16,7 +19,7 @@ Three = Annotated[tuple[float, float, float], Parameter(negative="")]
 
 @Parameter(name="*", group="Geometry")
 @dataclass(frozen=True)
-class Geometry:
+class RoomOptions:
     """Where source, patient and detector stand."""
 
     view: Literal["ap", "pa", "lateral", "oblique"] = "ap"
@@ -25,15 +28,15 @@ class Geometry:
     "Parallel keeps millimetres as they are (the published pairs are AP parallel); a chest room has a PA cone."
     oblique_deg: float = 45.0
     "For an oblique view: how far the source is turned from AP towards the patient's left."
-    rotate: Three = (0.0, 0.0, 0.0)
+    turn_deg: Three = (0.0, 0.0, 0.0)
     "Degrees that the patient is turned about LPS x, then y, then z."
-    shift: Three = (0.0, 0.0, 0.0)
+    shift_mm: Three = (0.0, 0.0, 0.0)
     "Millimetres that the patient is shifted along LPS x, y, z."
-    source_detector: float = 1800.0
+    source_detector_mm: float = 1800.0
     "Cone: millimetres from focal spot to detector."
-    source_patient: float = 1550.0
+    source_patient_mm: float = 1550.0
     "Cone: millimetres from focal spot to the middle of the CT."
-    pixel: float | None = None
+    pixel_mm: float | None = None
     "Side of a detector pixel in mm; the CT's smallest spacing (times the magnification) when not given."
     size: Annotated[tuple[int, int] | None, Parameter(negative="")] = None
     "Rows and columns of the detector; as many as the CT's shadow needs when not given."
@@ -44,7 +47,9 @@ class Geometry:
 class Physics:
     """What happens on the way."""
 
-    energies: Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative="")] = (65.0,)
+    energy_kev: Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative="", validator=TABULATED_KEV)] = (
+        65.0,
+    )
     "Photon energies in keV, 30 to 150; one line integral each."
     weights: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True, negative="")] = None
     "Share of each energy in the open beam's signal; all equal when not given."
@@ -52,14 +57,23 @@ class Physics:
     "Scattered share of the signal behind the patient, 0 to below 1."
     scatter_mm: float = 40.0
     "Sigma in mm of the kernel that spreads the scatter."
-    photons: float | None = None
+    photons_per_mm2: float | None = None
     "Quanta per mm² of detector in the open beam: turns quantum noise on (1.5e6 is a usual chest exposure)."
-    blur: float = 0.0
+    blur_mm: float = 0.0
     "Sigma in mm of the detector's blur."
     keep_table: Annotated[bool, Parameter(negative="")] = False
     "Keep table, clothes and padding in the picture."
-    seed: int = 0
+
+
+@Parameter(name="*", group=RUN)
+@dataclass(frozen=True)
+class Running:
+    """How the work is done."""
+
+    seed: Seed = 0
     "Seed of the noise."
+    force: Force = False
+    "Replace what an earlier run of hilum left in OUT."
 
 
 def drr(
@@ -69,13 +83,13 @@ def drr(
     *,
     nodules: str | None = None,
     style: Literal["radiograph", "raw", "source"] = "radiograph",
-    consensus: float = 0.5,
-    rule: Literal["inside", "outline"] = "inside",
+    consensus: Share = 0.5,
+    outline_rule: Literal["inside", "outline"] = "inside",
     organs: Path | None = None,
     series: str | None = None,
-    geometry: Geometry | None = None,
+    room: RoomOptions | None = None,
     physics: Physics | None = None,
-    force: Annotated[bool, Parameter(negative="")] = False,
+    running: Running | None = None,
 ) -> int:
     """Make the X-ray that a CT would have given, with the shadow of every nodule.
 
@@ -86,7 +100,7 @@ def drr(
     ```
     hilum drr ct.nii.gz xray --nodules lidc:LIDC-IDRI-0001
     hilum drr scans/patient7 xray --nodules mask.nii.gz --view pa --geometry cone
-    hilum drr ct.nii.gz xray --energies 45 65 90 --weights 1 2 1 --scatter 0.4 --photons 1e6 --blur 0.15
+    hilum drr ct.nii.gz xray --energy-kev 45 65 90 --weights 1 2 1 --scatter 0.4 --blur-mm 0.15
     ```
 
     Parameters
@@ -103,25 +117,24 @@ def drr(
         the published LIDC pairs' own recipe, 8 bit.
     consensus
         Share of a nodule's readers who need to have a voxel; 0 for what any of them has.
-    rule
+    outline_rule
         Whether the pixels under the readers' lines belong to a nodule: inside leaves them out (LIDC's readers marked
         the first pixel outside), outline takes them in, as the published masks do.
     organs
         Organ mask on the CT's grid with TotalSegmentator's names, for overlap with ribs, heart, spine and diaphragm.
     series
         Which DICOM series, where there are several: its UID or the end of it.
-    force
-        Replace what an earlier run of hilum left there.
     """
     from hilum.drr.display import Style
     from hilum.drr.room import Room
     from hilum.ops import OutlineRule
     from hilum.workflows.drr import DrrRequest, run_drr
 
-    physics = physics or Physics()
-    room = Room(_setup(geometry or Geometry()), _exposure(physics), Style(style), keep_table=physics.keep_table)
-    request = DrrRequest(room, nodules, consensus, organs, series, physics.seed, OutlineRule(rule))
-    result = run_drr(ct, out, request, force=force)
+    physics, running = physics or Physics(), running or Running()
+    with checked_options():
+        beams = Room(_setup(room or RoomOptions()), _exposure(physics), Style(style), keep_table=physics.keep_table)
+        request = DrrRequest(beams, nodules, consensus, organs, series, running.seed, OutlineRule(outline_rule))
+    result = run_drr(ct, out, request, force=running.force)
     for warning in result.warnings:
         print(f"hilum: warning: {warning}", file=sys.stderr)
     count, seen = result.nodules
@@ -130,7 +143,7 @@ def drr(
     return 0
 
 
-def _setup(given: Geometry) -> "Setup":
+def _setup(given: RoomOptions) -> "Setup":
     from hilum.core import View
     from hilum.drr.projection import Beam, Pose, Setup
 
@@ -138,11 +151,11 @@ def _setup(given: Geometry) -> "Setup":
     return Setup(
         view=views[given.view],
         beam=Beam(given.geometry),
-        pose=Pose(given.rotate, given.shift),
+        pose=Pose(given.turn_deg, given.shift_mm),
         oblique_deg=given.oblique_deg,
-        source_detector_mm=given.source_detector,
-        source_patient_mm=given.source_patient,
-        pixel_mm=given.pixel,
+        source_detector_mm=given.source_detector_mm,
+        source_patient_mm=given.source_patient_mm,
+        pixel_mm=given.pixel_mm,
         shape_yx=given.size,
     )
 
@@ -150,5 +163,5 @@ def _setup(given: Geometry) -> "Setup":
 def _exposure(given: Physics) -> "Exposure":
     from hilum.drr.exposure import Exposure, Spectrum
 
-    weights = given.weights or (1.0,) * len(given.energies)
-    return Exposure(Spectrum(given.energies, weights), given.scatter, given.scatter_mm, given.photons, given.blur)
+    spectrum = Spectrum(given.energy_kev, given.weights or (1.0,) * len(given.energy_kev))
+    return Exposure(spectrum, given.scatter, given.scatter_mm, given.photons_per_mm2, given.blur_mm)

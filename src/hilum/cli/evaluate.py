@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from hilum.cli.exit_code import checked_options
+from hilum.cli.failures import say_failures
+from hilum.cli.options import RUN, Bootstraps, Debug, Force, Seed, Threshold, Workers
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hilum.workflows.evaluate_data import TruthWanted
     from hilum.workflows.evaluate_files import EvaluateRun
     from hilum.workflows.evaluate_plan import EvaluateOptions
-
-SOME_FAILED = 3
-FAILURES_SHOWN = 20
 
 
 @Parameter(name="*", group="Truth")
@@ -43,7 +44,7 @@ class Predictions:
 
     kind: Annotated[Literal["auto", "masks", "probabilities"], Parameter(name="--as")] = "auto"
     "What the numbers are, when files leave it open."
-    threshold: float | None = None
+    threshold: Threshold = None
     "Pixels with at least this probability are in. It is never chosen on the split that is reported."
     threshold_from: Path | None = None
     "Output of an evaluation on validation, whose best threshold is taken."
@@ -85,18 +86,18 @@ class Lesions:
     highest probability; auto takes the nodules where any case has scores."""
 
 
-@Parameter(name="*", group="The run")
+@Parameter(name="*", group=RUN)
 @dataclass(frozen=True)
 class Running:
     """How the work is done."""
 
-    bootstraps: int = 1000
+    bootstraps: Bootstraps = 1000
     "Draws of patients for the 95 % intervals."
-    seed: int = 0
+    seed: Seed = 0
     "Seed of the draws."
-    workers: int = 1
+    workers: Workers = 1
     "Processes at a time."
-    force: Annotated[bool, Parameter(negative="")] = False
+    force: Force = False
     "Replace what an earlier run of hilum left in OUT."
 
 
@@ -110,6 +111,7 @@ def evaluate(
     reading: Predictions | None = None,
     lesions: Lesions | None = None,
     running: Running | None = None,
+    debug: Debug = False,
 ) -> int:
     """Judge predictions of any tool: every figure with its interval, beside trivial rivals, with alarms.
 
@@ -118,10 +120,14 @@ def evaluate(
     declared classes; probabilities are 16-bit pictures (65535 = 1) or numbers with fractions from 0 to 1. A detector's
     KEY/nodules.json says where its marks are (centre_px: row, column) and how sure it is (score).
 
+    In its place a model may be named (default, a shipped one, or a trained one's folder): it predicts the split first,
+    into OUT_predictions.
+
     OUT then holds evaluation.json, cases.csv (nan where undefined), report.html with its pictures as PNG, failures.json
     and run.json. Cases that can't be judged are listed there, and the exit code is 3.
 
     ```
+    hilum evaluate default out --data pairs --split validation
     hilum evaluate predictions out --data pairs --split validation
     hilum evaluate probabilities out --data pairs --split test --threshold-from validation_out
     hilum evaluate theirs out --data true_masks --patients whose.csv --pixel-mm 0.7
@@ -131,19 +137,25 @@ def evaluate(
     Parameters
     ----------
     predictions
-        Folder of masks or probability maps.
+        Folder of masks or probability maps, or a model.
     out
         Folder for the results.
     data
         A data set (hilum prepare), or a plain folder of true masks named by key.
+    debug
+        Show the traceback of each case that failed; `hilum --debug`.
     """
     from hilum.cli.progress import bar
     from hilum.workflows.evaluate import run_evaluate
+    from hilum.workflows.evaluate_model import is_model, predictions_of
 
     running = running or Running()
-    wanted = _wanted(data, truth or Truth())
-    options = _options(reading or Predictions(), lesions or Lesions(), running)
-    return _say(run_evaluate(predictions, wanted, out, options, force=running.force, track=bar))
+    with checked_options():
+        wanted = _wanted(data, truth or Truth())
+        options = _options(reading or Predictions(), lesions or Lesions(), running)
+    if is_model(str(predictions)):
+        predictions = predictions_of(str(predictions), wanted, out, force=running.force, track=bar)
+    return _say(run_evaluate(predictions, wanted, out, options, force=running.force, track=bar), debug=debug)
 
 
 def _wanted(data: Path, given: Truth) -> "TruthWanted":
@@ -186,18 +198,15 @@ def _classes(words: str | None) -> "Mapping[int, str] | None":
     return {int(number): name.strip() for number, _, name in pairs}
 
 
-def _say(run: "EvaluateRun") -> int:
+def _say(run: "EvaluateRun", *, debug: bool) -> int:
+    from hilum.workflows.evaluate_files import FAILED
+
     found = run.evaluation
     _say_figures(run)
     for alarm in found.alarms:
         kind = "note" if alarm.is_note else "alarm"
         print(f"hilum: {kind}: {alarm.says} ({len(alarm.evidence)})", file=sys.stderr)
-    for failure in run.failures[:FAILURES_SHOWN]:
-        print(f"hilum: {failure.input}: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
-    if len(run.failures) > FAILURES_SHOWN:
-        more = len(run.failures) - FAILURES_SHOWN
-        print(f"hilum: and {more} more; {run.folder / 'failures.json'} lists all.", file=sys.stderr)
-    return SOME_FAILED if run.failures else 0
+    return say_failures(run.failures, listed_in=run.folder / FAILED, debug=debug)
 
 
 def _say_figures(run: "EvaluateRun") -> None:

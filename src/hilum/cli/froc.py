@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
+from hilum.cli.exit_code import checked_options
+from hilum.cli.options import Bootstraps, Force, Seed
 
 if TYPE_CHECKING:
     from hilum.workflows.froc import FrocRun
@@ -19,9 +20,9 @@ def froc(
     excluded: Path | None = None,
     seriesuids: Path | None = None,
     rule: Literal["luna16", "nearest"] = "luna16",
-    bootstraps: int = 1000,
-    seed: int = 0,
-    force: Annotated[bool, Parameter(negative="")] = False,
+    bootstraps: Bootstraps = 1000,
+    seed: Seed = 0,
+    force: Force = False,
 ) -> int:
     """Judge detections by LUNA16's official rule: sensitivity at 1/8 to 8 false positives a scan, and their mean.
 
@@ -30,8 +31,8 @@ def froc(
     froc.png and run.json. What was odd in the files is said on stderr and in froc.json.
 
     ```
-    hilum froc --predictions marks.csv --annotations annotations.csv --excluded annotations_excluded.csv
-               --seriesuids seriesuids.csv froc
+    hilum froc out --predictions marks.csv --annotations annotations.csv
+    hilum froc out --predictions marks.csv --annotations annotations.csv --excluded annotations_excluded.csv
     ```
 
     Parameters
@@ -59,7 +60,9 @@ def froc(
     from hilum.workflows.froc import FrocFiles, FrocOptions, run_froc
 
     files = FrocFiles(predictions, annotations, excluded, seriesuids)
-    result = run_froc(files, out, FrocOptions(rule, bootstraps, seed), force=force)
+    with checked_options():
+        options = FrocOptions(rule, bootstraps, seed)
+    result = run_froc(files, out, options, force=force)
     _show(result)
     return 0
 

@@ -1,17 +1,18 @@
 """`hilum info`."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from hilum.cli.exit_code import ExitCode
+from hilum.cli.failures import say_failures, say_traces
+from hilum.cli.options import Debug
+
 if TYPE_CHECKING:
     from hilum.core import Failures
     from hilum.io.description import Description
-
-SOME_FAILED = 3
 
 
 def info(
@@ -19,7 +20,7 @@ def info(
     /,
     *,
     json: Annotated[bool, Parameter(negative="")] = False,
-    debug: Annotated[bool, Parameter(parse=False)] = False,
+    debug: Debug = False,
 ) -> int:
     """Say what files and folders are, how large in mm, and what is odd about them.
 
@@ -54,14 +55,10 @@ def info(
     found, failures = inspect(paths, bar)
     if json:
         _print_json(found, failures)
-    else:
-        _print_text(found)
-        for failure in failures:
-            print(f"hilum: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
-    for failure in failures if debug else ():
-        if failure.trace:
-            print("".join(failure.trace.format()), end="", file=sys.stderr)
-    return SOME_FAILED if len(failures) else 0
+        say_traces(failures if debug else ())
+        return ExitCode.SOME_FAILED if len(failures) else ExitCode.DONE
+    _print_text(found)
+    return say_failures(failures, debug=debug)
 
 
 def _print_text(found: Sequence["Description"]) -> None:

@@ -1,17 +1,17 @@
 """`hilum predict`."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from hilum.cli.exit_code import checked_options
+from hilum.cli.failures import say_failures
+from hilum.cli.options import Debug, Force, Threshold
+
 if TYPE_CHECKING:
     from hilum.workflows.predict import Predicted
-
-SOME_FAILED = 3
-FAILURES_SHOWN = 20
 
 
 @Parameter(name="*", group="Pictures")
@@ -35,7 +35,7 @@ class Use:
 
     model: str = "default"
     "A shipped model (hilum models), or the folder of a trained one."
-    threshold: float | None = None
+    threshold: Threshold = None
     "Pixels with at least this probability are in the mask; the model's own, chosen on validation, when not given."
     tta: Annotated[bool, Parameter(negative="")] = False
     "Average over the picture, its mirror image, and both a little smaller and larger."
@@ -50,7 +50,8 @@ def predict(
     *,
     pictures: Pictures | None = None,
     use: Use | None = None,
-    force: Annotated[bool, Parameter(negative="")] = False,
+    force: Force = False,
+    debug: Debug = False,
 ) -> int:
     """Find nodules on chest X-rays: masks, probabilities, nodules with scores, and a picture each.
 
@@ -74,6 +75,8 @@ def predict(
         Folder for the results.
     force
         Replace what an earlier run of hilum left in OUT.
+    debug
+        Show the traceback of each input that failed; `hilum --debug`.
     """
     from hilum.cli.progress import bar
     from hilum.infer.xray_domain import XrayStyle
@@ -81,16 +84,14 @@ def predict(
 
     shown, used = pictures or Pictures(), use or Use()
     style = None if shown.style == "auto" else XrayStyle(shown.style)
-    options = PredictOptions(used.model, shown.split, style, shown.pixel_mm, used.threshold, used.tta, used.device)
-    return _say(run_predict(inputs, out, options, force=force, track=bar))
+    with checked_options():
+        options = PredictOptions(used.model, shown.split, style, shown.pixel_mm, used.threshold, used.tta, used.device)
+    return _say(run_predict(inputs, out, options, force=force, track=bar), debug=debug)
 
 
-def _say(done: "Predicted") -> int:
+def _say(done: "Predicted", *, debug: bool) -> int:
+    from hilum.workflows.predict import FAILED
+
     print(f"{len(done.keys)} X-rays, {done.marked} with something marked (model {done.model})")
     print(f"{'Already there' if done.was_done else 'Done'}: {done.folder}")
-    for failure in done.failures[:FAILURES_SHOWN]:
-        print(f"hilum: {failure.input}: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
-    if len(done.failures) > FAILURES_SHOWN:
-        more = len(done.failures) - FAILURES_SHOWN
-        print(f"hilum: and {more} more; {done.folder / 'failures.json'} lists all.", file=sys.stderr)
-    return SOME_FAILED if done.failures else 0
+    return say_failures(done.failures, listed_in=done.folder / FAILED, debug=debug)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from hilum.cli.exit_code import checked_options
+from hilum.cli.failures import say_failures
+from hilum.cli.options import RUN, TABULATED_KEV, Debug, Force, MaxFailures, Seed, Share, Workers
+
 if TYPE_CHECKING:
     from hilum.datasets.looks import Range, Variation
     from hilum.workflows.prepare import Prepared
-
-SOME_FAILED = 3
 
 prepare = App(
     name="prepare",
@@ -37,17 +39,17 @@ class Views:
         tuple[Literal["radiograph", "raw", "source"], ...], Parameter(consume_multiple=True, negative="")
     ] = ("radiograph",)
     "As a radiograph, as raw −ln of the signal, or in the published pairs' style; of several each view draws one."
-    beam: Annotated[tuple[Literal["parallel", "cone"], ...], Parameter(consume_multiple=True, negative="")] = (
+    geometry: Annotated[tuple[Literal["parallel", "cone"], ...], Parameter(consume_multiple=True, negative="")] = (
         "parallel",
     )
     "Parallel keeps millimetres as they are, a cone magnifies; of several each view draws one."
     views: int = 1
     "Pictures of each CT; the first stands straight, the others are turned and shifted at random."
-    turn: float = 5.0
+    turn_deg: float = 5.0
     "Largest turn about each axis, in degrees."
-    shift: float = 10.0
+    shift_mm: float = 10.0
     "Largest shift along each axis, in mm."
-    pixel: float | None = None
+    pixel_mm: float | None = None
     "Side of a pixel in mm; the CT's smallest spacing (times the magnification) when not given."
 
 
@@ -56,26 +58,28 @@ class Views:
 class Physics:
     """What happens on the way: one number, or the two ends of a range from which each view draws its own."""
 
-    energy: Ends | None = None
-    "Energy of the photons in keV."
-    photons: Ends | None = None
+    energy_kev: Annotated[Ends | None, Parameter(validator=TABULATED_KEV)] = None
+    "Energy of the photons in keV, 30 to 150."
+    photons_per_mm2: Ends | None = None
     "Photons per mm² of detector in the open beam, for noise (1.5e6 is a usual chest exposure); none without it."
     scatter: Ends = (0.0,)
     "Scattered share of the signal behind the patient, 0 to below 1."
-    blur: Ends = (0.0,)
+    blur_mm: Ends = (0.0,)
     "Sigma in mm of the detector's blur."
 
 
-@Parameter(name="*", group="The run")
+@Parameter(name="*", group=RUN)
 @dataclass(frozen=True)
 class Running:
-    """How the work is done; the result doesn't depend on it."""
+    """How the work is done; of these the result depends on the seed alone."""
 
-    workers: int = 1
+    seed: Seed = 0
+    "Of all that is drawn."
+    workers: Workers = 1
     "Processes at a time."
-    max_failures: int = 20
+    max_failures: MaxFailures = 20
     "Inputs that may fail before the run stops."
-    force: Annotated[bool, Parameter(negative="")] = False
+    force: Force = False
     "Replace what another run of hilum left in OUT."
 
 
@@ -85,11 +89,12 @@ def drr_pairs(
     out: Path,
     /,
     *,
-    consensus: float = 0.5,
-    seed: int = 0,
+    consensus: Share = 0.5,
+    outline_rule: Literal["inside", "outline"] = "inside",
     views: Views | None = None,
     physics: Physics | None = None,
     running: Running | None = None,
+    debug: Debug = False,
 ) -> int:
     """Chest X-rays made of CTs (DRRs), each with the masks of its nodules.
 
@@ -106,17 +111,13 @@ def drr_pairs(
     A run that was stopped, however it was, goes on when it is started again. An input that fails is listed in
     failures.json and costs nothing else; the exit code is 3.
 
-    For example:
-
+    ```
     hilum prepare drr-pairs lidc-drr pairs
-
     hilum prepare drr-pairs LIDC-IDRI pairs --workers 8
-
-    hilum prepare drr-pairs LIDC-IDRI pairs --views 4 --turn 8 --energy 55 75 --photons 5e5 3e6 --seed 1
-
-    hilum prepare drr-pairs LIDC-IDRI pairs --beam parallel cone --scatter 0.1 0.5 --blur 0.05 0.25
-
+    hilum prepare drr-pairs LIDC-IDRI pairs --views 4 --turn-deg 8 --energy-kev 55 75 --seed 1
+    hilum prepare drr-pairs LIDC-IDRI pairs --geometry parallel cone --scatter 0.1 0.5 --blur-mm 0.05 0.25
     hilum prepare drr-pairs LIDC-IDRI pairs --style source
+    ```
 
     Parameters
     ----------
@@ -126,23 +127,27 @@ def drr_pairs(
         Folder for the data set.
     consensus
         Share of a nodule's readers who need to have a voxel.
-    seed
-        Of all that is drawn.
+    outline_rule
+        Whether the pixels under the readers' lines belong to a nodule's silhouettes: inside leaves them out (LIDC's
+        readers marked the first pixel outside), outline takes them in.
+    debug
+        Show the traceback of each input that failed; `hilum --debug`.
     """
     from hilum.cli.progress import bar
+    from hilum.ops import OutlineRule
     from hilum.workflows.pair_case import CaseOptions
     from hilum.workflows.prepare import PrepareOptions, prepare_drr_pairs
 
     running = running or Running()
-    case = CaseOptions(consensus, variation=_variation(views or Views(), physics or Physics()), seed=seed)
-    options = PrepareOptions(case, running.workers, running.max_failures, running.force)
-    return _say(prepare_drr_pairs(src, out, options, bar))
+    with checked_options():
+        variation = _variation(views or Views(), physics or Physics())
+        case = CaseOptions(consensus, OutlineRule(outline_rule), variation, running.seed)
+        options = PrepareOptions(case, running.workers, running.max_failures, running.force)
+    return _say(prepare_drr_pairs(src, out, options, bar), debug=debug)
 
 
 @prepare.command
-def jsrt(
-    src: Path, out: Path, /, *, max_failures: int = 20, force: Annotated[bool, Parameter(negative="")] = False
-) -> int:
+def jsrt(src: Path, out: Path, /, *, max_failures: MaxFailures = 20, force: Force = False, debug: Debug = False) -> int:
     """JSRT's chest radiographs, with the centre, size and subtlety of their nodules: films to test on.
 
     SRC holds images/ (square, of any size, showing the whole film), metadata.csv (id, subtlety, size_mm, x_2048,
@@ -155,9 +160,9 @@ def jsrt(
 
     A film whose row or files can't be used is listed in failures.json, and the exit code is 3.
 
-    For example:
-
+    ```
     hilum prepare jsrt JSRT films
+    ```
 
     Parameters
     ----------
@@ -169,11 +174,13 @@ def jsrt(
         Films that may fail before the run stops.
     force
         Replace what another run of hilum left in OUT.
+    debug
+        Show the traceback of each film that failed; `hilum --debug`.
     """
     from hilum.cli.progress import bar
     from hilum.workflows.prepare_jsrt import JsrtOptions, prepare_jsrt
 
-    return _say(prepare_jsrt(src, out, JsrtOptions(max_failures, force), bar))
+    return _say(prepare_jsrt(src, out, JsrtOptions(max_failures, force), bar), debug=debug)
 
 
 def _variation(views: Views, physics: Physics) -> "Variation":
@@ -184,14 +191,14 @@ def _variation(views: Views, physics: Physics) -> "Variation":
     return Variation(
         styles=tuple(Style(one) for one in views.style),
         views=views.views,
-        turn_deg=views.turn,
-        shift_mm=views.shift,
-        energy_kev=None if physics.energy is None else _range("energy", physics.energy),
-        photons_per_mm2=None if physics.photons is None else _range("photons", physics.photons),
-        pixel_mm=views.pixel,
+        turn_deg=views.turn_deg,
+        shift_mm=views.shift_mm,
+        energy_kev=None if physics.energy_kev is None else _range("energy-kev", physics.energy_kev),
+        photons_per_mm2=None if (quanta := physics.photons_per_mm2) is None else _range("photons-per-mm2", quanta),
+        pixel_mm=views.pixel_mm,
         scatter=_range("scatter", physics.scatter),
-        blur_mm=_range("blur", physics.blur),
-        beams=tuple(Beam(one) for one in views.beam),
+        blur_mm=_range("blur-mm", physics.blur_mm),
+        beams=tuple(Beam(one) for one in views.geometry),
     )
 
 
@@ -199,16 +206,16 @@ def _range(option: str, ends: tuple[float, ...]) -> "Range":
     from hilum.core import InputError
 
     if len(ends) not in (1, 2):
-        raise InputError(f"--{option} takes one number or the two ends of a range, got {len(ends)}.")
+        raise InputError(f"--{option} takes one number or the two ends of a range, got {len(ends)}.", "Leave some out.")
     return ends[0], ends[-1]
 
 
-def _say(prepared: "Prepared") -> int:
+def _say(prepared: "Prepared", *, debug: bool) -> int:
+    from hilum.workflows.prepare import FAILED
+
     state = "Already there" if prepared.was_done else "Done"
     left_out = f", {len(prepared.left_out)} of held-out patients left out" if prepared.left_out else ""
     print(f"{state}: {prepared.folder / 'dataset.json'}, {prepared.cases} cases{left_out}")
     if prepared.note:
         print(f"hilum: note: {prepared.note}", file=sys.stderr)
-    for failure in prepared.failures:
-        print(f"hilum: {failure.input}: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
-    return SOME_FAILED if prepared.failures else 0
+    return say_failures(prepared.failures, listed_in=prepared.folder / FAILED, debug=debug)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from hilum.cli.exit_code import checked_options
+from hilum.cli.failures import say_failures
+from hilum.cli.options import Debug
+
 if TYPE_CHECKING:
     from hilum.workflows.train import Trained, TrainOptions
-
-SOME_FAILED = 3
 
 
 @Parameter(name="*", group="Changes to the recipe")
@@ -66,6 +68,7 @@ def train(
     find_lr: Annotated[bool, Parameter(negative="")] = False,
     changes: Changes | None = None,
     running: Running | None = None,
+    debug: Debug = False,
 ) -> int:
     """Train a network by a recipe; a run that was stopped, however it was, goes on when it is started again.
 
@@ -95,18 +98,21 @@ def train(
         File of torchxrayvision's ResNet-50 for the encoders of the sources' networks, or download (95 MB, once).
     find_lr
         Only look for a learning rate: OUT then holds lr_finder.png and lr_finder.json.
+    debug
+        Show the traceback of each case that failed; `hilum --debug`.
     """
     from hilum.workflows.train import run_find_rate, run_train
     from hilum.workflows.train_config import resolved_config
 
     changes = changes or Changes()
-    config = resolved_config(recipe, changes.config, changes.settings, changes.fields())
-    options = _options(running or Running(), start, pretrained)
+    with checked_options():
+        config = resolved_config(recipe, changes.config, changes.settings, changes.fields())
+        options = _options(running or Running(), start, pretrained)
     if find_lr:
         found = run_find_rate(config, data, out, options)
         print(f"Suggested: --lr {found.suggested:.2g} ({out / 'lr_finder.png'})")
         return 0
-    return _say(run_train(config, data, out, options))
+    return _say(run_train(config, data, out, options), debug=debug)
 
 
 def _options(running: Running, start: str | None, pretrained: str | None) -> "TrainOptions":
@@ -125,8 +131,8 @@ def _options(running: Running, start: str | None, pretrained: str | None) -> "Tr
     return TrainOptions(machine, start, pretrained, running.force)
 
 
-def _say(trained: "Trained") -> int:
-    from hilum.workflows.train import SHOWN
+def _say(trained: "Trained", *, debug: bool) -> int:
+    from hilum.workflows.train import FAILED, SHOWN
 
     state = "Already there" if trained.was_done else "Done"
     print(f"{trained.epochs} epochs; on validation, at a threshold of {trained.threshold:g} that was chosen there:")
@@ -138,6 +144,4 @@ def _say(trained: "Trained") -> int:
     print(f"{state}: {trained.folder / 'model'}")
     if trained.note:
         print(f"hilum: note: {trained.note}", file=sys.stderr)
-    for failure in trained.failures:
-        print(f"hilum: {failure.input}: {failure.error} {failure.remedy}".rstrip(), file=sys.stderr)
-    return SOME_FAILED if trained.failures else 0
+    return say_failures(trained.failures, listed_in=trained.folder / FAILED, debug=debug)

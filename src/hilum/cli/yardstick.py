@@ -1,10 +1,12 @@
 """`hilum yardstick`."""
 
 import math
-import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+
+from hilum.cli.failures import say_failures
+from hilum.cli.options import Bootstraps, Debug, Seed
 
 if TYPE_CHECKING:
     from hilum.workflows.yardstick import Yardstick
@@ -14,15 +16,17 @@ def yardstick(
     *,
     split: Literal["validation", "training", "all"] = "validation",
     json: Annotated[bool, Parameter(negative="")] = False,
-    bootstraps: int = 1000,
-    seed: int = 0,
+    bootstraps: Bootstraps = 1000,
+    seed: Seed = 0,
+    debug: Debug = False,
 ) -> int:
     """Say how well LIDC's readers agree with each other: the Dice that a segmentation can be measured by.
 
     Each reader is compared with the consensus (at least half) of the other readers who outlined the nodule, with the
     consensus that includes the reader, and with each other reader; in 3D, as silhouettes from the front, and slice by
     slice. Nodules of three or four readers are the headline; those of two stand apart; those of one have no figure.
-    Nothing but the readers' outlines is needed. Held-out patients (numbers divisible by 5) never count.
+    Nothing but the readers' outlines is needed. Held-out patients (numbers divisible by 5) never count. A nodule that
+    can't be compared is said on stderr, and the exit code is 3.
 
     ```
     hilum yardstick
@@ -39,6 +43,8 @@ def yardstick(
         Draws of patients for the 95 % intervals; 0 for none.
     seed
         Seed of the draws.
+    debug
+        Show the traceback of each nodule that was left out; `hilum --debug`.
     """
     from hilum.cli.progress import bar
     from hilum.workflows.yardstick import split_yardstick
@@ -50,9 +56,7 @@ def yardstick(
         print(to_json(found.record()))
     else:
         _print_text(found)
-    for failure in found.failures:
-        print(f"hilum: left out: {failure.input}: {failure.error}", file=sys.stderr)
-    return 0
+    return say_failures(found.failures, debug=debug)
 
 
 def _print_text(found: "Yardstick") -> None:

@@ -305,7 +305,7 @@ def _require_makeable(shape_yx: Shape2) -> None:
     if max(shape_yx) > MOST_PIXELS:
         raise GeometryError(
             f"a detector of {shape_yx[0]:,} × {shape_yx[1]:,} pixels is too large: {MOST_PIXELS:,} a side at most.",
-            "Choose larger pixels (--pixel) or a smaller detector (--size).",
+            "Choose larger pixels (--pixel-mm) or a smaller detector (--size).",
         )
     if min(shape_yx) < 1:
         raise GeometryError(f"a detector has at least one pixel, got {shape_yx}")
