@@ -14,6 +14,7 @@ from hilum.models.catalogue import build_model
 from hilum.train.checkpointing import computed_again
 from hilum.train.config import OptimiserConfig, Phase, TrainConfig
 from hilum.train.data import EpochBatches, collate, judged_batches
+from hilum.train.finder import Rising
 from hilum.train.guard import failures_said
 from hilum.train.judging import THRESHOLDS, judge
 from hilum.train.keeping import Best
@@ -217,3 +218,21 @@ def test_of_epochs_that_mark_nothing_the_one_with_the_lowest_loss_is_kept(tmp_pa
         best.on_validation_epoch_end(SimpleNamespace(current_epoch=epoch, is_global_zero=False), learner)
         kept.append(best.state_dict()["figures"]["epoch"])
     assert kept == [1, 2, 2, 4, 4]
+
+
+def test_the_suggested_rate_is_a_tenth_of_the_best():
+    """A loss that falls until the rate is .02 and then runs away."""
+    rising, trainer = Rising(71), SimpleNamespace(optimizers=[SimpleNamespace(param_groups=[{}])], should_stop=False)
+    while not trainer.should_stop:
+        rising.on_train_batch_start(trainer, None, None, 0)
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        loss = 1 - math.log10(rate / 1e-7) / 8 if rate < 0.02 else 1e3 * rate
+        rising.on_train_batch_end(trainer, None, {"loss": torch.tensor(loss)}, None, 0)
+    found = rising.found()
+    assert found.suggested == pytest.approx(0.002, rel=0.3)
+    assert len(found.rates) == len(found.losses) < 71
+
+
+def test_a_loss_that_runs_away_at_once_has_no_rate():
+    with pytest.raises(TrainError, match="ran away after 0 steps"):
+        Rising(10).found()

@@ -93,5 +93,5 @@ def rate_picture(rates: Floats, losses: Floats, suggested: float) -> bytes:
     if np.isfinite(suggested):
         place.axvline(suggested, color=RED, linestyle="--", label=f"suggested: {suggested:.2g}")
         place.legend(frameon=False)
-    label(place, "learning rate", "loss (smoothed)", "Where does the loss fall fastest?")
+    label(place, "learning rate", "loss (smoothed)", "The loss while the rate rises")
     return encoded(figure)

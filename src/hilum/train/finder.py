@@ -36,7 +36,7 @@ class FoundRate:
     Attributes:
         rates: [n] of each step.
         losses: [n] running mean.
-        suggested: where the mean falls fastest; NaN when it never does.
+        suggested: a tenth of the rate at which the mean is lowest; NaN when it never falls.
     """
 
     rates: Floats
@@ -73,7 +73,9 @@ class Rising(pl.Callback):
         trainer.should_stop = len(self.losses) >= len(self._rates)
 
     def found(self) -> FoundRate:
-        """Where the loss fell fastest, over the logarithm of the rate.
+        """A tenth of the rate with the lowest loss (Howard and Gugger 2020: the `minimum` rule of fastai).
+
+        Not the steepest step: on single batches of pictures with few lesions that is noise.
 
         Raises:
             TrainError: too few steps were made to say.
@@ -84,9 +86,8 @@ class Rising(pl.Callback):
                 "Check the data and the loss.",
             )
         losses = np.array(self.losses)
-        slope = np.gradient(losses)
-        steepest = int(np.argmin(slope))
-        suggested = float(self._rates[steepest]) if slope[steepest] < 0 else math.nan
+        lowest = int(np.argmin(losses))
+        suggested = float(self._rates[lowest]) / 10 if lowest else math.nan
         return FoundRate(self._rates[: len(losses)], losses, suggested)
 
 
