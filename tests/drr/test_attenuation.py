@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilum.core import Geometry, InputError, Quantity, UnitError, Volume
-from hilum.drr.attenuation import AIR, BONE, CT_KEV, WATER, attenuation, attenuation_per_mm, hounsfield
+from hilum.drr.attenuation import AIR, BONE, WATER, attenuation, attenuation_per_mm, hounsfield
+from hilum.drr.energies import CT_KEV
 
 GRID = Geometry.regular((2, 3, 4), (1, 1, 1))
 

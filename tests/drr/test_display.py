@@ -1,5 +1,8 @@
 """Pictures keep the order of densities, use their bits, and are never black without a word."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -68,3 +71,9 @@ def test_one_density_is_no_picture():
 def test_impossible_numbers_are_refused(numbers):
     with pytest.raises(InputError):
         Display(**numbers)
+
+
+def test_what_a_picture_looks_like_is_known_without_a_compiler():
+    """numba costs a second to import, and every worker and every refused command would pay for it."""
+    code = "import sys, hilum.drr.display, hilum.drr.source_style; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,7 +6,7 @@ from PIL import Image, PngImagePlugin
 
 from hilum.core import OutputError, UnreadableError, UnsupportedError
 from hilum.io import read_mask, read_radiograph, write_png
-from hilum.io.raster import read_picture
+from hilum.io.raster import png_bytes, read_picture
 
 BYTES = np.random.default_rng(3).integers(0, 256, (40, 50)).astype(np.uint8)
 WORDS = np.random.default_rng(4).integers(0, 65536, (40, 50)).astype(np.uint16)
@@ -187,3 +187,11 @@ def test_every_real_picture_is_read(real_data):
         paths = sorted(real_data(name).rglob("*.png"))[:20]
         for path in paths:
             np.testing.assert_array_equal(read_picture(path).pixels, np.asarray(Image.open(path)))
+
+
+def test_a_png_in_memory_is_the_one_on_disk(tmp_path):
+    pixels = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
+    write_png(pixels, tmp_path / "a.png")
+    assert png_bytes(pixels) == (tmp_path / "a.png").read_bytes()
+    with pytest.raises(OutputError, match="the picture was not written"):
+        png_bytes(-np.ones((2, 2)))

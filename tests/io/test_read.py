@@ -10,9 +10,21 @@ import numpy as np
 import pytest
 
 import hilum.io
-from hilum.core import AmbiguousError, Failures, Geometry, GeometryError, InputError, Mask, UnsupportedError, Volume
+from hilum.core import (
+    AmbiguousError,
+    Failures,
+    Geometry,
+    GeometryError,
+    InputError,
+    Mask,
+    UnreadableError,
+    UnsupportedError,
+    Volume,
+)
 from hilum.io import read_mask, read_radiograph, read_volume, write_json, write_mask, write_png, write_volume
 from hilum.io.describe import describe
+from hilum.io.dicom.files import files_under
+from hilum.io.inputs import files_in
 from hilum.io.kinds import Kind, recognise
 from hilum.io.read import combine
 
@@ -241,3 +253,22 @@ def test_the_front_door_has_no_other_names():
     assert all(hasattr(hilum.io, name) for name in hilum.io.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = hilum.io.nonsense
+
+
+def test_linked_folders_count_once_and_a_link_to_nothing_is_told(tmp_path):
+    """The same walk for every command: what info shows is what prepare takes."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a").touch()
+    top = tmp_path / "top"
+    (top / ".hidden").mkdir(parents=True)
+    (top / ".hidden" / "b").touch()
+    for name, target in (("link", "elsewhere"), ("again", "elsewhere"), ("round", "top")):
+        (top / name).symlink_to(tmp_path / target)
+    assert files_in(top) == [top / "again" / "a"]
+    assert files_under(top) == [top / "again" / "a"]
+    (top / "gone").symlink_to(tmp_path / "nothing")
+    with pytest.raises(UnreadableError, match="leads nowhere"):
+        files_in(top)
+    failures = Failures()
+    assert files_in(top, failures) == [top / "again" / "a"]
+    assert [failure.input for failure in failures] == [str(top / "gone")]

@@ -11,8 +11,9 @@ from hilum.core import InputError, Mask, Radiograph, Volume
 from hilum.core.mask import Selection
 from hilum.datasets.drr_pairs import PairNodule, silhouette_centre
 from hilum.datasets.lidc import LidcNodule
-from hilum.drr.attenuation import RADIOGRAPH_KEV, attenuation_per_mm
+from hilum.drr.attenuation import attenuation_per_mm
 from hilum.drr.display import Style
+from hilum.drr.energies import RADIOGRAPH_KEV
 from hilum.drr.exposure import Exposure, Spectrum
 from hilum.drr.figures import Cast, Scenery, Subject, cast_all
 from hilum.drr.projection import Beam, Pose, Setup

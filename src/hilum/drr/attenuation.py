@@ -20,15 +20,10 @@ from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.core.volume import AIR_HU, Voxels
 from hilum.drr.compiled import compiled
+from hilum.drr.energies import CT_KEV, RADIOGRAPH_KEV
 from hilum.drr.hu import require_hu
 
 WATER_HU = 0.0
-
-CT_KEV = 70.0
-"""Effective energy of a CT at 120 kVp, at which its HU were measured."""
-
-RADIOGRAPH_KEV = 65.0
-"""Effective energy of a chest radiograph at 110 to 125 kVp behind the patient's first centimetres."""
 
 Keep = Callable[[int, int], Selection]
 """Which voxels of the array's slices, from a first one to before a last one, stay: all others are air."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hilum.core import Volume
+from hilum.core import Geometry, Volume
 from hilum.core.geometry import Floats
 from hilum.drr.projection import Projection, Shape2
 
@@ -29,9 +29,8 @@ def project_boxes(block: Volume, projection: Projection) -> Floats:
         projection: the rays.
     """
     result = np.zeros(projection.shape_yx)
-    window = shadow_window(block, projection)
-    part = cut_out(projection, window)
-    if 0 in part:
+    window = shadow_window(block.geometry, projection)
+    if window is None or 0 in (part := cut_out(projection, window)):
         return result
     smaller = _windowed(projection, window, part)
     pixels = np.moveaxis(np.indices(part), 0, -1).reshape(-1, 2)
@@ -44,12 +43,23 @@ def project_boxes(block: Volume, projection: Projection) -> Floats:
     return result
 
 
-def shadow_window(block: Volume, projection: Projection) -> Window:
-    """Rows and columns of the detector that a block's shadow can reach; empty slices when it falls beside."""
-    corners = np.indices((2, 2, 2)).reshape(3, -1).T * block.geometry.shape_zyx - 0.5
-    pixels = projection.to_pixel(block.geometry.to_lps_mm(corners))
-    if np.isnan(pixels).any():  # behind the source, or beside it
-        return slice(0, 0), slice(0, 0)
+def shadow_window(grid: Geometry, projection: Projection, reach: float = 0.5) -> Window | None:
+    """Rows and columns of the detector that a block's shadow can reach; empty slices when it falls beside.
+
+    Args:
+        grid: the block's.
+        projection: the rays.
+        reach: how far beyond the outer voxels' centres a voxel counts, in voxels: half for boxes with sharp edges, 1
+            where values are interpolated down to 0.
+
+    Returns:
+        None when some of the block lies behind the source or beside it, so that nothing bounds the shadow.
+    """
+    last = np.array(grid.shape_zyx) - 1
+    corners = np.indices((2, 2, 2)).reshape(3, -1).T * (last + 2 * reach) - reach
+    pixels = projection.to_pixel(grid.to_lps_mm(corners))
+    if np.isnan(pixels).any():
+        return None
     low = np.clip(np.floor(pixels.min(axis=0)), 0, projection.shape_yx).astype(int)
     high = np.clip(np.ceil(pixels.max(axis=0)) + 1, low, projection.shape_yx).astype(int)
     return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))

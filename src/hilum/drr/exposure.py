@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from hilum.core import InputError
 from hilum.core.geometry import Floats
 from hilum.core.radiograph import PixelMm
-from hilum.drr.attenuation import RADIOGRAPH_KEV
+from hilum.drr.energies import RADIOGRAPH_KEV
 
 BEHIND_PATIENT = 0.5
 """A pixel is behind the patient when less than this share of the open beam arrives: some 35 mm of water at 65 keV."""

@@ -28,6 +28,7 @@ from hilum.ops import Connectivity, grown, largest_part, shrunk
 
 _PADDING_HU = -900
 """Padding below this is air to `attenuation` as it is."""
+_GRID = ((slice(None), None), (None, slice(None)))
 
 
 @dataclass(frozen=True)
@@ -162,9 +163,6 @@ def _padding(ct: Volume) -> _Padding | None:
         return None
     rows, columns = (np.linspace(-1, 1, n)[shape] for n, shape in zip(slices.shape[1:], _GRID, strict=True))
     return _Padding(float(value), np.expand_dims(rows**2 + columns**2 > 1, axial))
-
-
-_GRID = ((slice(None), None), (None, slice(None)))
 
 
 def _denser(ct: Volume, factors: Shape3, hu: float) -> Selection:

@@ -18,8 +18,9 @@ from scipy import ndimage
 from hilum.core import Geometry, Mask, Volume
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
-from hilum.drr.attenuation import RADIOGRAPH_KEV, attenuation_per_mm
+from hilum.drr.attenuation import attenuation_per_mm
 from hilum.drr.chords import project_boxes
+from hilum.drr.energies import RADIOGRAPH_KEV
 from hilum.drr.projection import Projection
 from hilum.ops import resample_to
 

@@ -5,17 +5,17 @@ the slabs' pictures add up to the picture of the whole. Memory grows by one slab
 some time, since each slab is a round of its own over all cores.
 """
 
-from dataclasses import replace
-from itertools import product
-
 import numpy as np
 from numpy.typing import NDArray
 
-from hilum.core import Geometry, Volume
-from hilum.drr.attenuation import CT_KEV, RADIOGRAPH_KEV, Keep, attenuation_slabs
+from hilum.core import Volume
+from hilum.drr.attenuation import Keep, attenuation_slabs
+from hilum.drr.chords import cut_out, part_of, shadow_window
+from hilum.drr.energies import CT_KEV, RADIOGRAPH_KEV
 from hilum.drr.joseph import project_joseph
 from hilum.drr.projection import Projection
 
+_WHOLE = (slice(0, None), slice(0, None))
 _FEWEST, _MOST = 8, 32
 """Slices of a slab, else a quarter of the CT: thinner slabs take longer, thicker ones more memory."""
 
@@ -44,25 +44,7 @@ def project_ct(
     result = np.zeros(projection.shape_yx, dtype=np.float32)
     slices = min(max(len(ct.array) // 4, _FEWEST), _MOST)
     for slab in attenuation_slabs(ct, slices, energy_kev, ct_kev, keep):
-        rows, columns = _shadow(slab.geometry, projection)
-        if rows.start < rows.stop and columns.start < columns.stop:
-            result[rows, columns] += project_joseph(slab, _part(projection, rows, columns))
+        window = shadow_window(slab.geometry, projection, reach=1.0) or _WHOLE
+        if 0 not in cut_out(projection, window):
+            result[window] += project_joseph(slab, part_of(projection, window))
     return result
-
-
-def _shadow(geometry: Geometry, projection: Projection) -> tuple[slice, slice]:
-    """Rows and columns of the detector that hold all that a grid's voxels, and their fall to 0, cast on it."""
-    corners = np.array(list(product(*((-1, size) for size in geometry.shape_zyx))))
-    pixels = projection.to_pixel(geometry.to_lps_mm(corners))
-    if np.isnan(pixels).any():  # partly behind the source
-        return slice(0, projection.shape_yx[0]), slice(0, projection.shape_yx[1])
-    low = np.maximum(np.floor(pixels.min(axis=0)), 0).astype(int)
-    high = np.minimum(np.ceil(pixels.max(axis=0)) + 1, projection.shape_yx).astype(int)
-    return slice(low[0], high[0]), slice(low[1], high[1])
-
-
-def _part(projection: Projection, rows: slice, columns: slice) -> Projection:
-    """The rays of a part of the detector."""
-    corner = projection.to_lps_mm((rows.start, columns.start))
-    shape = (int(rows.stop - rows.start), int(columns.stop - columns.start))
-    return replace(projection, shape_yx=shape, corner_lps_mm=corner)

@@ -169,7 +169,7 @@ def overlaps(silhouette: Selection, organs: Mapping[str, Selection]) -> dict[str
 def _path_mm(block: Volume, projection: Projection) -> Floats:
     """Path through a block by the fast projector, 0 where its shadow doesn't reach."""
     result = np.zeros(projection.shape_yx)
-    window = shadow_window(block, projection)
-    if 0 not in cut_out(projection, window):
+    window = shadow_window(block.geometry, projection)
+    if window is not None and 0 not in cut_out(projection, window):
         result[window] = project_joseph(block, part_of(projection, window))
     return result

@@ -116,18 +116,32 @@ def write_png(pixels: Pixels, path: Path) -> None:
     Raises:
         OutputError: negative numbers, fractions, more than 16 bits, or the place can't be written to.
     """
+    encoded = png_bytes(pixels, str(path))
+    # Pillow's encoder hides the system's reason (a full disk) when it writes to a file itself.
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(encoded)
+
+
+def png_bytes(pixels: Pixels, name: str = "the picture") -> bytes:
+    """A grey PNG of 8 or 16 bits, exactly, as `write_png` writes it.
+
+    Args:
+        pixels: as for `write_png`.
+        name: of the picture, for errors.
+
+    Raises:
+        OutputError: negative numbers, fractions, or more than 16 bits.
+    """
     from PIL import Image
 
     encoded = io.BytesIO()
-    Image.fromarray(_storable(pixels, path)).save(encoded, "PNG", compress_level=6)
-    # Pillow's encoder hides the system's reason (a full disk) when it writes to a file itself.
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(encoded.getbuffer())
+    Image.fromarray(_storable(pixels, name)).save(encoded, "PNG", compress_level=6)
+    return encoded.getvalue()
 
 
-def _storable(pixels: Pixels, path: Path) -> Pixels:
+def _storable(pixels: Pixels, name: str) -> Pixels:
     if pixels.ndim != 2:
-        raise OutputError(f"{path} was not written: a grey picture is [y, x], got the shape {pixels.shape}.", "")
+        raise OutputError(f"{name} was not written: a grey picture is [y, x], got the shape {pixels.shape}.", "")
     if pixels.dtype == np.bool_:
         return pixels.astype(np.uint8) * 255
     if pixels.dtype in (np.uint8, np.uint16):
@@ -135,7 +149,7 @@ def _storable(pixels: Pixels, path: Path) -> Pixels:
     low, high = float(pixels.min()), float(pixels.max())
     if not (is_whole(pixels) and low >= 0 and high <= np.iinfo(np.uint16).max):
         raise OutputError(
-            f"{path} was not written: PNG holds whole numbers 0 to 65535, got {pixels.dtype}, {low:g} to {high:g}.",
+            f"{name} was not written: PNG holds whole numbers 0 to 65535, got {pixels.dtype}, {low:g} to {high:g}.",
             "Scale it first, or choose DICOM or NIfTI.",
         )
     return pixels.astype(np.uint16)

@@ -1,6 +1,5 @@
 """The front door: reads what a path is, whatever it is called."""
 
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hilum.core import AmbiguousError, Failures, Geometry, InputError, Mask, Radiograph, UnsupportedError, Volume
+from hilum.core import AmbiguousError, Geometry, InputError, Mask, Radiograph, UnsupportedError, Volume
+from hilum.io.inputs import files_in as files_in  # also for those who read
 from hilum.io.kinds import RASTERS, VOLUMES, Kind, recognise
 from hilum.io.words import listed
 
@@ -160,32 +160,6 @@ def _only_file_in(folder: Path) -> Path:
     if len(files) != 1:
         raise AmbiguousError(f"{folder} is a folder with {len(files)} files; one radiograph was expected.", "Name it.")
     return files[0]
-
-
-def files_in(folder: Path, failures: Failures | None = None) -> list[Path]:
-    """All files below a folder, sorted; what is hidden (a name that begins with a dot) is left out.
-
-    Args:
-        folder: where to look.
-        failures: where subfolders that may not be listed are recorded; without it the first one is raised.
-
-    Raises:
-        InputError: the folder, or without `failures` one below it, may not be listed.
-    """
-    found: list[Path] = []
-
-    def refused(error: OSError) -> None:
-        place = Path(error.filename)
-        refusal = InputError(f"{place} may not be listed: {error.strerror or error}.", "Ask for read permission.")
-        if failures is None or place == folder:
-            raise refusal from error
-        failures.add(str(place), refusal)
-
-    for place, folders, names in os.walk(folder, onerror=refused):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(place) / name for name in names if not name.startswith("."))
-        found += [path for path in paths if path.is_file()]
-    return sorted(found)
 
 
 def _dicom_mask(path: Path, reference: Geometry | None, structure: str | None) -> Mask:

@@ -78,6 +78,16 @@ class Scene:
         """Each nodule's consensus, measured, with the range of its readers."""
         return tuple(nodule.measured(self.upright.geometry, CONSENSUS) for nodule in self.nodules)
 
+    @cached_property
+    def masks(self) -> tuple[tuple[Mask, ...], ...]:
+        """What each reader outlined of each nodule, on blocks of the upright grid."""
+        return tuple(nodule.masks(self.upright.geometry) for nodule in self.nodules)
+
+    @cached_property
+    def agreed(self) -> tuple[Mask, ...]:
+        """Each nodule's consensus, on the same blocks."""
+        return tuple(nodule.consensus(self.upright.geometry, CONSENSUS) for nodule in self.nodules)
+
 
 Chapter: TypeAlias = Callable[[Scene, Path], Section]
 
@@ -135,15 +145,15 @@ def nodules_measured(scene: Scene, folder: Path) -> Section:
 def nodules_outlined(scene: Scene, folder: Path) -> Section:
     """Masks on the CT's own grid, and each nodule in three planes; `mask.nii.gz`, `readers/`, `nodule-*.png`."""
     labels = np.zeros(scene.ct.geometry.shape_zyx, dtype=np.uint8)
-    for number, nodule in enumerate(scene.nodules, start=1):
-        labels[_on_ct(nodule.consensus(scene.upright.geometry, CONSENSUS), scene).select(1)] = number
+    for number, mask in enumerate(scene.agreed, start=1):
+        labels[_on_ct(mask, scene).select(1)] = number
     names = {number: f"nodule {nodule.id}" for number, nodule in enumerate(scene.nodules, start=1)}
     write_mask(Mask(labels, scene.ct.geometry, names=names), folder / "mask.nii.gz")
     pictures = []
-    for nodule in scene.nodules:
-        for number, mask in enumerate(nodule.masks(scene.upright.geometry), start=1):
+    for nodule, consensus, masks in zip(scene.nodules, scene.agreed, scene.masks, strict=True):
+        for number, mask in enumerate(masks, start=1):
             write_mask(_on_ct(mask, scene), folder / "readers" / f"nodule-{nodule.id}-reader-{number}.nii.gz")
-        picture = _three_planes(nodule, scene)
+        picture = _three_planes(nodule.id, consensus, masks, scene)
         write_bytes(folder / f"nodule-{nodule.id}.png", picture.png)
         pictures.append(picture)
     return Section(
@@ -181,22 +191,21 @@ def _on_ct(mask: Mask, scene: Scene) -> Mask:
     return place(mask, scene.ct.geometry)
 
 
-def _three_planes(nodule: LidcNodule, scene: Scene) -> Picture:
+def _three_planes(name: str, consensus: Mask, masks: Sequence[Mask], scene: Scene) -> Picture:
     grid = scene.upright.geometry
-    consensus = nodule.consensus(grid, CONSENSUS)
     layers = [Layer("consensus", place(consensus, grid).select(1), "white", 2.8)]  # below the readers' thinner lines
     layers += [
         Layer(f"reader {reader}", place(mask, grid).select(1), COLOURS[(reader - 1) % len(COLOURS)])
-        for reader, mask in enumerate(nodule.masks(grid), start=1)
+        for reader, mask in enumerate(masks, start=1)
     ]
     axes = axial_axes(consensus.select(1), consensus.require_geometry())
     x, y, _ = centroid_lps_mm(consensus.select(1), consensus.require_geometry())
     z = axes.long_ends_lps_mm[0][2]
     png = three_planes(scene.upright, (x, y, z), layers, (axes.long_ends_lps_mm, axes.short_ends_lps_mm))
     caption = (
-        f"Nodule {nodule.id} in three planes through its largest axial slice, at z {said(z, 1)} mm. Lung window: level "
+        f"Nodule {name} in three planes through its largest axial slice, at z {said(z, 1)} mm. Lung window: level "
         f"{said(sum(LUNG_WINDOW_HU) / 2)}, width {np.ptp(LUNG_WINDOW_HU):g} HU. Coloured: the outlines of "
-        f"{nodule.reader_count} readers; white: their consensus; dashed: its long axis of {axes.long_mm:.1f} mm and "
+        f"{len(masks)} readers; white: their consensus; dashed: its long axis of {axes.long_mm:.1f} mm and "
         f"short axis of {axes.short_mm:.1f} mm."
     )
     return Picture(png, caption)

@@ -12,7 +12,7 @@ import numpy as np
 
 from hilum.core import InputError, Volume
 from hilum.core.mask import Selection
-from hilum.core.radiograph import PixelMm, Pixels
+from hilum.core.radiograph import PixelMm
 from hilum.datasets.drr_pairs import (
     CONSENSUS_READERS,
     FEET_UP,
@@ -39,6 +39,7 @@ from hilum.io import read_mask, read_radiograph, read_volume, write_json, write_
 from hilum.io.atomic import atomic_folder
 from hilum.io.lidc import Read, is_lidc_xml, lidc_reads, lidc_scans, read_lidc_xml
 from hilum.io.nodules_file import SCHEMA, record
+from hilum.io.raster import png_bytes
 from hilum.io.text_file import write_bytes
 from hilum.ops import OutlineRule, require_level, to_lps_axes
 from hilum.workflows.output import sha256_of
@@ -164,7 +165,7 @@ def _view(job: Job, ct: Volume, read: Read, out: Path, options: CaseOptions, vie
     case = _Case(
         key, job, read, nodules, pixels.shape, rendered.pixel_mm, about, rendered.geometry, rendered.taken, casts
     )
-    return _write(case, out, options, _png(pixels), _png(union))
+    return _write(case, out, options, png_bytes(pixels), png_bytes(union))
 
 
 def _with_physics(nodule: PairNodule, cast: Cast) -> PairNodule:
@@ -283,13 +284,3 @@ def _entry(one: PairNodule, options: CaseOptions) -> dict[str, object]:
         "votes": f"nodule-{one.nodule.id}-votes.png",
         "readers": f"nodule-{one.nodule.id}-readers.png",
     }
-
-
-def _png(pixels: Pixels) -> bytes:
-    from io import BytesIO
-
-    from PIL import Image
-
-    encoded = BytesIO()
-    Image.fromarray(pixels.astype(np.uint8) * 255 if pixels.dtype == bool else pixels).save(encoded, "PNG")
-    return encoded.getvalue()

@@ -1,7 +1,6 @@
 """What a folder offers to make DRR pairs of: published pairs, or CTs of LIDC patients."""
 
 import hashlib
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +10,7 @@ from pathlib import Path
 from hilum.core import Failure, Failures, HilumError, InputError, UnreadableError
 from hilum.datasets.drr_pairs import MASK, PICTURE, pair_folder, pair_name
 from hilum.datasets.splits import is_held_out
-from hilum.io.inputs import require_path
+from hilum.io.inputs import files_in, require_path
 from hilum.io.kinds import VOLUMES, Kind, recognise
 
 _PATIENT = re.compile(r"LIDC-IDRI-\d{4}(?!\d)", re.ASCII)
@@ -79,7 +78,10 @@ def find_sources(src: Path, failures: Failures) -> Sources:
         InputError: there is no such folder, or nothing of either kind in it.
         TooManyFailuresError: more can't be told than is allowed.
     """
-    files = _files_below(require_path(src), failures)
+    lost = Failures()
+    files = files_in(require_path(src), lost)
+    for one in lost:
+        failures.add(str(Path(one.input).relative_to(src)), InputError(one.error, one.remedy))
     pictures = [path for path in files if path.name.endswith(PICTURE)]
     without_ct = Failures()
     found = [*_pairs(pictures, src, failures)] if pictures else [*_cts(files, src, failures, without_ct)]
@@ -109,53 +111,6 @@ def _pairs(pictures: Iterable[Path], src: Path, failures: Failures) -> Iterable[
 def mask_beside(picture: Path) -> Path:
     """The mask that belongs to a pair's picture."""
     return picture.with_name(picture.name.removesuffix(PICTURE) + MASK)
-
-
-def _files_below(src: Path, failures: Failures) -> list[Path]:
-    """All files below a folder, sorted, without hidden ones; linked folders count as if they lay there.
-
-    A folder is entered once: under its own name if it has one below `src`, so a link to it, or round to itself, adds
-    nothing.
-
-    Raises:
-        InputError: `src` itself may not be listed.
-        TooManyFailuresError: more below it may not be than is allowed.
-    """
-    found: list[Path] = []
-    entered: set[str] = set()
-    waiting = [src]
-    while waiting:
-        links = [link for start in waiting for link in _enter(start, src, entered, found, failures)]
-        waiting = sorted(links)
-    return sorted(found)
-
-
-def _enter(start: Path, src: Path, entered: set[str], found: list[Path], failures: Failures) -> list[Path]:
-    """Add the files below `start` to `found`; returns the linked folders met on the way."""
-    links = []
-
-    def refused(error: OSError) -> None:
-        place = Path(error.filename)
-        refusal = InputError(f"{place} may not be listed: {error.strerror or error}.", "Ask for read permission.")
-        if place == src:
-            raise refusal from error
-        failures.add(str(place.relative_to(src)), refusal)
-
-    for place, folders, names in os.walk(start, onerror=refused):
-        here = Path(place)
-        if os.path.realpath(here) in entered:
-            folders.clear()
-            continue
-        entered.add(os.path.realpath(here))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        links += [here / name for name in folders if (here / name).is_symlink()]
-        for path in (here / name for name in names if not name.startswith(".")):
-            if path.is_file():
-                found.append(path)
-            elif path.is_symlink():
-                gone = UnreadableError(f"{path} is a link that leads nowhere.", "Copy what it should lead to.")
-                failures.add(str(path.relative_to(src)), gone)
-    return links
 
 
 def _cts(files: Iterable[Path], src: Path, failures: Failures, without_ct: Failures) -> Iterable[Job]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hilum.core import HilumError, UnreadableError
+from hilum.io.inputs import files_in
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -324,19 +325,14 @@ def is_known_syntax(uid: str) -> bool:
 
 
 def files_under(path: Path) -> list[Path]:
-    """The file itself, or all files of a folder and of the folders in it, sorted; hidden ones are left out.
+    """The file itself, or all files below a folder (`hilum.io.inputs.files_in`).
 
     Raises:
-        UnreadableError: there is nothing at the path.
+        UnreadableError: there is nothing at the path, or a link that leads nowhere.
+        InputError: a folder may not be listed.
     """
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise UnreadableError(f"{path} is neither a file nor a folder.", "Check the path.")
-    with guarded(path):
-        return sorted(
-            file
-            for file in path.rglob("*")
-            if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        )
-    return []
+    return files_in(path)
