@@ -4,37 +4,18 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from hilum.cli.app import main
 from hilum.io import read_radiograph
-from hilum.io.json_file import write_json
-from hilum.models.catalogue import ModelConfig
 from hilum.workflows.predict import PredictOptions, run_predict
 from tests.infer.test_chest import chest
-
-STEP_MM = 1.4
+from tests.trained import STEP_MM, tiny_model
 
 
 @pytest.fixture
 def model(tmp_path):
-    """A model folder with a tiny random network that marks something."""
-    from safetensors.torch import save_file
-
-    config = ModelConfig(name="unet", options={"widths": (4, 8), "start_probability": 0.3})
-    torch.manual_seed(0)
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    weights = config.build().state_dict()
-    weights["head.0.weight"] *= 30  # so that it says something about every pixel
-    save_file(weights, folder / "weights.safetensors")
-    settings = {"model": config.plain(), "data": {"pixel_mm": STEP_MM}}
-    threshold = {"value": 0.3, "chosen_on": "validation"}
-    write_json(
-        folder / "config.json", {"schema": "hilum.model/1", "hash": "x", "threshold": threshold, "config": settings}
-    )
-    return folder
+    return tiny_model(tmp_path / "tiny")
 
 
 @pytest.fixture
@@ -130,18 +111,19 @@ def test_test_time_augmentation_of_a_symmetric_network_is_symmetric(films, model
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "says", "code"),
     [
-        (["{films}", "{out}", "--model", "nobody"], "there is no model 'nobody'"),
-        (["{films}/none.png", "{out}", "--model", "{model}"], "none.png"),
-        (["{empty}", "{out}", "--model", "{model}"], "nothing to predict"),
-        (["{films}", "{out}", "--model", "{model}", "--threshold", "2"], "a threshold is above 0"),
-        (["{films}", "{out}", "--model", "{model}", "--pixel-mm", "0"], "positive size"),
+        (["{films}", "{out}", "--model", "nobody"], "there is no model 'nobody'", 1),
+        (["{films}/none.png", "{out}", "--model", "{model}"], "none.png", 1),
+        (["{empty}", "{out}", "--model", "{model}"], "nothing to predict", 1),
+        (["{films}", "{out}", "--model", "{model}", "--threshold", "2"], "--threshold"),
+        (["{films}", "{out}", "--model", "{model}", "--pixel-mm", "0"], "positive size", 2),
     ],
 )
-def test_bad_input_is_one_clear_line(words, says, films, model, tmp_path, capsys):
+def test_bad_input_is_one_clear_line(words, says, code, films, model, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     places = {"films": films, "model": model, "out": tmp_path / "out", "empty": tmp_path / "empty"}
-    assert main(["predict", *(word.format(**places) for word in words)]) == 1
+    code = 2 if {"--threshold", "--pixel-mm"} & set(words) else 1
+    assert main(["predict", *(word.format(**places) for word in words)]) == code
     assert says in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

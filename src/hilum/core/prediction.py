@@ -21,6 +21,8 @@ class Provenance:
         config_hash: SHA-256 of the configuration that it was trained with.
         version: hilum's version.
         thresholds: by name: from which probability a pixel is in the mask, from which score a lesion is listed.
+        chosen: where the threshold of the mask was chosen: "chosen_on" in words, and if the model knows them "split",
+            "split_hash" and "patients".
         options: everything else that changes the result.
     """
 
@@ -29,6 +31,7 @@ class Provenance:
     config_hash: str
     version: str
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    chosen: Mapping[str, object] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
 
 

@@ -41,6 +41,11 @@ class LoadedModel:
     config_hash: str
     config: Mapping[str, Any]
 
+    @property
+    def threshold_chosen(self) -> Mapping[str, Any]:
+        """Where the threshold was chosen: in words, and on which patients of which split, if the model says."""
+        return {name: value for name, value in self.config["threshold"].items() if name != "value"}
+
 
 def shipped_models() -> tuple[str, ...]:
     """Names of the models that come with hilum."""

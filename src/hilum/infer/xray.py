@@ -13,6 +13,8 @@ from hilum.infer.lesions import LesionRule, lesions
 from hilum.infer.loaded import LoadedModel
 from hilum.infer.xray_domain import XrayStyle, xray_input
 
+STATED = "stated by the user"
+
 
 @dataclass(frozen=True)
 class XrayOptions:
@@ -67,7 +69,10 @@ class XrayPredictor:
         thresholds = {"mask": self.rule.threshold, "listed": self.rule.lowest}
         options = {"style": str(self.options.style), "tta": self.options.tta}
         model = self.model
-        return Provenance(model.name, model.weights_hash, model.config_hash, hilum.__version__, thresholds, options)
+        chosen = {"chosen_on": STATED} if self.options.threshold else model.threshold_chosen
+        return Provenance(
+            model.name, model.weights_hash, model.config_hash, hilum.__version__, thresholds, chosen, options
+        )
 
     def probability(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """[y, x] of an image [y, x] in the network's domain."""

@@ -15,7 +15,7 @@ from hilum.workflows.evaluate_data import TruthSource, TruthWanted, folder_hash,
 from hilum.workflows.evaluate_marks import MarksFrom, settled_marks
 from hilum.workflows.evaluate_predictions import As, Reading, find_prediction, read_numbers, require_folder
 from hilum.workflows.evaluate_temperature import Applied, applied_temperature, calibration_rule
-from hilum.workflows.evaluate_threshold import Chosen, chosen_threshold
+from hilum.workflows.evaluate_threshold import Chosen, chosen_threshold, predicted_threshold
 from hilum.workflows.evaluate_truth import TruthSeen, beside_hash, see_truths, truth_hash, undeclared_labels
 from hilum.workflows.output import Run
 from hilum.workflows.pool import in_processes
@@ -121,6 +121,8 @@ def planned(predictions: Path, wanted: TruthWanted, options: EvaluateOptions) ->
     source = truth_source(wanted)
     _require_fitting(source, options)
     chosen = chosen_threshold(options.threshold, options.threshold_from)
+    if math.isnan(chosen.threshold.value) and options.kind is not As.MASKS:
+        chosen = predicted_threshold(predictions)
     applied = applied_temperature(options.temperature_from)
     seen = see_truths(source.cases, options.workers, are_points=source.is_points)
     has_pixels = any(_is_there(predictions, case.key) for case in source.cases)

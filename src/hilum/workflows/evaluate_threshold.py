@@ -9,6 +9,7 @@ from hilum.core import InputError, UnreadableError
 from hilum.core.evaluation import Threshold
 from hilum.evaluate.alarms import ChosenOn
 from hilum.io import read_json
+from hilum.workflows.evaluate_predictions import INDEX
 from hilum.workflows.evaluate_read import EVALUATION, read_rows
 
 STATED = "stated by the user"
@@ -38,6 +39,25 @@ def chosen_threshold(stated: float | None, evaluated: Path | None) -> Chosen:
             raise InputError(f"a threshold is above 0 and at most 1, got {stated:g}.", "With 0, every pixel is in.")
         return Chosen(Threshold(stated, STATED))
     return Chosen(Threshold()) if evaluated is None else _of_evaluation(evaluated)
+
+
+def predicted_threshold(predictions: Path) -> Chosen:
+    """The threshold that a model of hilum brought along, by the predictions' index; NaN without one.
+
+    Raises:
+        UnreadableError: the index is damaged.
+    """
+    if not (predictions / INDEX).is_file():
+        return Chosen(Threshold())
+    content = read_json(predictions / INDEX)
+    try:
+        made_by = content["provenance"]
+        value, chosen = float(made_by["thresholds"]["mask"]), made_by["chosen"]
+    except (KeyError, TypeError, ValueError):  # of another tool, or of nothing that has a threshold
+        return Chosen(Threshold())
+    patients = frozenset(str(patient) for patient in chosen.get("patients", ()))
+    source = ChosenOn(str(chosen.get("split", "")), str(chosen.get("split_hash", "")), patients)
+    return Chosen(Threshold(value, str(chosen.get("chosen_on", "unknown"))), source if patients else None)
 
 
 def _of_evaluation(path: Path) -> Chosen:
