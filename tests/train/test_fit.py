@@ -141,6 +141,16 @@ def test_the_kept_model_has_the_figures_of_its_epoch(memory, tmp_path):
     assert found["dice_mean"] > 0
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_workers_change_nothing(tmp_path):
+    data = Cases(Xrays(Discs().samples, TINY), cases().judged)
+    for workers in (0, 1):
+        torch.manual_seed(0)
+        machine = MACHINE.model_copy(update={"workers": workers})
+        fit(TINY.model.build(), data, TINY, machine, tmp_path / str(workers))
+    assert (tmp_path / "0" / "metrics.csv").read_text() == (tmp_path / "1" / "metrics.csv").read_text()
+
+
 def test_tensorboard_has_each_epoch_once(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

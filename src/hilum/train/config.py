@@ -1,5 +1,6 @@
 """One frozen configuration says everything that decides what a training run learns."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
@@ -13,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from hilum.config import FrozenConfig
+from hilum.config import Frozen, FrozenConfig, FrozenDict
 from hilum.datasets.xray_config import AugmentConfig, InsertionConfig, SamplingConfig, XrayDataConfig
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import ModelConfig
@@ -43,7 +44,7 @@ class OptimiserConfig(FrozenConfig):
 
     lr: PositiveFloat = 1e-3
     """Learning rate at its peak."""
-    lr_of: dict[str, PositiveFloat] = Field(default_factory=dict)
+    lr_of: Annotated[Mapping[str, PositiveFloat], *Frozen] = FrozenDict()
     """Another peak for some parts of the network, by name."""
     weight_decay: NonNegativeFloat = 1e-3
     """Decoupled from the gradient."""

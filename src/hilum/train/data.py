@@ -128,12 +128,17 @@ class EpochBatches(Sampler[list[Index]]):
 
 
 def training_batches(batches: EpochBatches, cases: LearningCases, workers: int = 0) -> "DataLoader[Any]":
-    """Batches of drawn cases."""
+    """Batches of drawn cases; they, and what the network draws, are the same with any number of workers."""
     return DataLoader(
-        _Drawn(cases), batch_sampler=batches, collate_fn=collate, num_workers=workers, persistent_workers=workers > 0
+        _Drawn(cases),
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        generator=torch.Generator(),  # else each epoch's iterator may take a number from those that dropout draws
     )
 
 
 def judged_batches(samples: Sequence[XraySample], batch_size: int) -> "DataLoader[Any]":
     """All samples in their order, as they are."""
-    return DataLoader(_Kept(samples), batch_size=batch_size, collate_fn=collate)
+    return DataLoader(_Kept(samples), batch_size=batch_size, collate_fn=collate, generator=torch.Generator())
