@@ -2,19 +2,78 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from hilum.core import ConfigError
 
+ERRORS_SHOWN = 5
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+class FrozenDict(Mapping[str, V]):
+    """A mapping that can't change, nor what is in it: lists become tuples, mappings are frozen, too."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, V] | None = None) -> None:
+        self._items = {key: _frozen(value) for key, value in (items or {}).items()}
+
+    def __getitem__(self, key: str) -> V:
+        return cast(V, self._items[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return FrozenDict(value)
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _thawed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _thawed(inner) for key, inner in value.items()}
+    return type(value)(map(_thawed, value)) if type(value) in (list, tuple) else value
+
+
+Frozen = (AfterValidator(FrozenDict), PlainSerializer(_thawed))
+"""What a field that is a mapping is annotated with: `Annotated[Mapping[str, float], *Frozen]`."""
+
 
 class FrozenConfig(BaseModel):
-    """A configuration that can't change, takes no unknown key, and says what each field is in the field's docstring."""
+    """A configuration that can't change, takes no unknown key, and says what each field is in the field's docstring.
+
+    Raises:
+        ConfigError: a key is unknown, or a value can't be; each is named by its whole path.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**_thawed(fields))
+        except ValidationError as error:
+            raise _clear(error, type(self), "") from error
+
+    # Without this mark pydantic would call __init__ for a nested configuration, and its errors would lose their path.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], where: str = "") -> Self:
@@ -25,10 +84,10 @@ class FrozenConfig(BaseModel):
             where: what to call the source in an error's message, such as a file's name.
 
         Raises:
-            ConfigError: a key is unknown, or a value can't be; the first one is named.
+            ConfigError: a key is unknown, or a value can't be; the first five are named.
         """
         try:
-            return cls.model_validate(dict(fields))
+            return cls.model_validate(_thawed(fields))
         except ValidationError as error:
             raise _clear(error, cls, where) from error
 
@@ -40,6 +99,42 @@ class FrozenConfig(BaseModel):
     def hash(self) -> str:
         """SHA-256 of all fields."""
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
+
+
+class Choice(FrozenConfig):
+    """One of a family by name, with every option; options that were left out are filled with their defaults."""
+
+    kind: ClassVar[str]
+    """What the family's members are called in errors."""
+
+    name: str
+    """A name in the family."""
+    options: Annotated[Mapping[str, Any], *Frozen] = FrozenDict()
+    """Its own settings by name."""
+
+    @classmethod
+    def family(cls) -> Mapping[str, Any]:
+        """Classes by name; each has a `Config` that is a `FrozenConfig`."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        chosen = member(self.family(), self.kind, self.name).Config.of(self.options, f"{self.kind} {self.name}")
+        # A frozen model's field is set past the guard: what is stored and hashed has to be the complete options.
+        object.__setattr__(self, "options", FrozenDict(chosen.plain()))
+        return self
+
+
+def member(family: Mapping[str, T], kind: str, name: str) -> T:
+    """The member of this name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    try:
+        return family[name]
+    except KeyError:
+        raise ConfigError(f"there is no {kind} {name!r}.", f"There are: {', '.join(family)}.") from None
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -72,21 +167,43 @@ def merged(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 
 
 def _clear(error: ValidationError, cls: type[BaseModel], where: str) -> ConfigError:
-    first = error.errors(include_url=False)[0]
-    name = ".".join(str(part) for part in first["loc"])
-    of = f"{where}: " if where else ""
-    if first["type"] == "extra_forbidden":
-        return ConfigError(f"{of}there is no setting {name!r}.", f"{cls.__qualname__} has: {_settings(cls, name)}.")
-    return ConfigError(f"{of}{name or cls.__qualname__}: {first['msg']}; got {first['input']!r}.")
+    """The first five things that are wrong, each with what would be right."""
+    problems = error.errors(include_url=False)
+    said = [_one(dict(problem), cls) for problem in problems[:ERRORS_SHOWN]]
+    more = len(problems) - len(said)
+    words = "; ".join(message for message, _ in said) + (f"; and {more} more" if more else "")
+    remedies = dict.fromkeys(remedy for _, remedy in said if remedy)
+    return ConfigError(f"{where}: {words}." if where else f"{words}.", " ".join(remedies))
 
 
-def _settings(cls: type[BaseModel], name: str) -> str:
-    """The names that would have been right at the place of `name`."""
-    here = cls
-    for part in name.split(".")[:-1]:
-        field = here.model_fields.get(part)
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            break
-        here = inner
-    return ", ".join(here.model_fields)
+def _one(problem: Mapping[str, Any], cls: type[BaseModel]) -> tuple[str, str]:
+    """What is wrong, and what would be right."""
+    path = problem["loc"]
+    name = ".".join(map(str, path))
+    here, field = _place(cls, path)
+    if problem["type"] == "extra_forbidden":
+        return f"there is no setting {name!r}", f"{here.__qualname__} has: {', '.join(here.model_fields)}."
+    said = problem["msg"].removeprefix("Value error, ").rstrip(".")
+    meaning = " ".join((field.description or "").split()) if field else ""
+    got = "" if problem["type"] in {"missing", "value_error"} else f"; got {problem['input']!r}"
+    return f"{name or here.__qualname__}: {said}{got}", f"{name}: {meaning}" if meaning else ""
+
+
+def _place(cls: type[BaseModel], path: tuple[int | str, ...]) -> tuple[type[BaseModel], FieldInfo | None]:
+    """The innermost configuration on the way to a setting, and the last of its fields; places in tuples don't count."""
+    here, field, inner = cls, None, cls
+    for part in path:
+        found = inner.model_fields.get(str(part))
+        if found is not None:
+            here, field = inner, found
+            inner = _configuration(found.annotation) or inner
+        elif isinstance(part, str):
+            here = inner
+    return here, field
+
+
+def _configuration(annotation: Any) -> type[BaseModel] | None:
+    """The configuration that a field holds, also in a tuple or beside None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _configuration(inner))), None)

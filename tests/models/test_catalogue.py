@@ -32,4 +32,4 @@ def test_options_are_completed_so_that_the_same_network_has_the_same_hash():
     assert long == short
     assert long.hash == short.hash != ModelConfig().hash
     assert short.options["norm"] == "batch"
-    assert short.build().config.plain() == short.options
+    assert short.build().config.plain() == short.plain()["options"]

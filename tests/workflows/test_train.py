@@ -113,7 +113,7 @@ def test_a_held_out_patient_is_refused(tmp_path, capsys):
     ],
 )
 def test_a_wrong_setting_is_one_clear_line(arguments, said, pairs, tmp_path, capsys):
-    assert main(["train", "xray_unet", str(tmp_path / "out"), "--data", str(pairs), *arguments]) == 1
+    assert main(["train", "xray_unet", str(tmp_path / "out"), "--data", str(pairs), *arguments]) == 2
     shown = capsys.readouterr()
     assert said in shown.err
     assert len(shown.err.splitlines()) <= 2
@@ -121,7 +121,7 @@ def test_a_wrong_setting_is_one_clear_line(arguments, said, pairs, tmp_path, cap
 
 
 def test_an_unknown_recipe_names_those_that_there_are(tmp_path, capsys):
-    assert main(["train", "nonsense", str(tmp_path / "out"), "--data", "pairs"]) == 1
+    assert main(["train", "nonsense", str(tmp_path / "out"), "--data", "pairs"]) == 2
     assert "xray_unet" in capsys.readouterr().err
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hilum.core import ConfigError
+from hilum.config import member
 from hilum.losses.attention import Attention
 from hilum.losses.base import SegmentationLoss
 from hilum.losses.bce import Bce
@@ -35,10 +35,7 @@ def loss_class(name: str) -> type[SegmentationLoss]:
     Raises:
         ConfigError: there is none.
     """
-    try:
-        return LOSSES[name]
-    except KeyError:
-        raise ConfigError(f"there is no loss {name!r}.", f"There are: {', '.join(LOSSES)}.") from None
+    return member(LOSSES, "loss", name)
 
 
 def options_of(name: str, options: Mapping[str, Any]) -> SegmentationLoss.Config:

@@ -1,31 +1,29 @@
 """A loss by name, with all its options, as a configuration holds it."""
 
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from pydantic import Field, model_validator
-
-from hilum.config import FrozenConfig
+from hilum.config import Choice
 
 if TYPE_CHECKING:
     from hilum.losses.base import SegmentationLoss
 
 
-class LossConfig(FrozenConfig):
+class LossConfig(Choice):
     """Which loss, with every option; options that were left out are filled with their defaults."""
+
+    kind = "loss"
 
     name: str = "bce_dice"
     """A name in the catalogue."""
-    options: dict[str, Any] = Field(default_factory=dict)
-    """The loss's own settings by name."""
 
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
+    @classmethod
+    def family(cls) -> "Mapping[str, type[SegmentationLoss]]":
+        """The losses."""
         # Sums of losses hold choices of losses, so the catalogue, which has the sums, can only be asked when used.
-        from hilum.losses.catalogue import options_of
+        from hilum.losses.catalogue import LOSSES
 
-        # A frozen model's field is set past the guard: what is stored and hashed has to be the complete options.
-        object.__setattr__(self, "options", options_of(self.name, self.options).plain())
-        return self
+        return LOSSES
 
     def build(self) -> "SegmentationLoss":
         """The loss."""

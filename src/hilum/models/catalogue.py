@@ -1,12 +1,9 @@
 """The networks by name, and how a name and options become one."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
-from pydantic import Field, model_validator
-
-from hilum.config import FrozenConfig
-from hilum.core import ConfigError
+from hilum.config import Choice, member
 from hilum.models.improved import Improved
 from hilum.models.network import Network
 from hilum.models.original import Original
@@ -23,19 +20,18 @@ MODELS: dict[str, type[Network]] = {
 }
 
 
-class ModelConfig(FrozenConfig):
+class ModelConfig(Choice):
     """Which network, with every option; options that were left out are filled with their defaults."""
+
+    kind = "model"
 
     name: str = "unet"
     """A name in the catalogue; `hilum models` lists them."""
-    options: dict[str, Any] = Field(default_factory=dict)
-    """The network's own settings by name."""
 
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        # A frozen model's field is set past the guard: what is stored and hashed has to be the complete options.
-        object.__setattr__(self, "options", options_of(self.name, self.options).plain())
-        return self
+    @classmethod
+    def family(cls) -> Mapping[str, type[Network]]:
+        """The networks."""
+        return MODELS
 
     def build(self) -> Network:
         """The network, from scratch; `torch.manual_seed` decides its numbers."""
@@ -48,10 +44,7 @@ def model_class(name: str) -> type[Network]:
     Raises:
         ConfigError: there is none.
     """
-    try:
-        return MODELS[name]
-    except KeyError:
-        raise ConfigError(f"there is no model {name!r}.", f"There are: {', '.join(MODELS)}.") from None
+    return member(MODELS, "model", name)
 
 
 def options_of(name: str, options: Mapping[str, Any]) -> Network.Config:
