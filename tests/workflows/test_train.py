@@ -109,7 +109,6 @@ def test_a_held_out_patient_is_refused(tmp_path, capsys):
         (["--set", "model.options.widhts=3"], "no setting 'widhts'"),
         (["--epochs", "0"], "trainer.epochs: Input should be greater than 0"),
         (["--set", "loss.name=nonsense"], "no loss 'nonsense'"),
-        (["--set", "phases=[{train: [nothing]}]"], "no part 'nothing'"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_line(arguments, said, pairs, tmp_path, capsys):
@@ -117,6 +116,13 @@ def test_a_wrong_setting_is_one_clear_line(arguments, said, pairs, tmp_path, cap
     shown = capsys.readouterr()
     assert said in shown.err
     assert len(shown.err.splitlines()) <= 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_setting_that_the_network_does_not_have_is_no_wrong_usage(pairs, tmp_path, capsys):
+    arguments = ["--data", str(pairs), "--set", "phases=[{train: [nothing]}]"]
+    assert main(["train", "xray_unet", str(tmp_path / "out"), *arguments]) == 1
+    assert "no part 'nothing'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
