@@ -42,6 +42,7 @@ def test_what_is_not_known_is_a_dash():
     known = size_table(Nodule("7", (1, 2, 3), None, 33.5, Diameters(5, 3, 4), reader_count=2), [], 4)
     assert known.rows[0] == ["consensus", "34", "5.0", "3.0", "4.0", "4.0", "1.0, 2.0, 3.0"]
     assert "rounds it: 4 mm" in known.caption
+    assert size_table(Nodule("7"), [], None, "It is a mass.").caption.endswith("readers. It is a mass.")
 
 
 def test_the_patients_left_front_and_head_are_where_they_should_be():

@@ -1,6 +1,7 @@
 """The size of a nodule from its mask."""
 
 from hilum.measure.size import (
+    MASS_MM,
     AxialAxes,
     axial_axes,
     centroid_lps_mm,
@@ -12,6 +13,7 @@ from hilum.measure.size import (
 )
 
 __all__ = [
+    "MASS_MM",
     "AxialAxes",
     "axial_axes",
     "centroid_lps_mm",

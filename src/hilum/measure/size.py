@@ -28,6 +28,9 @@ from hilum.ops import largest_part
 
 Segment: TypeAlias = tuple[Triple, Triple]
 
+MASS_MM = 30
+"""What is longer is a mass, not a nodule (Fleischner glossary, Hansell 2008)."""
+
 
 @dataclass(frozen=True)
 class AxialAxes:

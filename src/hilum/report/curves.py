@@ -1,6 +1,5 @@
 """Curves and distributions of an evaluation as pictures. Everything comes in computed."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,12 +10,10 @@ from hilum.core.geometry import Floats
 from hilum.core.radiograph import Pixels
 from hilum.metrics.calibration import Reliability
 from hilum.metrics.probability import PrecisionRecall, Roc
+from hilum.report.drawing import BAND, BLUE, GREEN, GREY, RED, encoded, label, light_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-BLUE, BAND, RED, GREY, GREEN = "#1f6feb", "#9ec5fe", "#d1242f", "#8b949e", "#1a7f37"
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ def ranking_picture(roc: Roc, curve: PrecisionRecall, areas: tuple[float, float]
         areas: under the ROC curve, and average precision.
         prevalence: share of pixels that are lesion.
     """
-    figure = plain_figure(11, 4.6)
+    figure = light_figure(11, 4.6)
     left, right = figure.subplots(1, 2)
     left.plot(roc.false_positive_rate, roc.sensitivity, color=BLUE, linewidth=2, label=f"AUC {areas[0]:.4f}")
     left.plot((0, 1), (0, 1), color=GREY, linestyle=":", label="chance")
@@ -50,7 +47,7 @@ def ranking_picture(roc: Roc, curve: PrecisionRecall, areas: tuple[float, float]
         place.set_xlim(0, 1)
         place.set_ylim(0, 1.02)
         place.legend(frameon=False)
-    return _encoded(figure)
+    return encoded(figure)
 
 
 def threshold_picture(
@@ -67,7 +64,7 @@ def threshold_picture(
         used: the threshold of the evaluation; NaN for none.
         binned: what stands on the reliability diagram, by name, the main one first.
     """
-    figure = plain_figure(11, 4.6)
+    figure = light_figure(11, 4.6)
     left, right = figure.subplots(1, 2)
     for (name, values), colour in zip(dice.items(), (BLUE, GREEN), strict=False):
         left.plot(thresholds, values, color=colour, linewidth=2, label=name)
@@ -76,7 +73,7 @@ def threshold_picture(
     label(left, "threshold", "Dice", "Dice at other thresholds")
     left.legend(frameon=False)
     _reliability(right, binned)
-    return _encoded(figure)
+    return encoded(figure)
 
 
 def _reliability(place: "Axes", diagrams: Mapping[str, Reliability]) -> None:
@@ -92,26 +89,40 @@ def _reliability(place: "Axes", diagrams: Mapping[str, Reliability]) -> None:
     place.legend(frameon=False, loc="upper left")
 
 
-def distribution_picture(dice: Floats, hd95_mm: Floats) -> bytes:
-    """PNG: how Dice and the 95 % Hausdorff distance spread over the cases; without distances, Dice alone."""
-    known = [hd95_mm[np.isfinite(hd95_mm)]] if np.isfinite(hd95_mm).any() else []
-    figure = plain_figure(11 if known else 7, 3.8)
-    places = np.atleast_1d(figure.subplots(1, 1 + len(known)))
-    kept = dice[np.isfinite(dice)]
-    _histogram(places[0], kept, np.linspace(0, 1, 21), "Dice of a case with a lesion")
-    for values in known:
-        top = max(float(values.max()), 1.0)
-        _histogram(places[1], values, np.linspace(0, top, 21), "95 % Hausdorff distance, mm (where it exists)")
-    return _encoded(figure)
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How one figure spreads over cases.
+
+    Attributes:
+        words: what it is.
+        values: of the cases that have it.
+        top: the scale runs from 0 to this.
+        mean: of the values.
+        median: of the values.
+    """
+
+    words: str
+    values: Floats
+    top: float
+    mean: float
+    median: float
 
 
-def _histogram(place: "Axes", values: Floats, edges: Floats, words: str) -> None:
-    place.hist(values, bins=edges.tolist(), color=BAND, edgecolor=BLUE)
-    if len(values):
-        place.axvline(float(values.mean()), color=RED, linestyle="-", label=f"mean {values.mean():.3g}")
-        place.axvline(float(np.median(values)), color=GREEN, linestyle="--", label=f"median {np.median(values):.3g}")
+def distribution_picture(spreads: Sequence[Spread]) -> bytes:
+    """PNG: how figures spread over the cases, side by side; at least one."""
+    figure = light_figure(7 if len(spreads) == 1 else 5.5 * len(spreads), 3.8)
+    for place, spread in zip(np.atleast_1d(figure.subplots(1, len(spreads))), spreads, strict=True):
+        _histogram(place, spread)
+    return encoded(figure)
+
+
+def _histogram(place: "Axes", spread: Spread) -> None:
+    place.hist(spread.values, bins=np.linspace(0, spread.top, 21).tolist(), color=BAND, edgecolor=BLUE)
+    if len(spread.values):
+        place.axvline(spread.mean, color=RED, linestyle="-", label=f"mean {spread.mean:.3g}")
+        place.axvline(spread.median, color=GREEN, linestyle="--", label=f"median {spread.median:.3g}")
         place.legend(frameon=False)
-    label(place, words, "cases", "")
+    label(place, spread.words, "cases", "")
 
 
 def groups_picture(groups: Mapping[str, Sequence[tuple[str, float, float, float, int]]]) -> bytes:
@@ -120,7 +131,7 @@ def groups_picture(groups: Mapping[str, Sequence[tuple[str, float, float, float,
     Args:
         groups: title of each panel, and in it name, value, low, high and number of each part.
     """
-    figure = plain_figure(4.2 * max(len(groups), 1), 3.8)
+    figure = light_figure(4.2 * max(len(groups), 1), 3.8)
     places = np.atleast_1d(figure.subplots(1, max(len(groups), 1)))
     for place, (title, parts) in zip(places, groups.items(), strict=True):
         for x, (_, value, low, high, n) in enumerate(parts):
@@ -132,14 +143,14 @@ def groups_picture(groups: Mapping[str, Sequence[tuple[str, float, float, float,
         place.set_ylim(0, 1.22)
         place.set_yticks(np.linspace(0, 1, 6))
         label(place, "", "found", title)
-    return _encoded(figure)
+    return encoded(figure)
 
 
 def places_picture(spots: Sequence[Spot], background: Pixels | None) -> bytes:
     """PNG: where lesions lie that were found and missed, over one of the images; size of a spot: of the lesion."""
     shape = (1, 1) if background is None else background.shape
     height = 6.0
-    figure = plain_figure(height * shape[1] / shape[0] + 0.4, height)
+    figure = light_figure(height * shape[1] / shape[0] + 0.4, height)
     place = figure.subplots()
     if background is not None:
         place.imshow(background, cmap="gray", extent=(0, 1, 1, 0), aspect="auto", alpha=0.55)
@@ -155,26 +166,4 @@ def places_picture(spots: Sequence[Spot], background: Pixels | None) -> bytes:
     place.set_xticks([])
     place.set_yticks([])
     place.legend(loc="lower center", ncols=2, framealpha=0.9)
-    return _encoded(figure)
-
-
-def label(place: "Axes", x: str, y: str, title: str) -> None:
-    """Name the axes and what is shown, over a faint grid."""
-    place.set_xlabel(x)
-    place.set_ylabel(y)
-    place.set_title(title, fontsize=11)
-    place.grid(color="#e3e6ea", linewidth=0.8)
-    place.set_axisbelow(True)
-
-
-def plain_figure(width: float, height: float) -> "Figure":
-    """An empty white figure, in inches."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _encoded(figure: "Figure") -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
-    return buffer.getvalue()
+    return encoded(figure)

@@ -1,18 +1,18 @@
 """Differences between models with their intervals as a picture: a panel for each pair, a line for each figure."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hilum.core.figures import Figure
+from hilum.report.drawing import BLUE, GREY, GRID, ORANGE, SLATE, encoded, light_figure
 from hilum.report.page import Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ABREAST = 3
-_SECOND, _FIRST, _NEITHER = "#1f6feb", "#d97706", "#8b949e"
+_SECOND, _FIRST, _NEITHER = BLUE, ORANGE, GREY
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,11 @@ def differences_picture(strips: Sequence[Strip], axis: str) -> Picture:
         strips: at least one.
         axis: words under the scale, with the unit.
     """
-    from matplotlib.figure import Figure as Drawing
-
     pairs = list(dict.fromkeys(one.models for one in strips))
     figures = list(dict.fromkeys(one.words for one in strips))
     columns = min(ABREAST, len(pairs))
     rows = -(-len(pairs) // columns)
-    drawing = Drawing(figsize=(10, rows * (1.0 + 0.26 * len(figures))), layout="constrained")
+    drawing = light_figure(10, rows * (1.0 + 0.26 * len(figures)))
     places = drawing.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for place, pair in zip(places.flat, pairs, strict=False):
         _panel(place, [one for one in strips if one.models == pair], figures)
@@ -55,10 +53,8 @@ def differences_picture(strips: Sequence[Strip], axis: str) -> Picture:
     for place in above_gap:
         place.tick_params(labelbottom=True)
         place.set_xlabel(axis)
-    buffer = io.BytesIO()
-    drawing.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
     return Picture(
-        buffer.getvalue(),
+        encoded(drawing),
         f"{axis[0].upper()}{axis[1:]}, with 95 % intervals, second minus first model of each panel's heading. "
         "Blue: the second is better, orange: the first is (p < .05 after Holm), grey: no difference seen.",
     )
@@ -71,8 +67,8 @@ def _panel(place: "Axes", strips: Sequence[Strip], figures: Sequence[str]) -> No
         colour = {second: _SECOND, first: _FIRST}.get(one.better, _NEITHER)
         place.plot((one.difference.low, one.difference.high), (y, y), color=colour, linewidth=2)
         place.plot(one.difference.value, y, "o", color=colour, markersize=5)
-    place.axvline(0, color="#57606a", linewidth=1)
+    place.axvline(0, color=SLATE, linewidth=1)
     place.set_title(f"{second} − {first}", fontsize=10)
     place.set_yticks(range(len(figures)), figures, fontsize=9)
     place.set_ylim(len(figures) - 0.5, -0.5)
-    place.grid(axis="x", color="#e3e6ea")
+    place.grid(axis="x", color=GRID)

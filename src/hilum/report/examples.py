@@ -8,16 +8,22 @@ import numpy as np
 
 from hilum.core.mask import Selection
 from hilum.core.radiograph import Pixels
-from hilum.ops import largest_part
-from hilum.report.pictures import dark_figure, encoded, halo
+from hilum.report.drawing import COLOURS, dark_figure, encoded, halo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TRUTH_COLOUR, PREDICTION_COLOUR = "#4cc9f0", "#f9c74f"
-_LEAST_HALF = 40
-"""Half the side of the enlarged part, in pixels, at least."""
+TRUTH_COLOUR, PREDICTION_COLOUR = COLOURS[:2]
 _HIGH = 4.6
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A square part of a picture: its centre and half its side, in pixels."""
+
+    row: float
+    column: float
+    half: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +35,7 @@ class Example:
         image: [y, x], dense is bright; None where there is none.
         truth: [y, x].
         pred: [y, x].
+        frame: the part that is shown enlarged.
         marks: (row, column) of points that were predicted, the surest first, each with its score.
     """
 
@@ -36,6 +43,7 @@ class Example:
     image: Pixels | None
     truth: Selection
     pred: Selection
+    frame: Frame
     marks: Sequence[tuple[float, float, float]] = ()
 
 
@@ -55,7 +63,7 @@ def example_picture(shown: Example) -> bytes:
         place.set_xticks([])
         place.set_yticks([])
         place.set_facecolor("black")
-    row, column, half = _frame(shown)
+    row, column, half = shown.frame.row, shown.frame.column, shown.frame.half
     _scores(part, [mark for mark in shown.marks if abs(mark[0] - row) < half and abs(mark[1] - column) < half])
     part.set_xlim(column - half, column + half)
     part.set_ylim(row + half, row - half)
@@ -88,19 +96,3 @@ def _scores(place: "Axes", marks: Sequence[tuple[float, float, float]]) -> None:
             fontsize=9,
             path_effects=halo(2.2),
         )
-
-
-def _frame(shown: Example) -> tuple[float, float, float]:
-    """Centre and half side of the enlarged part: around the truth, else the prediction, else the middle."""
-    look = shown.truth if shown.truth.any() else shown.pred
-    if not look.any() and shown.marks:
-        return shown.marks[0][0], shown.marks[0][1], float(_LEAST_HALF)
-    found = np.argwhere(look)
-    if not len(found):
-        return shown.truth.shape[0] / 2, shown.truth.shape[1] / 2, max(shown.truth.shape) / 2
-    low, high = found.min(axis=0), found.max(axis=0)
-    if (high - low).max() > max(shown.truth.shape) / 3:  # several lesions far apart: the largest
-        found = np.argwhere(largest_part(look))
-        low, high = found.min(axis=0), found.max(axis=0)
-    row, column = (low + high) / 2
-    return float(row), float(column), max(_LEAST_HALF, 0.9 * float((high - low).max()))

@@ -1,12 +1,11 @@
 """A free-response curve as a picture."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hilum.core.geometry import Floats
+from hilum.report.drawing import BAND, BLUE, encoded, label, light_figure
 
-_CURVE, _BAND = "#1f6feb", "#9ec5fe"
 _NEAR_AXIS = 0.06
 
 
@@ -37,16 +36,14 @@ class FrocPicture:
 
 def froc_picture(shown: FrocPicture) -> bytes:
     """PNG: sensitivity against false positives a scan on a logarithmic axis, with the interval and the points."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.5, 5.2), layout="constrained")
+    figure = light_figure(7.5, 5.2)
     place = figure.subplots()
     if shown.low is not None and shown.high is not None:
         place.fill_between(
-            shown.rates, shown.low, shown.high, color=_BAND, alpha=0.6, linewidth=0, label="95 % interval"
+            shown.rates, shown.low, shown.high, color=BAND, alpha=0.6, linewidth=0, label="95 % interval"
         )
-    place.plot(shown.rates, shown.sensitivity, color=_CURVE, linewidth=2, label=shown.label)
-    place.plot(list(shown.points), list(shown.points.values()), "o", color=_CURVE, clip_on=False, zorder=3)
+    place.plot(shown.rates, shown.sensitivity, color=BLUE, linewidth=2, label=shown.label)
+    place.plot(list(shown.points), list(shown.points.values()), "o", color=BLUE, clip_on=False, zorder=3)
     for rate, value in shown.points.items():
         # Beside the curve's lower right, where a rising curve leaves room; above it where the axis is near.
         beside = (5, -13) if value > _NEAR_AXIS else (5, 6)
@@ -55,15 +52,9 @@ def froc_picture(shown: FrocPicture) -> bytes:
     place.set_xticks(list(shown.points), [fraction(rate) for rate in shown.points])
     place.set_xlim(min(shown.points) * 0.9, max(shown.points) * 1.5)
     place.set_ylim(0, 1.02)
-    place.set_xlabel(f"false positives {shown.unit}")
-    place.set_ylabel("sensitivity")
-    place.set_title(shown.title, fontsize=11)
-    place.grid(color="#dddddd", linewidth=0.8)
-    place.set_axisbelow(True)
+    label(place, f"false positives {shown.unit}", "sensitivity", shown.title)
     place.legend(loc="lower right", frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()
+    return encoded(figure)
 
 
 def fraction(rate: float) -> str:

@@ -16,28 +16,6 @@ _COLUMNS = (
     "equivalent mm",
     "centre x, y, z (LPS mm)",
 )
-
-
-def size_table(nodule: Nodule, readers: Sequence[Nodule], rounded_mm: int | None) -> Table:
-    """The sizes of one nodule: its consensus, then each reader's own outline.
-
-    Args:
-        nodule: the consensus, measured.
-        readers: what each reader's outline measures.
-        rounded_mm: the mean diameter as Fleischner compares it; None when there is none.
-    """
-    rows = [_row("consensus", nodule)]
-    rows += [_row(f"reader {number}", one) for number, one in enumerate(readers, start=1)]
-    caption = f"Nodule {nodule.id}, outlined by {nodule.reader_count} reader{'s' if nodule.reader_count != 1 else ''}."
-    if rounded_mm is not None:
-        caption += f" Mean diameter as Fleischner rounds it: {rounded_mm} mm."
-    if nodule.diameters_mm and nodule.diameters_mm.long_axis_mm > MASS_MM:
-        caption += f" Longer than {MASS_MM} mm: by the Fleischner glossary (Hansell 2008) a mass, not a nodule."
-    return Table(_COLUMNS, rows, caption)
-
-
-MASS_MM = 30
-
 _SCALES: Mapping[str, str] = {
     "subtlety": "1 extremely subtle … 5 obvious",
     "internal_structure": "1 soft tissue, 2 fluid, 3 fat, 4 air",
@@ -50,6 +28,33 @@ _SCALES: Mapping[str, str] = {
     "malignancy": "1 highly unlikely … 5 highly suspicious (an impression, no diagnosis)",
 }
 """LIDC's scales in words (Armato 2011, table of nodule characteristics)."""
+_SHADOW_COLUMNS: Mapping[str, str] = {
+    "diameter_mm": "diameter of the shadow mm",
+    "longest_chord_mm": "thickest mm",
+    "contribution_mean": "adds to the line integral (mean)",
+    "cnr": "contrast to noise, seen",
+    "own_cnr": "its own",
+    "visibility": "visibility",
+}
+_WORTH_TELLING = 0.01
+_ONE_DIGIT = 10
+
+
+def size_table(nodule: Nodule, readers: Sequence[Nodule], rounded_mm: int | None, remark: str = "") -> Table:
+    """The sizes of one nodule: its consensus, then each reader's own outline.
+
+    Args:
+        nodule: the consensus, measured.
+        readers: what each reader's outline measures.
+        rounded_mm: the mean diameter as Fleischner compares it; None when there is none.
+        remark: a sentence to add, such as that it is a mass.
+    """
+    rows = [_row("consensus", nodule)]
+    rows += [_row(f"reader {number}", one) for number, one in enumerate(readers, start=1)]
+    caption = f"Nodule {nodule.id}, outlined by {nodule.reader_count} reader{'s' if nodule.reader_count != 1 else ''}."
+    if rounded_mm is not None:
+        caption += f" Mean diameter as Fleischner rounds it: {rounded_mm} mm."
+    return Table(_COLUMNS, rows, f"{caption} {remark}".rstrip())
 
 
 def rating_table(nodule: Nodule, readers: Sequence[Nodule]) -> Table:
@@ -85,16 +90,6 @@ def _ml(volume_mm3: float) -> str:
     return f"{volume_mm3 / 1000:.2g}"
 
 
-_SHADOW_COLUMNS: Mapping[str, str] = {
-    "diameter_mm": "diameter of the shadow mm",
-    "longest_chord_mm": "thickest mm",
-    "contribution_mean": "adds to the line integral (mean)",
-    "cnr": "contrast to noise, seen",
-    "own_cnr": "its own",
-    "visibility": "visibility",
-}
-
-
 def shadow_table(shadows: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     """What nodules' shadows measure.
 
@@ -110,14 +105,8 @@ def shadow_table(shadows: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     return Table(("", *_SHADOW_COLUMNS.values(), "overlaps with"), rows, caption)
 
 
-_WORTH_TELLING = 0.01
-
-
 def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.1f}" if abs(value) >= _ONE_DIGIT else f"{value:.2f}"
-
-
-_ONE_DIGIT = 10
 
 
 def _row(name: str, nodule: Nodule) -> list[str]:

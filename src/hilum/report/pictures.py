@@ -4,7 +4,6 @@ Pictures are drawn in patient millimetres, so that anisotropic voxels keep their
 computed; nothing is measured here.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -15,21 +14,17 @@ from hilum.core import Geometry, GeometryError, Volume
 from hilum.core.geometry import Floats, Triple
 from hilum.core.mask import Selection
 from hilum.core.volume import Voxels
+from hilum.report.drawing import dark_figure, encoded, halo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-    from matplotlib.patheffects import AbstractPathEffect
 
 Plane: TypeAlias = Literal["axial", "coronal", "sagittal"]
 Segment: TypeAlias = tuple[Triple, Triple]
 
 LUNG_WINDOW_HU = (-1350.0, 150.0)
 """Level −600, width 1500: the window that lung nodules are read in."""
-
-COLOURS = ("#4cc9f0", "#f9c74f", "#90be6d", "#f78c6b", "#c77dff", "#ff6fa3")
-"""Told apart on a grey CT, and by most people who see fewer colours; the order is fixed."""
 
 _AXIS_COLOUR = "#ff4d8d"
 
@@ -155,28 +150,7 @@ def _require_lps_axes(geometry: Geometry, centre_lps_mm: Triple) -> None:
         raise GeometryError(f"the point {centre_lps_mm} is outside the volume")
 
 
-def halo(width: float) -> "list[AbstractPathEffect]":
-    """A dark rim, so that a line or word is seen on bright and dark alike."""
-    from matplotlib.patheffects import withStroke
-
-    return [withStroke(linewidth=width, foreground="#000000b0")]
-
-
 def _legend_line(layer: Layer) -> "Line2D":
     from matplotlib.lines import Line2D
 
     return Line2D([], [], color=layer.colour, linewidth=2, label=layer.name)
-
-
-def dark_figure(width: float, height: float) -> "Figure":
-    """An empty black figure, in inches."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), facecolor="black", layout="constrained")
-
-
-def encoded(figure: "Figure") -> bytes:
-    """The figure as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from hilum.core import Prediction, Radiograph
-from hilum.report.pictures import COLOURS, dark_figure, encoded, halo
+from hilum.report.drawing import COLOURS, dark_figure, encoded, halo
 
 _INCHES_HIGH = 7.5
 _SHOWN = 5

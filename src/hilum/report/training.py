@@ -7,11 +7,10 @@ import numpy as np
 
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
-from hilum.report.curves import BLUE, GREEN, RED, label, plain_figure
-from hilum.report.pictures import encoded
+from hilum.report.drawing import BLUE, GREEN, NAVY, OCHRE, PURPLE, RED, SLATE, WINE, encoded, label, light_figure
 
 _FIGURES = ("dice_mean", "dice_pooled", "lesion_sensitivity", "empty_false_positive_rate")
-_COLOURS = (BLUE, RED, GREEN, "#8250df", "#bf8700", "#57606a", "#0550ae", "#a40e26")
+_COLOURS = (BLUE, RED, GREEN, PURPLE, OCHRE, SLATE, NAVY, WINE)
 
 
 def training_curves(rows: Sequence[Mapping[str, float]]) -> bytes:
@@ -20,7 +19,7 @@ def training_curves(rows: Sequence[Mapping[str, float]]) -> bytes:
     Args:
         rows: one an epoch, with "epoch" and whatever there is: train_…, validation_…, figures, lr_….
     """
-    figure = plain_figure(16, 4.3)
+    figure = light_figure(16, 4.3)
     losses, figures, rates = figure.subplots(1, 3)
     names = list(dict.fromkeys(name for row in rows for name in row))
     for place, chosen, title in (
@@ -65,7 +64,7 @@ class Panel:
 def prediction_panels(panels: Sequence[Panel], threshold: float, title: str) -> bytes:
     """PNG: a row a case: the image with the outlines of truth and prediction, the probability, the attention."""
     columns = 3 if any(panel.attention is not None for panel in panels) else 2
-    figure = plain_figure(4 * columns, 4 * max(len(panels), 1))
+    figure = light_figure(4 * columns, 4 * max(len(panels), 1))
     places = np.asarray(figure.subplots(max(len(panels), 1), columns, squeeze=False))
     for row, panel in zip(places, panels, strict=False):
         row[0].imshow(panel.image, cmap="gray", vmin=0, vmax=1)
@@ -86,7 +85,7 @@ def prediction_panels(panels: Sequence[Panel], threshold: float, title: str) -> 
 
 def rate_picture(rates: Floats, losses: Floats, suggested: float) -> bytes:
     """PNG: the loss while the learning rate rose, and the rate that is suggested (NaN for none)."""
-    figure = plain_figure(7, 4.3)
+    figure = light_figure(7, 4.3)
     place = figure.subplots()
     place.plot(rates, losses, color=BLUE)
     place.set_xscale("log")

@@ -9,7 +9,7 @@ import numpy as np
 from hilum.core import Radiograph
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
-from hilum.report.pictures import COLOURS, dark_figure, encoded, halo
+from hilum.report.drawing import COLOURS, dark_figure, encoded, halo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -24,11 +24,12 @@ from hilum.io.text_file import write_bytes, write_text
 from hilum.io.volumes import write_mask
 from hilum.io.words import grid_line
 from hilum.io.words import number as said
-from hilum.measure import axial_axes, centroid_lps_mm, fleischner_mm
+from hilum.measure import MASS_MM, axial_axes, centroid_lps_mm, fleischner_mm
 from hilum.ops import place, to_lps_axes
+from hilum.report.drawing import COLOURS
 from hilum.report.nodules import nodule_line, rating_table, shadow_table, size_table
 from hilum.report.page import Page, Picture, Section, Table, render
-from hilum.report.pictures import COLOURS, LUNG_WINDOW_HU, Layer, three_planes
+from hilum.report.pictures import LUNG_WINDOW_HU, Layer, three_planes
 from hilum.report.xray import Silhouette, shadow_detail
 from hilum.workflows.drr import DrrRequest, Made, overlay, picture_of, write_drr
 from hilum.workflows.drr_nodules import organs_of, subjects_of_read
@@ -222,7 +223,9 @@ def _shadow_picture(name: str, taken: Taken, shadow: Shadow) -> Picture:
 
 def _size_and_ratings(nodule: Nodule, readers: Sequence[Nodule]) -> list[Table]:
     rounded_mm = fleischner_mm(nodule.diameters_mm.mean_mm) if nodule.diameters_mm else None
-    return [size_table(nodule, readers, rounded_mm), rating_table(nodule, readers)]
+    is_mass = nodule.diameters_mm is not None and nodule.diameters_mm.long_axis_mm > MASS_MM
+    remark = f"Longer than {MASS_MM} mm: by the Fleischner glossary (Hansell 2008) a mass, not a nodule."
+    return [size_table(nodule, readers, rounded_mm, remark if is_mass else ""), rating_table(nodule, readers)]
 
 
 def _lead(scene: Scene) -> str:

@@ -10,6 +10,7 @@ from hilum.evaluate.case_lesions import LesionResult, Marks
 from hilum.evaluate.curves import point_examples
 from hilum.evaluate.detection import froc_points
 from hilum.evaluate.evaluation import resamples_of
+from hilum.evaluate.framing import frame_of
 from hilum.io import read_radiograph
 from hilum.metrics.froc import RATES
 from hilum.report.examples import Example, example_picture
@@ -74,13 +75,9 @@ def _example(case: CaseSource, judged: LesionResult, kind: str, job: CaseJob) ->
     truth = point_truth(case)
     said, _, _ = predicted_points(case, truth, job)
     image = None if case.image is None else read_radiograph(case.image).array
-    return Example(
-        f"{kind}: {case.key}{_about(judged)}",
-        image,
-        discs(truth),
-        np.zeros(truth.shape, dtype=bool),
-        _surest(said.marks),
-    )
+    true, nothing, marks = discs(truth), np.zeros(truth.shape, dtype=bool), _surest(said.marks)
+    title = f"{kind}: {case.key}{_about(judged)}"
+    return Example(title, image, true, nothing, frame_of(true, nothing, marks), marks)
 
 
 def _about(judged: LesionResult) -> str:

@@ -6,16 +6,19 @@ import numpy as np
 
 from hilum.core import HilumError
 from hilum.core.evaluation import CaseRow, Evaluation, Group
+from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.core.radiograph import Pixels
 from hilum.datasets.prepared import CaseSource
 from hilum.evaluate.case_lesions import LesionResult
 from hilum.evaluate.cases import CaseResult, with_pixels
 from hilum.evaluate.curves import Curves, examples
+from hilum.evaluate.framing import frame_of
 from hilum.io import read_radiograph, read_volume
 from hilum.metrics.calibration import Reliability
 from hilum.report.curves import (
     Spot,
+    Spread,
     distribution_picture,
     groups_picture,
     places_picture,
@@ -69,7 +72,17 @@ def _distributions(found: Evaluation) -> Picture:
         "How figures spread over the cases. A mean hides that most lesions are hit or missed; distances exist only "
         "where something was predicted."
     )
-    return Picture(distribution_picture(dice, hd95), caption)
+    spreads = [_spread("Dice of a case with a lesion", dice, 1.0)]
+    if np.isfinite(hd95).any():
+        top = max(float(np.nanmax(hd95)), 1.0)
+        spreads.append(_spread("95 % Hausdorff distance, mm (where it exists)", hd95, top))
+    return Picture(distribution_picture(spreads), caption)
+
+
+def _spread(words: str, of_cases: Floats, top: float) -> Spread:
+    known = of_cases[np.isfinite(of_cases)]
+    mean, median = (float(known.mean()), float(np.median(known))) if len(known) else (np.nan, np.nan)
+    return Spread(words, known, top, mean, median)
 
 
 def _probability_pictures(found: Evaluation, results: Sequence[CaseResult], drawn: Curves) -> dict[str, Picture]:
@@ -159,9 +172,10 @@ def _example(case: CaseSource, row: CaseRow, kind: str, job: CaseJob) -> Example
     image = _image(case, truth.labels.shape)
     true, said = truth.labels > 0, pred > 0
     if true.ndim == 2:
-        return Example(title, image, true, said)
+        return Example(title, image, true, said, frame_of(true, said))
     k = _telling_slice(true, said)
-    return Example(f"{title}, slice {k}", None if image is None else image[k], true[k], said[k])
+    flat = None if image is None else image[k]
+    return Example(f"{title}, slice {k}", flat, true[k], said[k], frame_of(true[k], said[k]))
 
 
 def _short(key: str, most: int = 40) -> str:
