@@ -30,6 +30,12 @@ def test_every_command_explains_itself(command, capsys):
     assert f"hilum {command}" in capsys.readouterr().out
 
 
+def test_usage_names_what_is_optional_or_comes_several_times(capsys):
+    for command, words in (("demo", "[OPTIONS] [OUT]"), ("compare", "OUT NAME=FOLDER NAME=FOLDER...")):
+        assert main([command, "--help"]) == 0
+        assert words in capsys.readouterr().out.splitlines()[0]
+
+
 @pytest.mark.parametrize("arguments", [["nonsense"], ["demo", "--nonsense"], ["info"], ["convert", "one"]])
 def test_wrong_usage_is_2(arguments, capsys):
     assert main(arguments) == 2

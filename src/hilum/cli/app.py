@@ -78,6 +78,9 @@ for command in (
     bench,
 ):
     app.command(command)
+# What is optional, or given several times, would only be called ARGS.
+app["demo"].usage = "Usage: hilum demo [OPTIONS] [OUT]"
+app["compare"].usage = "Usage: hilum compare [OPTIONS] OUT NAME=FOLDER NAME=FOLDER..."
 
 
 @app.meta.default

@@ -5,13 +5,16 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from hilum.cli.exit_code import ExitCode, checked_options
+
 bench = App(name="bench", help="Speed and accuracy beside peers, in one run, as a dated report.")
 
 
 @bench.command
 def drr(
+    out: Path,
+    /,
     *,
-    out: Path = Path("benchmarks"),
     peers: Path | None = None,
     size: Annotated[tuple[int, ...], Parameter(negative="")] = (256, 512),
     repeats: int = 7,
@@ -24,8 +27,8 @@ def drr(
     listed with what to do. OUT then holds DATE-drr.md and DATE-drr.json.
 
     ```
-    hilum bench drr
-    hilum bench drr --peers peers/bin/python --out benchmarks
+    hilum bench drr benchmarks
+    hilum bench drr benchmarks --peers peers/bin/python
     ```
 
     Parameters
@@ -41,19 +44,12 @@ def drr(
     slow
         With engines that take minutes.
     """
-    import shlex
-    from datetime import UTC, datetime
-
-    from hilum.bench.drr import Options, bench_drr
-    from hilum.bench.report import write_report
+    from hilum.bench.drr import Options
+    from hilum.bench.run import run_drr
     from hilum.cli.progress import bar
-    from hilum.io.installed import sample_ct_path
-    from hilum.io.read import read_volume
 
-    options = Options(peers, size, repeats, slow)
-    found = bench_drr(read_volume(sample_ct_path()), options, bar)
-    words = ["hilum", "bench", "drr", *(["--peers", "PYTHON"] if peers else []), *(["--slow"] if slow else [])]
-    sizes = [word for side in size for word in ("--size", str(side))]
-    command = shlex.join([*words, *sizes, "--repeats", str(repeats), "--out", out.name])
-    print(write_report(found, command, out, datetime.now(UTC).date()))
-    return 0 if found.passed else 1
+    with checked_options():
+        options = Options(peers, size, repeats, slow)
+    report, passed = run_drr(out, options, bar)
+    print(report)
+    return ExitCode.DONE if passed else ExitCode.FAILED
