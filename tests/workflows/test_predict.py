@@ -53,7 +53,13 @@ def test_the_same_again_is_there_already_and_another_is_refused(films, model, tm
     words = ["predict", str(films / "one.png"), str(tmp_path / "out"), "--model", str(model)]
     assert main(words) == 0
     assert main(words) == 0
-    assert "Already there" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "Already there" in said.out
+    assert "other code" not in said.err
+    made = tmp_path / "out" / "run.json"
+    made.write_text(json.dumps({**json.loads(made.read_text()), "code": "0" * 64}))
+    assert main(words) == 0
+    assert "made by other code of hilum" in capsys.readouterr().err
     assert main([*words, "--threshold", "0.9"]) == 1
     assert main([*words, "--threshold", "0.9", "--force"]) == 0
 

@@ -1,5 +1,6 @@
 """`hilum predict`."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -94,4 +95,6 @@ def _say(done: "Predicted", *, debug: bool) -> int:
 
     print(f"{len(done.keys)} X-rays, {done.marked} with something marked (model {done.model})")
     print(f"{'Already there' if done.was_done else 'Done'}: {done.folder}")
+    if done.note:
+        print(f"hilum: note: {done.note}", file=sys.stderr)
     return say_failures(done.failures, listed_in=done.folder / FAILED, debug=debug)

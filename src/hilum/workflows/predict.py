@@ -19,7 +19,7 @@ from hilum.io.raster import write_png
 from hilum.io.read import files_in
 from hilum.io.text_file import write_bytes
 from hilum.workflows.evaluate_predictions import INDEX
-from hilum.workflows.journal import Journal, journalled, was_finished
+from hilum.workflows.journal import Journal, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, sha256_of
 from hilum.workflows.track import Track, silently
 
@@ -91,6 +91,7 @@ class Predicted:
         marked: how many of them have a nodule in their mask.
         failures: inputs that could not be predicted.
         was_done: whether the folder held this result already.
+        note: that other code of hilum has made some of it; "" when it hasn't.
     """
 
     folder: Path
@@ -99,6 +100,7 @@ class Predicted:
     marked: int
     failures: tuple[Failure, ...] = field(default=())
     was_done: bool = False
+    note: str = ""
 
 
 def run_predict(
@@ -130,7 +132,7 @@ def run_predict(
     name = DEFAULT_XRAY if options.model == DEFAULT else options.model
     run = _run(sources, name, options)
     if was_finished(out, run) and not force:
-        return _as_left(out)
+        return replace(_as_left(out), note=finished_note(out, run))
     model = load_model(name)
     with journalled(out, run, force=force) as journal:
         done = journal.entries()
@@ -138,7 +140,7 @@ def run_predict(
             journal.add(source.key, _one(source, model, options, out))
         _finish(out, journal, sources, model)
         journal.finish(run)
-    return replace(_as_left(out), was_done=False)
+    return replace(_as_left(out), was_done=False, note=journal.note)
 
 
 def xray_sources(inputs: Sequence[Path], options: PredictOptions) -> tuple[XraySource, ...]:
