@@ -49,6 +49,8 @@ def test_it_learns_and_leaves_what_it_promises(tmp_path):
     stored = json.loads((tmp_path / "model" / "config.json").read_text())
     assert stored["hash"] == config.hash
     assert stored["validation"]["epoch"] == fitted.best["epoch"]
+    chosen = {name: stored["threshold"][name] for name in ("split", "split_hash", "patients")}
+    assert chosen == {"split": "validation", "split_hash": "", "patients": ["nobody"]}
 
 
 KILLED = """

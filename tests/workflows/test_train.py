@@ -53,6 +53,16 @@ def test_a_run_leaves_a_model_with_its_card(run, pairs):
     assert stored["hash"] == TrainConfig.of(stored["config"]).hash
 
 
+def test_figures_on_the_patients_that_chose_the_threshold_are_said_to_flatter(run, pairs, tmp_path):
+    stored = json.loads((run.folder / "model" / "config.json").read_text())["threshold"]
+    assert stored["split"] == "validation"
+    assert stored["patients"] == ["LIDC-IDRI-0006", "LIDC-IDRI-0011"]
+    words = ["evaluate", str(run.folder), str(tmp_path / "out"), "--data", str(pairs), "--bootstraps", "20"]
+    assert main([*words, "--split", "validation"]) == 0
+    found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert "threshold_on_reported" in {alarm["name"] for alarm in found["alarms"]}
+
+
 def test_the_same_run_again_is_found_done_and_another_is_refused(run, pairs):
     again = run_train(resolved_config("xray_unet", settings=TINY), pairs, run.folder, OPTIONS)
     assert again.was_done

@@ -41,10 +41,12 @@ class Cases:
     Attributes:
         learning: training cases.
         judged: validation cases, whole pictures.
+        split_hash: of the stored split that says which are which; "" when there is none.
     """
 
     learning: LearningCases
     judged: Sequence[XraySample]
+    split_hash: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +134,7 @@ def _callbacks(cases: Cases, config: TrainConfig, machine: Machine, guard: Guard
         guard,
         Judging(cases.judged, config.trainer.monitor),
         Rates(config),
-        Best(config, out),
+        Best(config, out, cases.split_hash, [sample.patient for sample in cases.judged]),
         history,
         *_hard_negatives(cases.learning, config),
         Panels(cases.judged, history, config.trainer.panels_every, out),

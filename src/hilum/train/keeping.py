@@ -7,7 +7,7 @@ from there has the same losses as one that was never stopped; an epoch that was 
 # ruff: noqa: ARG002  # Lightning decides what a hook is given
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,21 +15,30 @@ import pytorch_lightning as pl
 import torch
 
 from hilum.core import ConfigError, UnreadableError
+from hilum.core.evaluation import Threshold
 from hilum.io.atomic import atomic_file
 from hilum.models.parts import require_fit
 from hilum.train.config import TrainConfig
 from hilum.train.module import Learner
-from hilum.train.stored import write_model
+from hilum.train.stored import VALIDATION, threshold_record, write_model
 
 MODEL, CHECKPOINT = "model", "checkpoints/last.ckpt"
 SCHEMA = "hilum.checkpoint/1"
 
 
 class Best(pl.Callback):
-    """Writes the model whenever the monitored figure is higher than ever, and stops when it isn't for too long."""
+    """Writes the model whenever the monitored figure is higher than ever, and stops when it isn't for too long.
 
-    def __init__(self, config: TrainConfig, out: Path) -> None:
+    Args:
+        config: of the run.
+        out: the run's folder.
+        split_hash: of the stored split whose validation patients judge; "" when there is none.
+        patients: those.
+    """
+
+    def __init__(self, config: TrainConfig, out: Path, split_hash: str = "", patients: Iterable[str] = ()) -> None:
         self._config = config
+        self._chosen_on = (split_hash, tuple(patients))
         self._folder = out / MODEL
         self._best = (-math.inf, -math.inf)
         self._waited = 0
@@ -55,8 +64,9 @@ class Best(pl.Callback):
         self._best, self._waited = score, 0
         self._figures = {"epoch": trainer.current_epoch + 1, **learner.figures}
         if trainer.is_global_zero:
-            found = {"threshold": {"value": learner.figures["threshold"], "chosen_on": "validation"}}
-            write_model(self._folder, learner.network, self._config, {**found, "validation": self._figures})
+            threshold = threshold_record(Threshold(learner.figures["threshold"], VALIDATION), *self._chosen_on)
+            found = {"threshold": threshold, "validation": self._figures}
+            write_model(self._folder, learner.network, self._config, found)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop when it is enough."""

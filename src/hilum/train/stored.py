@@ -1,17 +1,19 @@
 """A model on disk: weights.safetensors and config.json, each whole or absent (`card.md` comes at the end)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from hilum import __version__
+from hilum.core.evaluation import Threshold
+from hilum.infer.loaded import CONFIG, SCHEMA, WEIGHTS
 from hilum.io.atomic import atomic_file
 from hilum.io.json_file import write_json
 from hilum.models.network import Network
 from hilum.train.config import TrainConfig
 
-WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "card.md"
-SCHEMA = "hilum.model/1"
+VALIDATION = "validation"
+"""The split on which the best epoch and the threshold are chosen."""
 
 
 def write_model(folder: Path, network: Network, config: TrainConfig, found: Mapping[str, Any]) -> None:
@@ -38,3 +40,15 @@ def write_config(folder: Path, config: TrainConfig, found: Mapping[str, Any]) ->
     """Write the configuration alone, with what else is known by now."""
     head = {"schema": SCHEMA, "version": __version__, "hash": config.hash}
     write_json(folder / CONFIG, {**head, **found, "config": config.plain()})
+
+
+def threshold_record(threshold: Threshold, split_hash: str, patients: Iterable[str]) -> dict[str, Any]:
+    """A threshold as `config.json` has it: with the patients on whom it was chosen, so that flattering is told.
+
+    Args:
+        threshold: the number, and in words where it comes from.
+        split_hash: of the stored split; "" when there is none.
+        patients: whose validation cases they were.
+    """
+    chosen = {"split": VALIDATION, "split_hash": split_hash, "patients": sorted(set(patients))}
+    return {"value": threshold.value, "chosen_on": threshold.chosen_on, **chosen}

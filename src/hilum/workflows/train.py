@@ -11,7 +11,7 @@ from hilum.core import ConfigError, Failure, OutputError
 from hilum.core.evaluation import Evaluation, Threshold
 from hilum.evaluate.cases import JudgeRule
 from hilum.evaluate.evaluation import Judged
-from hilum.infer.loaded import load_model
+from hilum.infer.loaded import CARD, CONFIG, load_model
 from hilum.io.inputs import require_path
 from hilum.io.json_file import plain, read_json, write_json
 from hilum.io.text_file import write_bytes, write_text
@@ -25,7 +25,7 @@ from hilum.train.finder import FoundRate, find_rate
 from hilum.train.fit import Cases, Fitted, fit, quiet, resolved_device, resolved_precision
 from hilum.train.keeping import CHECKPOINT, MODEL
 from hilum.train.phases import require_fitting
-from hilum.train.stored import CARD, CONFIG, write_config
+from hilum.train.stored import VALIDATION, threshold_record, write_config
 from hilum.train.xrays import Xrays
 from hilum.workflows.journal import FOLDER, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, output_folder, sha256_of, stored_run
@@ -220,16 +220,16 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
 
 
 def _cases(read: TrainData, config: TrainConfig) -> Cases:
-    return Cases(Xrays(read.training, config, read.bank), read.validation)
+    return Cases(Xrays(read.training, config, read.bank), read.validation, read.facts.split_hash)
 
 
 def _facts(config: TrainConfig, read: TrainData, fitted: Fitted, out: Path, machine: Machine) -> ModelFacts:
     """Judge the kept model."""
     kept = load_model(str(out / MODEL))
-    threshold = Threshold(fitted.best["threshold"], f"validation of {read.facts.name}")
+    threshold = Threshold(fitted.best["threshold"], f"{VALIDATION} of {read.facts.name}")
     about = Judged(
         data=read.facts.name,
-        split="validation",
+        split=VALIDATION,
         split_hash=read.facts.split_hash,
         truth=config.data.truth,
         threshold=threshold,
@@ -250,7 +250,7 @@ def _write(facts: ModelFacts, out: Path) -> None:
 
 def _found(found: Evaluation, facts: ModelFacts) -> dict[str, Any]:
     return {
-        "threshold": found.threshold,
+        "threshold": threshold_record(found.threshold, facts.data.split_hash, (case.patient for case in found.cases)),
         "validation": facts.fitted.best,
         "figures": found.figures,
         "epochs": facts.fitted.epochs,
