@@ -36,6 +36,17 @@ CHECKED = (
     "different numbers of cases; and all that was looked for when each model was evaluated"
 )
 
+_ALPHA = 0.05
+
+_RULE = (
+    "Differences are second minus first on the cases where both are defined; “left out” counts the other cases: "
+    "without a lesion there is no Dice, and where a model predicts nothing there is no distance and no precision. p: "
+    "two-sided, over patients, Holm-corrected over the pairs of models, each figure (and class) for itself. d: Cohen's "
+    "d of the patients' differences. Better: cases in which the second is strictly better. Detectable: the "
+    "smallest true difference that a paired test with these patients would see four times in five; “no "
+    "difference” means none above."
+)
+
 
 def case_words(figure: str, of_class: str = "") -> tuple[str, str]:
     """A case's figure for people, and its unit."""
@@ -148,18 +159,6 @@ def comparison_page(report: ComparisonReport) -> Page:
         ),
     ]
     return Page(report.title, report.lead, sections, report.provenance)
-
-
-_ALPHA = 0.05
-
-_RULE = (
-    "Differences are second minus first on the cases where both are defined; “left out” counts the other cases: "
-    "without a lesion there is no Dice, and where a model predicts nothing there is no distance and no precision. p: "
-    "two-sided, over patients, Holm-corrected over the pairs of models, each figure (and class) for itself. d: Cohen's "
-    "d of the patients' differences. Better: cases in which the second is strictly better. Detectable: the "
-    "smallest true difference that a paired test with these patients would see four times in five; “no "
-    "difference” means none above."
-)
 
 
 def _pair_tables(pairs: Sequence[PairRow]) -> list[Table]:

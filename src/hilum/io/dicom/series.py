@@ -18,6 +18,8 @@ from hilum.io.words import listed
 
 _SAME_DIRECTION = 1e-3
 _SAME_PLACE_MM = 1e-3
+_UNNAMED = {Kind.SLICES: "image of no stated modality", Kind.OTHER: "object of no stated modality"}
+_SHARED = ("SeriesInstanceUID", "PatientID", "PatientName", "FrameOfReferenceUID")
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,9 +169,6 @@ def group(instances: Iterable[Instance]) -> list[Series]:
     return found
 
 
-_SHARED = ("SeriesInstanceUID", "PatientID", "PatientName", "FrameOfReferenceUID")
-
-
 def _fit(one: tuple[Instance, Slice], other: tuple[Instance, Slice]) -> bool:
     (first, plane), (second, candidate) = one, other
     return (
@@ -309,9 +308,6 @@ def _no_ct(path: Path, instances: list[Instance]) -> UnsupportedError | Unreadab
     kinds = Counter(i.modality or _UNNAMED.get(i.kind, f"{i.kind}") for i in instances)
     held = listed(f"{count} × {kind}" for kind, count in kinds.most_common())
     return UnsupportedError(f"{path} holds no CT series, but {held}.", _instead(instances))
-
-
-_UNNAMED = {Kind.SLICES: "image of no stated modality", Kind.OTHER: "object of no stated modality"}
 
 
 def _instead(instances: list[Instance]) -> str:
