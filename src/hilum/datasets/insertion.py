@@ -17,6 +17,7 @@ from hilum.core.geometry import Floats
 from hilum.datasets.augment2d import Warp, read_linearly, source_places
 from hilum.datasets.xray_sample import NoduleInfo, Picture, Truth, XraySample
 from hilum.drr.visibility_score import visibility
+from hilum.measure import disc_diameter_mm
 
 if TYPE_CHECKING:
     from hilum.datasets.xray_config import InsertionConfig
@@ -262,7 +263,7 @@ def _info(sample: XraySample, corner: Pair, patch: Patch, shadow: Picture) -> No
     """What will be known of a nodule, by the rules of `hilum.drr.visibility`; its noise is that of the whole place."""
     noise = float(without_plane(_around(sample, corner, patch)).std())
     contrast = float(shadow[patch.silhouette].mean()) / noise if noise > 0 else math.nan
-    disc_mm = 2 * math.sqrt(int(patch.silhouette.sum()) / math.pi) * sample.pixel_mm
+    disc_mm = disc_diameter_mm(int(patch.silhouette.sum()) * sample.pixel_mm**2)
     centre = corner[0] + (shadow.shape[0] - 1) / 2, corner[1] + (shadow.shape[1] - 1) / 2
     return NoduleInfo("", patch.size_mm, patch.reader_count, visibility(contrast, disc_mm), contrast, centre, True)
 

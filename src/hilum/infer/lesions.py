@@ -1,6 +1,5 @@
 """From a probability map to lesions with a place, a size and a score."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from hilum.core import Nodule
 from hilum.core.mask import Selection
 from hilum.core.radiograph import PixelMm
+from hilum.measure import disc_diameter_mm
 from hilum.ops import label_parts
 
 
@@ -67,7 +67,7 @@ def _marked(lesion: Selection, probability: NDArray[np.float32], step_mm: PixelM
     row, column = np.argwhere(lesion).mean(axis=0)
     size = {}
     if step_mm is not None:
-        size["equivalent_diameter_mm"] = 2 * math.sqrt(int(lesion.sum()) * step_mm[0] * step_mm[1] / math.pi)
+        size["equivalent_diameter_mm"] = disc_diameter_mm(int(lesion.sum()) * step_mm[0] * step_mm[1])
     score = float(probability[lesion].max())
     return Nodule("", centre_px=(float(row), float(column)), score=score, characteristics=size)
 
