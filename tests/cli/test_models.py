@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from hilum.cli.app import main
+from hilum.infer import loaded
 from hilum.models.catalogue import MODELS, build_model
+from tests.trained import STEP_MM, THRESHOLD, tiny_model
 
 
 def test_every_network_is_listed_with_its_size(capsys):
@@ -36,3 +40,31 @@ def test_a_network_that_does_not_exist_is_one_clear_line(capsys):
     assert main(["models", "u-net"]) == 1
     said = capsys.readouterr().err.splitlines()
     assert said == ["hilum: there is no model 'u-net'.", f"       There are: {', '.join(MODELS)}."]
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    folder = tiny_model(tmp_path / "small")
+    (folder / "card.md").write_text("# small")
+    content = json.loads((folder / "config.json").read_text())
+    content |= {
+        "figures": {"dice_mean": {"value": 0.25, "low": 0.2, "high": 0.3, "n": 9}, "ece": {"value": None, "n": 0}},
+        "data": {"licence": "CC BY 3.0"},
+    }
+    (folder / "config.json").write_text(json.dumps(content))
+    monkeypatch.setattr(loaded, "SHIPPED", tmp_path)
+    return folder
+
+
+def test_a_shipped_model_is_listed_with_what_its_user_has_to_know(shipped, capsys):
+    assert main(["models"]) == 0
+    shown = capsys.readouterr().out
+    for said in ("small: trained unet", f"{STEP_MM:g} mm", f"{THRESHOLD:g}", "0.250 (0.200–0.300)", "CC BY 3.0"):
+        assert said in shown
+    assert str(shipped / "card.md") in shown
+    assert main(["models", "small", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["models"] == []
+    [model] = content["shipped"]
+    assert model["bytes"] == (shipped / "weights.safetensors").stat().st_size
+    assert model["figures"]["dice_mean"]["high"] == 0.3

@@ -2,16 +2,23 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from sklearn.metrics import f1_score
 
 from hilum.cli.app import main
 from hilum.core import ConfigError, OutputError
+from hilum.datasets.xray_config import XrayDataConfig
+from hilum.datasets.xray_load import load_samples
+from hilum.infer.loaded import load_model
 from hilum.train.config import Machine, TrainConfig
+from hilum.train.final import probabilities
 from hilum.workflows.train import TrainOptions, run_train
 from hilum.workflows.train_config import resolved_config
+from hilum.workflows.train_result import ship
 from tests.xrays import chest, write_xrays
 
 TINY = (
@@ -61,6 +68,29 @@ def test_figures_on_the_patients_that_chose_the_threshold_are_said_to_flatter(ru
     assert main([*words, "--split", "validation"]) == 0
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert "threshold_on_reported" in {alarm["name"] for alarm in found["alarms"]}
+
+
+def test_a_model_to_give_away_is_half_as_large_and_judged_as_it_is_stored(run, pairs, tmp_path):
+    """The card's figures are those that the rounded weights give, by another way of judging them."""
+    found = ship(str(run.folder), pairs, tmp_path / "small", OPTIONS.machine).found
+    whole, small = (load_file(one / "weights.safetensors") for one in (run.folder / "model", tmp_path / "small"))
+    assert {value.dtype for value in small.values() if value.ndim > 1} == {torch.float16}
+    assert all(torch.equal(small[name], whole[name]) for name in whole if whole[name].ndim <= 1)
+    assert any(not torch.equal(small[name].float(), whole[name]) for name in whole)
+    loaded = load_model(str(tmp_path / "small"))
+    assert {value.dtype for value in loaded.network.parameters()} == {torch.float32}
+    samples, _ = load_samples(pairs, "validation", XrayDataConfig(pixel_mm=1.4))
+    maps = probabilities(loaded.network, samples, 2, "cpu")
+    dice = [
+        f1_score(one.truth.ravel(), (p >= loaded.threshold).ravel())
+        for p, one in zip(maps, samples, strict=True)
+        if one.has_lesion
+    ]
+    assert found.figures["dice_mean"].value == pytest.approx(np.mean(dice))
+    stored = json.loads((tmp_path / "small" / "config.json").read_text())
+    assert stored["figures"]["dice_mean"]["value"] == pytest.approx(np.mean(dice))
+    assert stored["threshold"]["patients"] == ["LIDC-IDRI-0006", "LIDC-IDRI-0011"]
+    assert "stored as float16" in (tmp_path / "small" / "card.md").read_text()
 
 
 def test_the_same_run_again_is_found_done_and_another_is_refused(run, pairs):

@@ -158,6 +158,7 @@ def _training(facts: ModelFacts) -> str:
         f"began from: {facts.origin}",
         f"{fitted.epochs} epochs in {fitted.seconds / 60:.1f} minutes; kept: epoch {fitted.best['epoch']:.0f}"
         + (", the running mean of the weights" if config.trainer.ema else ""),
+        f"weights stored as {config.trainer.store}; the figures above are those of the stored weights",
         f"loss `{config.loss.name}`, precision {config.trainer.precision}, seed {config.trainer.seed}",
         f"made again by: `hilum train {config.recipe} OUT --data DATA -c config.yaml`",
         *facts.machine,

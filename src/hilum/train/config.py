@@ -97,6 +97,8 @@ class TrainerConfig(FrozenConfig):
     """Epochs without improvement after which training stops; None never does."""
     deterministic: bool = False
     """Refuse operations that give other bits the next time; on a CPU they don't, on CUDA this costs time."""
+    store: Literal["float32", "float16"] = "float32"
+    """How the kept model's kernels are stored; float16 halves the file. The card has the figures of what is stored."""
     panels_every: NonNegativeInt = 5
     """Epochs between two pictures of predictions and attention; 0 for none."""
     seed: NonNegativeInt = 0

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
 
 from hilum import __version__
 from hilum.core.evaluation import Threshold
@@ -22,7 +25,7 @@ def write_model(folder: Path, network: Network, config: TrainConfig, found: Mapp
     Args:
         folder: made when it isn't there.
         network: of any device; bfloat16 is not changed.
-        config: the complete run.
+        config: the complete run; its `trainer.store` says how kernels are rounded.
         found: what else a user of the weights needs, such as the threshold and where it was chosen.
 
     Raises:
@@ -30,10 +33,16 @@ def write_model(folder: Path, network: Network, config: TrainConfig, found: Mapp
     """
     from safetensors.torch import save_file
 
-    kept = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    kept = {name: _stored(value, config.trainer.store) for name, value in network.state_dict().items()}
     with atomic_file(folder / WEIGHTS) as temporary:
         save_file(kept, temporary, {"model": config.model.name, "model_hash": config.model.hash})
     write_config(folder, config, found)
+
+
+def _stored(value: Tensor, store: Literal["float32", "float16"]) -> Tensor:
+    """As it is stored: kernels rounded, norms and biases as they are (a small variance would be lost in float16)."""
+    is_kernel = value.ndim > 1 and value.dtype is torch.float32
+    return value.detach().cpu().contiguous().to(torch.float16 if is_kernel and store == "float16" else value.dtype)
 
 
 def write_config(folder: Path, config: TrainConfig, found: Mapping[str, Any]) -> None:

@@ -1,12 +1,16 @@
-"""Which networks there are, how large, and what can be set."""
+"""Which networks there are, how large, and what can be set; and which trained models come with hilum."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from hilum.core import ConfigError
+from hilum.infer.loaded import CARD, CONFIG, WEIGHTS, model_folder, shipped_models
+from hilum.io.json_file import read_json
 from hilum.models.attended import AttendedResNet
 from hilum.models.catalogue import MODELS, model_class, options_of
 
@@ -49,13 +53,68 @@ class ModelListing:
     settings: Sequence[Setting]
 
 
+@dataclass(frozen=True)
+class ShippedListing:
+    """A trained model that comes with hilum.
+
+    Attributes:
+        name: as `hilum predict --model` takes it.
+        network: by name.
+        bytes: of the weights.
+        pixel_mm: side of the pixels that it was trained on.
+        threshold: from which probability a pixel is marked; chosen on validation.
+        figures: on the validation patients that chose the threshold, by name: value, low, high, n.
+        licence: of the data that it learnt from.
+        card: where its card lies.
+    """
+
+    name: str
+    network: str
+    bytes: int
+    pixel_mm: float
+    threshold: float
+    figures: Mapping[str, Mapping[str, float | None]]
+    licence: str
+    card: Path
+
+
 def list_models(names: Sequence[str] = ()) -> list[ModelListing]:
-    """The networks of these names, all of them by default.
+    """The networks of these names, but for names of shipped models alone; all by default.
 
     Raises:
-        ConfigError: there is no network of a name.
+        ConfigError: there is neither a network nor a shipped model of a name.
     """
-    return [_listing(name) for name in names or MODELS]
+    shipped = shipped_models()
+    if unknown := [name for name in names if name not in MODELS and name not in shipped]:
+        raise ConfigError(f"there is no model {unknown[0]!r}.", f"There are: {', '.join((*MODELS, *shipped))}.")
+    return [_listing(name) for name in names or MODELS if name in MODELS]
+
+
+def list_shipped(names: Sequence[str] = ()) -> list[ShippedListing]:
+    """The shipped models of these names, all of them by default.
+
+    Raises:
+        ConfigError: a model's configuration lacks something.
+    """
+    return [_shipped(name) for name in shipped_models() if name in (names or (name,))]
+
+
+def _shipped(name: str) -> ShippedListing:
+    folder = model_folder(name)
+    stored = read_json(folder / CONFIG)
+    try:
+        return ShippedListing(
+            name=name,
+            network=stored["config"]["model"]["name"],
+            bytes=(folder / WEIGHTS).stat().st_size,
+            pixel_mm=stored["config"]["data"]["pixel_mm"],
+            threshold=stored["threshold"]["value"],
+            figures=stored["figures"],
+            licence=stored["data"]["licence"],
+            card=folder / CARD,
+        )
+    except KeyError as error:
+        raise ConfigError(f"{folder / CONFIG} doesn't say what the model is: {error} is missing.") from error
 
 
 def _listing(name: str) -> ModelListing:

@@ -6,31 +6,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hilum import __version__
 from hilum.core import ConfigError, Failure, OutputError
-from hilum.core.evaluation import Evaluation, Threshold
-from hilum.evaluate.cases import JudgeRule
-from hilum.evaluate.evaluation import Judged
-from hilum.infer.loaded import CARD, CONFIG, load_model
+from hilum.infer.loaded import CONFIG, load_model
 from hilum.io.inputs import require_path
 from hilum.io.json_file import plain, read_json, write_json
 from hilum.io.text_file import write_bytes, write_text
 from hilum.models.network import Network
 from hilum.models.parts import require_fit
 from hilum.report.training import rate_picture
-from hilum.train.card import ModelFacts, model_card
 from hilum.train.config import Machine, TrainConfig
-from hilum.train.final import judged_model
 from hilum.train.finder import FoundRate, find_rate
-from hilum.train.fit import Cases, Fitted, fit, quiet, resolved_device, resolved_precision
+from hilum.train.fit import Cases, fit, resolved_device, resolved_precision
 from hilum.train.keeping import CHECKPOINT, MODEL
 from hilum.train.phases import require_fitting
-from hilum.train.stored import VALIDATION, threshold_record, write_config
 from hilum.train.xrays import Xrays
 from hilum.workflows.journal import FOLDER, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, output_folder, sha256_of, stored_run
 from hilum.workflows.train_config import as_yaml
 from hilum.workflows.train_data import TrainData, data_hash, read_data
+from hilum.workflows.train_result import judged_facts, write_facts
 
 DOWNLOAD = "download"
 SETTINGS, FAILED = "config.yaml", "failures.json"
@@ -113,9 +107,8 @@ def run_train(config: TrainConfig, data: Path, out: Path, options: TrainOptions 
     with journalled(out, run, force=options.force) as journal:
         write_text(out / SETTINGS, as_yaml(config))
         fitted = fit(network, _cases(read, config), config, options.machine, out)
-        facts = _facts(config, read, fitted, out, options.machine)
-        facts = replace(facts, origin=network.weights_origin)
-        _write(facts, out)
+        facts = judged_facts(out / MODEL, config, read, fitted, options.machine)
+        write_facts(replace(facts, origin=network.weights_origin), out / MODEL)
         write_json(out / FAILED, read.failures)
         journal.finish(run)
     shutil.rmtree((out / CHECKPOINT).parent, ignore_errors=True)
@@ -221,44 +214,6 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
 
 def _cases(read: TrainData, config: TrainConfig) -> Cases:
     return Cases(Xrays(read.training, config, read.bank), read.validation, read.facts.split_hash)
-
-
-def _facts(config: TrainConfig, read: TrainData, fitted: Fitted, out: Path, machine: Machine) -> ModelFacts:
-    """Judge the kept model."""
-    kept = load_model(str(out / MODEL))
-    threshold = Threshold(fitted.best["threshold"], f"{VALIDATION} of {read.facts.name}")
-    about = Judged(
-        data=read.facts.name,
-        split=VALIDATION,
-        split_hash=read.facts.split_hash,
-        truth=config.data.truth,
-        threshold=threshold,
-        rule=JudgeRule(),
-    )
-    device = resolved_device(machine.device)
-    with quiet(machine.threads):
-        found = judged_model(kept.network, read.validation, about, batch_size=config.trainer.batch_size, device=device)
-    learnt = sum(one.numel() for one in kept.network.parameters())
-    return ModelFacts(config, read.facts, found, fitted, kept.network.weights_origin, learnt)
-
-
-def _write(facts: ModelFacts, out: Path) -> None:
-    """The model's configuration, now with figures, and its card."""
-    write_config(out / MODEL, facts.config, _found(facts.found, facts))
-    write_text(out / MODEL / CARD, model_card(facts))
-
-
-def _found(found: Evaluation, facts: ModelFacts) -> dict[str, Any]:
-    return {
-        "threshold": threshold_record(found.threshold, facts.data.split_hash, (case.patient for case in found.cases)),
-        "validation": facts.fitted.best,
-        "figures": found.figures,
-        "epochs": facts.fitted.epochs,
-        "seconds": facts.fitted.seconds,
-        "data": facts.data,
-        "origin": facts.origin,
-        "trained_with": __version__,
-    }
 
 
 def _as_left(out: Path, *, was_done: bool = True, note: str = "") -> Trained:

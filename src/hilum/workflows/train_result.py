@@ -1,0 +1,96 @@
+"""What a trained model comes to: judged from its files on validation, with its configuration and its card."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hilum import __version__
+from hilum.core import ConfigError
+from hilum.core.evaluation import Threshold
+from hilum.evaluate.cases import JudgeRule
+from hilum.evaluate.evaluation import Judged
+from hilum.infer.loaded import CARD, load_model, model_folder
+from hilum.io.text_file import write_text
+from hilum.train.card import ModelFacts, model_card
+from hilum.train.config import Machine, TrainConfig
+from hilum.train.final import judged_model
+from hilum.train.fit import Fitted, quiet, resolved_device
+from hilum.train.stored import VALIDATION, threshold_record, write_config, write_model
+from hilum.workflows.train_data import TrainData, read_data
+
+
+def judged_facts(folder: Path, config: TrainConfig, read: TrainData, fitted: Fitted, machine: Machine) -> ModelFacts:
+    """Judge a stored model on the validation cases.
+
+    Args:
+        folder: of the model; what is judged is what lies there, rounded as it is stored.
+        config: of its run.
+        read: the data.
+        fitted: what the run came to; its threshold is used.
+        machine: where to compute.
+    """
+    kept = load_model(str(folder))
+    about = Judged(
+        data=read.facts.name,
+        split=VALIDATION,
+        split_hash=read.facts.split_hash,
+        truth=config.data.truth,
+        threshold=Threshold(fitted.best["threshold"], f"{VALIDATION} of {read.facts.name}"),
+        rule=JudgeRule(),
+    )
+    device = resolved_device(machine.device)
+    with quiet(machine.threads):
+        found = judged_model(kept.network, read.validation, about, batch_size=config.trainer.batch_size, device=device)
+    learnt = sum(one.numel() for one in kept.network.parameters())
+    return ModelFacts(config, read.facts, found, fitted, kept.network.weights_origin, learnt)
+
+
+def write_facts(facts: ModelFacts, folder: Path) -> None:
+    """Write a model's configuration, now with figures, and its card."""
+    write_config(folder, facts.config, _found(facts))
+    write_text(folder / CARD, model_card(facts))
+
+
+def _found(facts: ModelFacts) -> dict[str, Any]:
+    found, fitted = facts.found, facts.fitted
+    return {
+        "threshold": threshold_record(found.threshold, facts.data.split_hash, (case.patient for case in found.cases)),
+        "validation": fitted.best,
+        "figures": found.figures,
+        "epochs": fitted.epochs,
+        "seconds": fitted.seconds,
+        "data": facts.data,
+        "origin": facts.origin,
+        "trained_with": __version__,
+    }
+
+
+def ship(model: str, data: Path, out: Path, machine: Machine | None = None) -> ModelFacts:
+    """Store a trained model to be given away: kernels in float16, judged anew as they are then.
+
+    Args:
+        model: a trained model's name or folder.
+        data: the data set that it was trained on, for the validation cases.
+        out: folder for weights, configuration and card.
+        machine: where to judge.
+
+    Raises:
+        ConfigError: the model says nothing of the run that it comes from, or the data set is another.
+        HilumError: as `load_model` and `read_data`.
+    """
+    machine, loaded = machine or Machine(), load_model(model)
+    stored, place = loaded.config, model_folder(model)
+    try:
+        config = TrainConfig.of(stored["config"], str(place))
+        fitted = Fitted(stored["epochs"], stored["seconds"], stored["validation"], ())
+        origin, split_hash = stored["origin"], stored["data"]["split_hash"]
+    except KeyError as error:
+        raise ConfigError(f"{place} is of no finished run: it has no {error}.", "Let the run finish.") from error
+    read = read_data(data, config)
+    if read.facts.split_hash != split_hash:
+        raise ConfigError(f"{data} has another split than the data set that {model} was trained on.", "Name that one.")
+    config = config.model_copy(update={"trainer": config.trainer.model_copy(update={"store": "float16"})})
+    write_model(out, loaded.network, config, {"threshold": stored["threshold"]})
+    facts = replace(judged_facts(out, config, read, fitted, machine), origin=origin)
+    write_facts(facts, out)
+    return facts
