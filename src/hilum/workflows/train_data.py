@@ -75,7 +75,8 @@ def _of_pack(path: Path, config: TrainConfig) -> TrainData:
     about: dict[str, Any] = dict(pack.about)
     training, validation = (list(pack.splits.get(one, ())) for one in ("train", "validation"))
     steps = {sample.pixel_mm for sample in (*training, *validation)}
-    made = {"pixel_mm": steps.pop() if len(steps) == 1 else None, "truth": about.get("truth", config.data.truth)}
+    made = {"pixel_mm": steps.pop() if len(steps) == 1 else None}
+    made |= {field: about.get(field, getattr(config.data, field)) for field in ("truth", "visibility_floor")}
     for field, value in made.items():
         if value != getattr(config.data, field):
             raise ConfigError(
@@ -83,8 +84,9 @@ def _of_pack(path: Path, config: TrainConfig) -> TrainData:
                 f"Pack it again, or set data.{field}.",
             )
     name = f"{about.get('name', 'packed')} ({path.name})"
-    facts = _facts(name, str(about.get("split_hash", "")), (training, validation), ())
-    return TrainData(training, validation, _with_insertions(facts, config), pack.bank)
+    failures = tuple(Failure(**one) for one in about.get("failures", ()))
+    facts = _facts(name, str(about.get("split_hash", "")), (training, validation), failures)
+    return TrainData(training, validation, _with_insertions(facts, config), pack.bank, failures)
 
 
 def _with_insertions(facts: DataFacts, config: TrainConfig) -> DataFacts:
