@@ -74,7 +74,7 @@ def test_a_block_of_the_turned_mask_goes_back_where_it_was(order: tuple[int, ...
     ],
 )
 def test_voxels_that_are_not_the_grids_are_refused(other: Geometry) -> None:
-    with pytest.raises(GeometryError, match="resample it"):
+    with pytest.raises(GeometryError, match="Resample it"):
         place(random_mask(GRID), other)
 
 

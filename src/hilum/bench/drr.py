@@ -49,7 +49,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.repeats < 1 or not self.sizes or min(self.sizes) < _EXACT_RAYS:
-            raise InputError(f"at least 1 repeat and detectors of at least {_EXACT_RAYS} pixels a side are needed")
+            raise InputError(f"at least 1 repeat and detectors of at least {_EXACT_RAYS} pixels a side are needed.")
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ class EngineProcess:
 
     def _stdin(self) -> IO[str]:
         if self._process is None or self._process.stdin is None:
-            raise InputError("an engine that doesn't run was asked to project")
+            raise InputError("an engine that doesn't run was asked to project.")
         return self._process.stdin
 
     def _last_words(self) -> str:

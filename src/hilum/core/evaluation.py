@@ -26,7 +26,7 @@ class Threshold:
 
     def __post_init__(self) -> None:
         if not math.isnan(self.value) and not 0 < self.value <= 1:
-            raise MeasureError(f"a threshold is above 0 and at most 1, got {self.value}", "With 0, every pixel is in.")
+            raise MeasureError(f"a threshold is above 0 and at most 1, got {self.value}.", "With 0, every pixel is in.")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Temperature:
 
     def __post_init__(self) -> None:
         if not 0 < self.value < math.inf:
-            raise MeasureError(f"a temperature is above 0 and finite, got {self.value}")
+            raise MeasureError(f"a temperature is above 0 and finite, got {self.value}.")
 
 
 @dataclass(frozen=True)

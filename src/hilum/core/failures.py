@@ -43,7 +43,9 @@ class Failures:
         self._records.append(Failure(key, error.message, error.remedy, trace))
         if self._limit is not None and len(self._records) > self._limit:
             raise TooManyFailuresError(
-                f"{len(self._records)} inputs failed and {self._limit} are allowed; the last was {key}: {error.message}"
+                f"{len(self._records)} inputs failed and {self._limit} are allowed; "
+                f"the last was {key}: {error.message}",
+                "Mend what failed, or allow more with --max-failures.",
             ) from error
 
     def __len__(self) -> int:

@@ -29,6 +29,6 @@ class Figure:
 
     def __post_init__(self) -> None:
         if self.low > self.high:
-            raise MeasureError(f"{self.name}: the interval's low end {self.low} is above its high end {self.high}")
+            raise MeasureError(f"{self.name}: the interval's low end {self.low} is above its high end {self.high}.")
         if self.n < 0:
-            raise MeasureError(f"{self.name}: a number of cases is not negative, got {self.n}")
+            raise MeasureError(f"{self.name}: a number of cases is not negative, got {self.n}.")

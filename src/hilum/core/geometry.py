@@ -38,13 +38,13 @@ class Geometry:
 
     def __post_init__(self) -> None:
         if len(self.shape_zyx) != 3 or any(int(n) != n or n < 1 for n in self.shape_zyx):
-            raise GeometryError(f"a grid needs three positive sizes (z, y, x), got {tuple(self.shape_zyx)}")
+            raise GeometryError(f"a grid needs three positive sizes (z, y, x), got {tuple(self.shape_zyx)}.")
         affine = np.array(self.affine_lps, dtype=np.float64)
         if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.array_equal(affine[3], (0, 0, 0, 1)):
-            raise GeometryError(f"an affine is a finite 4×4 matrix with the last row 0 0 0 1, got {affine.tolist()}")
+            raise GeometryError(f"an affine is a finite 4×4 matrix with the last row 0 0 0 1, got {affine.tolist()}.")
         lengths = np.linalg.norm(affine[:3, :3], axis=0)
         if not (lengths > 0).all() or abs(np.linalg.det(affine[:3, :3] / np.where(lengths > 0, lengths, 1))) < 1e-6:
-            raise GeometryError(f"the three axes of a grid must be apart and longer than 0, got {affine.tolist()}")
+            raise GeometryError(f"the three axes of a grid must be apart and longer than 0, got {affine.tolist()}.")
         affine.setflags(write=False)
         object.__setattr__(self, "affine_lps", affine)
         object.__setattr__(self, "shape_zyx", tuple(int(n) for n in self.shape_zyx))
@@ -125,7 +125,7 @@ class Geometry:
         """
         stop = np.add(start_kji, shape_zyx)
         if min(start_kji) < 0 or (stop > self.shape_zyx).any():
-            raise GeometryError(f"the block {start_kji} + {shape_zyx} leaves the grid {self.shape_zyx}")
+            raise GeometryError(f"the block {start_kji} + {shape_zyx} leaves the grid {self.shape_zyx}.")
         affine = np.array(self.affine_lps)
         affine[:3, 3] = self.to_lps_mm(start_kji)
         return Geometry(shape_zyx, affine, self.frame_uid)
@@ -163,6 +163,6 @@ class Geometry:
             apart_mm = np.abs(self.corners_lps_mm() - other.corners_lps_mm()).max()
             what = f"the grids have the same shape {self.shape_zyx}, but lie up to {apart_mm:.3g} mm apart"
         raise GeometryError(
-            what + ";",
-            "resample it first: hilum convert IT OUT --like IMAGE, or hilum.ops.resample_to(it, image.geometry)",
+            what + ".",
+            "Resample it first: hilum convert IT OUT --like IMAGE, or hilum.ops.resample_to(it, image.geometry)",
         )

@@ -38,11 +38,11 @@ class Mask:
 
     def __post_init__(self) -> None:
         if self.labels.dtype.kind != "u":
-            raise InputError(f"a mask's labels are unsigned integers, got {self.labels.dtype}")
+            raise InputError(f"a mask's labels are unsigned integers, got {self.labels.dtype}.")
         if self.geometry is not None and self.labels.shape != self.geometry.shape_zyx:
-            raise GeometryError(f"labels of shape {self.labels.shape} don't fit the grid {self.geometry.shape_zyx}")
+            raise GeometryError(f"labels of shape {self.labels.shape} don't fit the grid {self.geometry.shape_zyx}.")
         if self.geometry is None and self.labels.ndim != 2:
-            raise GeometryError(f"a mask without a grid is 2D, got labels of shape {self.labels.shape}")
+            raise GeometryError(f"a mask without a grid is 2D, got labels of shape {self.labels.shape}.")
         object.__setattr__(self, "names", MappingProxyType(dict(self.names)))
 
     @classmethod
@@ -59,7 +59,7 @@ class Mask:
         if isinstance(label, str):
             numbers = [number for number, name in self.names.items() if name == label]
             if not numbers:
-                raise InputError(f"the mask has no {label!r}; it has {', '.join(self.names.values()) or 'no names'}")
+                raise InputError(f"the mask has no {label!r}; it has {', '.join(self.names.values()) or 'no names'}.")
             return np.asarray(np.isin(self.labels, numbers))
         return np.asarray(self.labels == label)
 
@@ -70,5 +70,5 @@ class Mask:
             UnitError: the mask is 2D.
         """
         if self.geometry is None:
-            raise UnitError("a 2D mask has no place in the patient; a 3D one with its grid was expected")
+            raise UnitError("a 2D mask has no place in the patient; a 3D one with its grid was expected.")
         return self.geometry

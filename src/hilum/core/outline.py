@@ -30,6 +30,6 @@ class Outline:
     def __post_init__(self) -> None:
         points = np.array(self.points_xy, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0 or not np.isfinite(points).all():
-            raise GeometryError(f"an outline is [n, 2] finite points, got shape {points.shape}")
+            raise GeometryError(f"an outline is [n, 2] finite points, got shape {points.shape}.")
         points.setflags(write=False)
         object.__setattr__(self, "points_xy", points)

@@ -61,5 +61,5 @@ class Prediction:
     def __post_init__(self) -> None:
         if self.probability.shape != self.mask.labels.shape:
             raise GeometryError(
-                f"the probability's shape {self.probability.shape} is not the mask's {self.mask.labels.shape}"
+                f"the probability's shape {self.probability.shape} is not the mask's {self.mask.labels.shape}."
             )

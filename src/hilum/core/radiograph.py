@@ -54,11 +54,11 @@ class Radiograph:
 
     def __post_init__(self) -> None:
         if self.array.ndim != 2 or 0 in self.array.shape:
-            raise GeometryError(f"a radiograph is one image [y, x], got an array of shape {self.array.shape}")
+            raise GeometryError(f"a radiograph is one image [y, x], got an array of shape {self.array.shape}.")
         if self.pixel_mm is not None and not all(0 < step < float("inf") for step in self.pixel_mm):
-            raise GeometryError(f"a pixel's size must be positive, got {self.pixel_mm} mm")
+            raise GeometryError(f"a pixel's size must be positive, got {self.pixel_mm} mm.")
         if (self.pixel_mm is None) != (self.plane is None):
-            raise GeometryError("millimetres and the plane that they belong to are known together or not at all")
+            raise GeometryError("millimetres and the plane that they belong to are known together or not at all.")
 
     def require_pixel_mm(self) -> PixelMm:
         """(row step, column step) in mm.

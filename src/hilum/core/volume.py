@@ -45,7 +45,7 @@ class Volume:
 
     def __post_init__(self) -> None:
         if self.array.shape != self.geometry.shape_zyx:
-            raise GeometryError(f"an array of shape {self.array.shape} doesn't fit the grid {self.geometry.shape_zyx}")
+            raise GeometryError(f"an array of shape {self.array.shape} doesn't fit the grid {self.geometry.shape_zyx}.")
 
     def require(self, quantity: Quantity) -> None:
         """Refuse numbers of another meaning.
@@ -54,7 +54,7 @@ class Volume:
             UnitError: the voxels hold something else.
         """
         if self.quantity is not quantity:
-            raise UnitError(f"voxels in {quantity} were expected, these are in {self.quantity}")
+            raise UnitError(f"voxels in {quantity} were expected, these are in {self.quantity}.")
 
     def crop(self, start_kji: Shape3, shape_zyx: Shape3) -> "Volume":
         """The block that starts at `start_kji`, as a view; every voxel stays where it is in the patient."""

@@ -91,7 +91,11 @@ def read_of(name: PairName, reads: Iterable[Read]) -> Read:
     """
     fitting = [read for read in reads if read.patient == name.patient and read.series_uid.endswith(name.series_ending)]
     if len(fitting) != 1:
-        raise InputError(f"LIDC has {len(fitting)} series of {name.patient} that end in {name.series_ending}", "")
+        known = sorted(read.series_uid[-12:] for read in reads if read.patient == name.patient)
+        raise InputError(
+            f"LIDC has {len(fitting)} series of {name.patient} that end in {name.series_ending}.",
+            f"Its series end in {', '.join(known)}." if known else "LIDC has no outlines of this patient.",
+        )
     return fitting[0]
 
 
@@ -155,8 +159,8 @@ class PairGrid:
         if shape_yx != self.shape_yx:
             raise GeometryError(
                 f"the picture has {shape_yx[0]} × {shape_yx[-1]} pixels, its CT gives {self.shape_yx[0]} × "
-                f"{self.shape_yx[1]};",
-                "only pictures of the published size and style can be matched with LIDC's outlines",
+                f"{self.shape_yx[1]}.",
+                "Only pictures of the published size and style can be matched with LIDC's outlines",
             )
 
     def stacked(self, z_mm: Sequence[float], placing: Placing = Placing.SHOWN) -> NDArray[np.intp]:

@@ -60,6 +60,6 @@ def lidc_split(patients: Iterable[str]) -> StoredSplit:
         by_role[role(patient)].append(patient)
     if by_role[Role.HELD_OUT]:
         raise InputError(
-            f"held-out patients are in no data set: {', '.join(by_role[Role.HELD_OUT])}", "Leave them out."
+            f"held-out patients are in no data set: {', '.join(by_role[Role.HELD_OUT])}.", "Leave them out."
         )
     return StoredSplit(LIDC_RULE, tuple(by_role[Role.TRAINING]), tuple(by_role[Role.VALIDATION]))

@@ -68,7 +68,7 @@ class XraySample:
     def __post_init__(self) -> None:
         shapes = {self.image.shape, self.truth.shape, self.weight.shape}
         if len(shapes) != 1 or self.image.ndim != 2:
-            raise GeometryError(f"{self.key}: image, truth and weight are of one size [y, x], got {sorted(shapes)}")
+            raise GeometryError(f"{self.key}: image, truth and weight are of one size [y, x], got {sorted(shapes)}.")
 
     @property
     def has_lesion(self) -> bool:

@@ -52,7 +52,7 @@ class Material:
             InputError: the energy is outside the table.
         """
         if not _KEV[0] <= energy_kev <= _KEV[-1]:
-            raise InputError(f"photon energies from {_KEV[0]:g} to {_KEV[-1]:g} keV are tabulated, got {energy_kev:g}")
+            raise InputError(f"photon energies from {_KEV[0]:g} to {_KEV[-1]:g} keV are tabulated, got {energy_kev:g}.")
         logarithm = np.interp(np.log(energy_kev), np.log(_KEV), np.log(self.mass_attenuation_cm2_g))
         return float(np.exp(logarithm)) * self.density_g_cm3 / 10
 

@@ -36,7 +36,7 @@ def project_torch(
         GeometryError: the volume is not on this grid, or the rays don't share a main axis (a cone as wide as a room).
     """
     if tuple(attenuation.shape) != geometry.shape_zyx:
-        raise GeometryError(f"a volume of shape {tuple(attenuation.shape)} doesn't fit the grid {geometry.shape_zyx}")
+        raise GeometryError(f"a volume of shape {tuple(attenuation.shape)} doesn't fit the grid {geometry.shape_zyx}.")
     projection.require_hit(geometry)
     points, steps = _posed_rays(attenuation, geometry, projection, (rotation_deg, shift_mm))
     axis = _main_axis(steps)

@@ -52,10 +52,10 @@ class Projection:
                 vector.setflags(write=False)
                 object.__setattr__(self, name, vector)
         if min(self.shape_yx) < 1:
-            raise GeometryError(f"a detector has at least one pixel, got {self.shape_yx}")
+            raise GeometryError(f"a detector has at least one pixel, got {self.shape_yx}.")
         pixel_mm2 = np.prod(self.pixel_mm)
         if not np.isfinite(self._detector_basis).all() or abs(np.linalg.det(self._detector_basis)) < 1e-6 * pixel_mm2:
-            raise GeometryError("the detector has no area, or the rays run along it")
+            raise GeometryError("the detector has no area, or the rays run along it.")
 
     @property
     def beam(self) -> Beam:
@@ -117,7 +117,7 @@ class Projection:
             GeometryError: no ray passes through the volume, or the source lies within it.
         """
         if self.source_lps_mm is not None and bool(geometry.contains(self.source_lps_mm)):
-            raise GeometryError("the X-ray source lies within the volume;", "move it away: raise the source distance")
+            raise GeometryError("the X-ray source lies within the volume.", "Move it away: raise the source distance")
         pixels = self.to_pixel(_outer_corners(geometry))
         if np.isnan(pixels).all():
             raise GeometryError(
@@ -226,18 +226,18 @@ class Setup:
         if not max(abs(self.source_patient_mm), abs(self.source_detector_mm)) <= _FARTHEST_MM:
             raise GeometryError(
                 f"source, patient and detector stand at most {_FARTHEST_MM:g} mm apart, got source–patient "
-                f"{self.source_patient_mm:g} mm and source–detector {self.source_detector_mm:g} mm"
+                f"{self.source_patient_mm:g} mm and source–detector {self.source_detector_mm:g} mm."
             )
         if not np.isfinite(self.oblique_deg):
-            raise GeometryError(f"an oblique view is turned by a number of degrees, got {self.oblique_deg:g}")
+            raise GeometryError(f"an oblique view is turned by a number of degrees, got {self.oblique_deg:g}.")
         if not 0 < self.source_patient_mm < self.source_detector_mm:
             raise GeometryError(
                 f"the patient stands between source and detector: source–patient {self.source_patient_mm:g} mm must "
-                f"be less than source–detector {self.source_detector_mm:g} mm"
+                f"be less than source–detector {self.source_detector_mm:g} mm."
             )
         if self.pixel_mm is not None and not _PIXEL_MM[0] <= self.pixel_mm <= _PIXEL_MM[1]:
             raise GeometryError(
-                f"a detector pixel has a positive side, {_PIXEL_MM[0]:g} to {_PIXEL_MM[1]:g} mm, got {self.pixel_mm} mm"
+                f"a detector pixel has a positive side, {_PIXEL_MM[0]:g} to {_PIXEL_MM[1]:g} mm, got {self.pixel_mm}."
             )
         if self.shape_yx is not None:
             _require_makeable(self.shape_yx)
@@ -274,7 +274,7 @@ class Setup:
             return np.array(_AXES[self.view], dtype=np.float64)
         if self.view is View.OBLIQUE:
             return np.array(_AXES[View.AP]) @ Pose((0.0, 0.0, -self.oblique_deg)).rotation
-        raise GeometryError(f"a view is one of {', '.join((*_AXES, View.OBLIQUE))}, got {self.view}")
+        raise GeometryError(f"a view is one of {', '.join((*_AXES, View.OBLIQUE))}, got {self.view}.")
 
 
 def _enough(shifted: Projection, unshifted: Projection, geometry: Geometry) -> Shape2:
@@ -282,7 +282,7 @@ def _enough(shifted: Projection, unshifted: Projection, geometry: Geometry) -> S
     most = _reach(unshifted, geometry) + DETECTOR_MARGIN_MM / np.array(unshifted.pixel_mm)
     if not np.isfinite(most).all():
         raise GeometryError(
-            "the X-ray source lies within the volume, or beside it;", "move it away: raise the source distance"
+            "the X-ray source lies within the volume, or beside it.", "Move it away: raise the source distance"
         )
     sides = np.maximum(1, np.ceil(2 * np.minimum(_reach(shifted, geometry), most) - 1e-6))
     shape = int(sides[0]), int(sides[1])
@@ -308,7 +308,7 @@ def _require_makeable(shape_yx: Shape2) -> None:
             "Choose larger pixels (--pixel-mm) or a smaller detector (--size).",
         )
     if min(shape_yx) < 1:
-        raise GeometryError(f"a detector has at least one pixel, got {shape_yx}")
+        raise GeometryError(f"a detector has at least one pixel, got {shape_yx}.")
 
 
 def _words(numbers: Triple) -> str:

@@ -107,7 +107,7 @@ def source_height(slices: int, step_mm: float, pixel_mm: float) -> int:
     # The product first: in this order all 436 pictures have their published height, rounding errors included.
     rows = int(slices * step_mm / pixel_mm)
     if rows < 1:
-        raise InputError(f"{slices} slices {step_mm:g} mm apart are thinner than a pixel of {pixel_mm:g} mm")
+        raise InputError(f"{slices} slices {step_mm:g} mm apart are thinner than a pixel of {pixel_mm:g} mm.")
     return rows
 
 

@@ -100,8 +100,8 @@ def pooled_figure(
     """
     if len(sums) != len(resamples.patient) or not np.isfinite(sums).all():
         raise MeasureError(
-            f"{name}: finite sums of {len(resamples.patient)} cases were expected, got {len(sums)}",
-            "of which some may be NaN: a case without pixels adds zeros.",
+            f"{name}: finite sums of {len(resamples.patient)} cases were expected, got {len(sums)}.",
+            "Of which some may be NaN: a case without pixels adds zeros.",
         )
     blocks = math.ceil(len(resamples.weights) * sums.shape[1] / _NUMBERS_AT_ONCE)
     samples = np.concatenate([figure(block @ sums) for block in np.array_split(resamples.weights, max(blocks, 1))])
@@ -135,7 +135,7 @@ def _table(values: Mapping[str, Floats], resamples: Resamples) -> Floats:
                 f"{name} has {np.shape(column)} values, the resamples are of {len(resamples.patient)} cases."
             )
         if np.isinf(column).any():
-            raise MeasureError(f"{name} is infinite in some case;", "what is undefined is NaN, and is counted.")
+            raise MeasureError(f"{name} is infinite in some case.", "What is undefined is NaN, and is counted.")
     return np.stack([np.asarray(column, dtype=np.float64) for column in values.values()], axis=1)
 
 

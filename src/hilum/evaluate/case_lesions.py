@@ -84,9 +84,9 @@ class Marks:
 
     def __post_init__(self) -> None:
         if self.points.ndim != 2 or not len(self.points) == len(self.scores) == len(self.sizes_mm):
-            raise MeasureError("every mark has a place, a score and a size; the numbers differ")
+            raise MeasureError("every mark has a place, a score and a size; the numbers differ.")
         if not (np.isfinite(self.points).all() and np.isfinite(self.scores).all()):
-            raise MeasureError("places and scores of marks are finite numbers; some are not")
+            raise MeasureError("places and scores of marks are finite numbers; some are not.")
 
     def is_inside(self, shape: Sequence[int]) -> Selection:
         """[n] whether each mark's pixel lies on an image of this shape."""

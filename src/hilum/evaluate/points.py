@@ -65,7 +65,7 @@ class PointRule:
 
     def __post_init__(self) -> None:
         if self.tolerance_mm is not None and not 0 < self.tolerance_mm < math.inf:
-            raise MeasureError(f"a tolerance is a positive number of mm, got {self.tolerance_mm}")
+            raise MeasureError(f"a tolerance is a positive number of mm, got {self.tolerance_mm}.")
 
     def __str__(self) -> str:
         near = "the lesion's radius" if self.tolerance_mm is None else f"{self.tolerance_mm:g} mm"

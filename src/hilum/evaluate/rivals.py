@@ -90,7 +90,7 @@ def prior_map(truths: Iterable[Selection]) -> PriorMap:
     small = np.array([_small(truth) for truth in truths], dtype=bool)
     small = small[small.any(axis=(1, 2))] if len(small) else small
     if not len(small):
-        raise MeasureError("an average map needs training masks with lesions; there is none")
+        raise MeasureError("an average map needs training masks with lesions; there is none.")
     frequency = gaussian_filter(small.mean(axis=0), _SMOOTH)
     levels = np.unique(np.quantile(frequency[frequency > 0], np.linspace(0, 1, _MAP_LEVELS)))
     dice = [_mean_dice(frequency >= level, small) for level in levels]
@@ -199,7 +199,7 @@ def blob_threshold(found: Sequence[tuple[Blobs, Selection]], false_an_image: flo
         MeasureError: none of them has a lesion and a spot.
     """
     if not any(truth.any() and len(blobs.scores) for blobs, truth in found):
-        raise MeasureError("a blob detector's threshold needs training images with lesions; there is none")
+        raise MeasureError("a blob detector's threshold needs training images with lesions; there is none.")
     every = np.unique(np.concatenate([blobs.scores for blobs, _ in found]))
     false = np.sort(np.concatenate([blobs.scores[~_meets(blobs, truth)] for blobs, truth in found]))
     rate = (len(false) - np.searchsorted(false, every)) / len(found)

@@ -69,11 +69,11 @@ def paired_differences(first: Floats, second: Floats, patients: Sequence[str]) -
     """
     if not len(first) == len(second) == len(patients):
         raise MeasureError(
-            f"pairs were expected, got {len(first)} and {len(second)} values of {len(patients)} cases;",
-            "compare the cases that both models have.",
+            f"pairs were expected, got {len(first)} and {len(second)} values of {len(patients)} cases.",
+            "Compare the cases that both models have.",
         )
     if np.isinf(first).any() or np.isinf(second).any():
-        raise MeasureError("a value is infinite;", "what is undefined is NaN, and is counted.")
+        raise MeasureError("a value is infinite.", "What is undefined is NaN, and is counted.")
     no_first, no_second = np.isnan(first), np.isnan(second)
     kept = ~(no_first | no_second)
     _, patient = np.unique(np.asarray(patients)[kept], return_inverse=True)

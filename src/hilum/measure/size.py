@@ -68,7 +68,7 @@ def equivalent_diameter_mm(volume: float) -> float:
         MeasureError: the volume is not positive.
     """
     if volume <= 0:
-        raise MeasureError(f"an equivalent diameter needs a positive volume, got {volume} mm³")
+        raise MeasureError(f"an equivalent diameter needs a positive volume, got {volume} mm³.")
     return math.cbrt(6 * volume / math.pi)
 
 
@@ -135,12 +135,12 @@ def fleischner_mm(mean_diameter_mm: float) -> int:
 
 def _require_grid(nodule: Selection, geometry: Geometry) -> None:
     if nodule.shape != geometry.shape_zyx:
-        raise GeometryError(f"a mask of shape {nodule.shape} doesn't fit the grid {geometry.shape_zyx}")
+        raise GeometryError(f"a mask of shape {nodule.shape} doesn't fit the grid {geometry.shape_zyx}.")
 
 
 def _require_voxels(nodule: Selection) -> None:
     if not nodule.any():
-        raise MeasureError("an empty mask has no size and no place; a nodule of at least one voxel was expected")
+        raise MeasureError("an empty mask has no size and no place; a nodule of at least one voxel was expected.")
 
 
 def _edge_midpoints(region: Selection) -> Floats:

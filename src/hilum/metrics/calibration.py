@@ -47,7 +47,7 @@ def calibration_region(
 
     require_pair(pred, truth)
     if len(spacing) != pred.ndim or not all(step > 0 for step in spacing):
-        raise GeometryError(f"a region of {pred.ndim} axes needs a positive spacing for each, got {tuple(spacing)}")
+        raise GeometryError(f"a region of {pred.ndim} axes needs a positive spacing for each, got {tuple(spacing)}.")
     either = pred | truth
     region = np.zeros_like(either)
     found = np.argwhere(either)
@@ -83,7 +83,7 @@ class Reliability:
             GeometryError: the bins differ, as equal-mass bins of different cases do.
         """
         if not np.array_equal(self.edges, other.edges):
-            raise GeometryError("bins with different edges can't be added;", "give both the same edges.")
+            raise GeometryError("bins with different edges can't be added.", "Give both the same edges.")
         return Reliability(
             self.edges,
             self.count + other.count,
@@ -237,7 +237,7 @@ def fit_temperature(
 
     if split != "validation":
         raise InputError(
-            f"a temperature is fitted on validation cases, not on {split!r};", "fit it there and apply it here."
+            f"a temperature is fitted on validation cases, not on {split!r}.", "Fit it there and apply it here."
         )
     require_scores(logit, truth)
     z, t = logit.ravel().astype(np.float64), truth.ravel()
@@ -250,8 +250,8 @@ def fit_temperature(
     coldest, hottest = -math.log(_COLDEST), -math.log(_HOTTEST)
     if not slope(hottest) < 0 < slope(coldest):
         raise MeasureError(
-            f"no temperature from {_COLDEST:g} to {_HOTTEST:g} fits these {pixels} pixels best:",
-            "the scores separate the classes without error, or don't rise with the truth at all.",
+            f"no temperature from {_COLDEST:g} to {_HOTTEST:g} fits these {pixels} pixels best.",
+            "The scores separate the classes without error, or don't rise with the truth at all.",
         )
     value = math.exp(-brentq(slope, hottest, coldest, xtol=1e-10))
     return Temperature(value, f"{source}, {split}", pixels, _loss(z, t, w), _loss(z / value, t, w))

@@ -45,13 +45,13 @@ class Detections:
 
     def __post_init__(self) -> None:
         if not self.scan.shape == self.score.shape == self.is_hit.shape:
-            raise MeasureError("every entry has a scan, a score and whether it is a hit; the lengths differ")
+            raise MeasureError("every entry has a scan, a score and whether it is a hit; the lengths differ.")
         if not np.isfinite(self.score).all():
-            raise MeasureError("a score is a finite number; some are not")
+            raise MeasureError("a score is a finite number; some are not.")
         if len(self.scan) and not (self.scan.min() >= 0 and self.scan.max() < len(self.lesions)):
-            raise MeasureError(f"scans are numbered from 0 to {len(self.lesions) - 1}; some entries lie outside")
+            raise MeasureError(f"scans are numbered from 0 to {len(self.lesions) - 1}; some entries lie outside.")
         if (np.bincount(self.scan[self.is_hit], minlength=len(self.lesions)) > self.lesions).any():
-            raise MeasureError("a scan has more hits than lesions; a lesion is found once, by its surest mark")
+            raise MeasureError("a scan has more hits than lesions; a lesion is found once, by its surest mark.")
 
     @classmethod
     def of(cls, images: Sequence[tuple[Matches, ArrayLike]]) -> "Detections":

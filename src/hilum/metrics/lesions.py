@@ -62,7 +62,7 @@ class MatchRule:
 
     def __post_init__(self) -> None:
         if not 0 < self.least_iou <= 1:
-            raise MeasureError(f"an intersection over union to reach is above 0 and at most 1, got {self.least_iou}")
+            raise MeasureError(f"an intersection over union to reach is above 0 and at most 1, got {self.least_iou}.")
 
     def __str__(self) -> str:
         least = f" ≥ {self.least_iou:g}" if self.criterion is Criterion.IOU else ""
@@ -99,7 +99,7 @@ class Components:
         """
         axes = self.labels.ndim
         if len(spacing_mm) != axes or min(spacing_mm) <= 0:
-            raise GeometryError(f"a {axes}D mask has {axes} positive steps, got {tuple(spacing_mm)} mm")
+            raise GeometryError(f"a {axes}D mask has {axes} positive steps, got {tuple(spacing_mm)} mm.")
         content = self.sizes * math.prod(spacing_mm)
         return np.asarray(2 * np.sqrt(content / math.pi) if axes == 2 else np.cbrt(6 * content / math.pi))
 
@@ -147,8 +147,8 @@ def intersections(predicted: Components, truth: Components) -> Counts:
     """
     if predicted.labels.shape != truth.labels.shape:
         raise GeometryError(
-            f"a prediction of shape {predicted.labels.shape} can't be matched with a truth of {truth.labels.shape};",
-            "resample it first: hilum.ops.resample_to(prediction, truth.geometry)",
+            f"a prediction of shape {predicted.labels.shape} can't be matched with a truth of {truth.labels.shape}.",
+            "Resample it first: hilum.ops.resample_to(prediction, truth.geometry)",
         )
     both = (predicted.labels > 0) & (truth.labels > 0)
     pair = (predicted.labels[both] - 1).astype(np.intp) * truth.count + truth.labels[both] - 1
@@ -244,7 +244,7 @@ def match_points(
     """
     reach = np.asarray(reach_mm, dtype=np.float64)
     if not (reach > 0).all():
-        raise MeasureError(f"a reach is a positive number of millimetres, got {np.atleast_1d(reach).tolist()[:5]}")
+        raise MeasureError(f"a reach is a positive number of millimetres, got {np.atleast_1d(reach).tolist()[:5]}.")
     apart = squared_distances(points_mm, centres_mm)
     return assign(apart < reach**2, np.asarray(1 / (1 + apart)), assignment)
 
@@ -266,7 +266,7 @@ def match_marks(
     for lesions in classes:
         nearest = np.rint(where)
         if not ((nearest >= 0) & (nearest < lesions.labels.shape)).all():
-            raise GeometryError(f"a mark lies outside the mask of shape {lesions.labels.shape}", "Are its axes right?")
+            raise GeometryError(f"a mark lies outside the mask of shape {lesions.labels.shape}.", "Are its axes right?")
     meets = [_label_at(one, where)[:, None] == np.arange(1, one.count + 1) for one in classes]
     worth = [1 / (1 + squared_distances(where, one.centroids)) for one in classes]
     return assign(np.concatenate(meets, axis=1), np.concatenate(worth, axis=1), assignment)

@@ -53,10 +53,10 @@ class Places:
         n = len(self.scan)
         if self.centre_mm.shape != (n, 3) or self.value.shape != (n,):
             raise MeasureError(
-                f"{n} scan numbers go with as many points and values, got {self.centre_mm.shape}, {self.value.shape}"
+                f"{n} scan numbers go with as many points and values, got {self.centre_mm.shape}, {self.value.shape}."
             )
         if not (np.isfinite(self.centre_mm).all() and np.isfinite(self.value).all()):
-            raise MeasureError("places and values are finite numbers; some are not")
+            raise MeasureError("places and values are finite numbers; some are not.")
 
     @classmethod
     def none(cls) -> "Places":
@@ -112,7 +112,7 @@ def judge(marks: Places, nodules: Places, excluded: Places, scans: int) -> Judge
     """
     for places in (marks, nodules, excluded):
         if len(places.scan) and not (places.scan.min() >= 0 and places.scan.max() < scans):
-            raise MeasureError(f"scans are numbered from 0 to {scans - 1}; some places lie on others")
+            raise MeasureError(f"scans are numbered from 0 to {scans - 1}; some places lie on others.")
     kept = marks.take(_within_limit(marks, scans))
     score = np.full(len(nodules.scan), -np.inf)
     is_used, is_ignored = np.zeros(len(kept.scan), dtype=bool), np.zeros(len(kept.scan), dtype=bool)

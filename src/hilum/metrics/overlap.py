@@ -175,8 +175,8 @@ def require_pair(pred: Selection, truth: Selection) -> None:
     """
     if pred.shape != truth.shape:
         raise GeometryError(
-            f"the prediction has shape {pred.shape}, the truth {truth.shape};",
-            "resample it first: hilum.ops.resample_to(mask, geometry)",
+            f"the prediction has shape {pred.shape}, the truth {truth.shape}.",
+            "Resample it first: hilum.ops.resample_to(mask, geometry)",
         )
     for name, mask in (("prediction", pred), ("truth", truth)):
         if mask.dtype != np.bool_:

@@ -44,7 +44,7 @@ class ScoreCounts:
         """
         if not np.array_equal(self.score, other.score):
             raise GeometryError(
-                "counts of different scores can't be added;", "count all cases on the same levels: count_on_levels"
+                "counts of different scores can't be added.", "Count all cases on the same levels: count_on_levels"
             )
         return ScoreCounts(self.score, self.positives + other.positives, self.negatives + other.negatives)
 
@@ -181,7 +181,7 @@ def require_scores(score: Scores, truth: Selection) -> None:
     """
     if score.shape != truth.shape:
         raise GeometryError(
-            f"scores of shape {score.shape} don't fit the truth's {truth.shape};", "resample them first."
+            f"scores of shape {score.shape} don't fit the truth's {truth.shape}.", "Resample them first."
         )
     if truth.dtype != np.bool_:
         raise InputError(f"the truth is {truth.dtype}, a boolean mask was expected.", "Compare with a label.")

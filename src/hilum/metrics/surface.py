@@ -149,6 +149,6 @@ def _spacing(spacing_mm: Sequence[float], ndim: int) -> Floats:
     spacing = np.asarray(spacing_mm, dtype=np.float64)
     if ndim not in (2, 3) or spacing.shape != (ndim,) or not (np.isfinite(spacing) & (spacing > 0)).all():
         raise GeometryError(
-            f"surfaces need masks in 2D or 3D and one positive spacing for each axis, got {ndim} axes and {spacing_mm}"
+            f"surfaces need masks in 2D or 3D and one positive spacing for each axis, got {ndim} axes and {spacing_mm}."
         )
     return spacing

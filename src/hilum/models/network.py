@@ -55,10 +55,10 @@ def require_inputs(xray: Tensor, prior: Tensor | None = None) -> None:
         GeometryError: they are not.
     """
     if xray.ndim != 4 or xray.shape[1] != 1 or 0 in xray.shape:
-        raise GeometryError(f"a network takes X-rays of shape [B, 1, H, W], not {list(xray.shape)}")
+        raise GeometryError(f"a network takes X-rays of shape [B, 1, H, W], not {list(xray.shape)}.")
     if prior is not None and prior.shape != xray.shape:
         raise GeometryError(
-            f"the second image's shape {list(prior.shape)} is not the X-ray's {list(xray.shape)}", "Resample it first."
+            f"the second image's shape {list(prior.shape)} is not the X-ray's {list(xray.shape)}.", "Resample it first."
         )
 
 

@@ -82,7 +82,7 @@ def load_torchxrayvision(path: Path) -> PretrainedResNet:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except _BROKEN as error:
         raise UnreadableError(
-            f"{path} is no state dict: {(str(error) or 'it is empty').splitlines()[0]}",
+            f"{path} is no state dict: {(str(error) or 'it is empty').splitlines()[0]}.",
             "Save the network's state_dict() alone.",
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):

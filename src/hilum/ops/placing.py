@@ -28,7 +28,7 @@ def crop_to_outlines(
         GeometryError: there is no outline, the grid's slices are not axial, or an outline lies on none of them.
     """
     if not outlines:
-        raise GeometryError("a block around outlines needs at least one outline")
+        raise GeometryError("a block around outlines needs at least one outline.")
     slices = slice_indices([outline.z_mm for outline in outlines], geometry)
     points_xy = np.concatenate([outline.points_xy for outline in outlines])
     last = np.array(geometry.shape_zyx) - 1
@@ -69,10 +69,10 @@ def _require_same_voxels(to_index: Floats, steps: Floats, ends: Floats, geometry
     beside = max(np.abs(ends - np.rint(ends)).max(), np.abs(to_index - steps).max())
     if not is_permutation or beside > _ALIGNED:
         raise GeometryError(
-            "the mask's voxels are not the grid's;", "resample it: hilum.ops.resample_to(mask, geometry)"
+            "the mask's voxels are not the grid's.", "Resample it: hilum.ops.resample_to(mask, geometry)"
         )
     if (np.rint(ends) < 0).any() or (np.rint(ends) >= geometry.shape_zyx).any():
-        raise GeometryError(f"the mask leaves the grid {geometry.shape_zyx}: its corners are {np.rint(ends).tolist()}")
+        raise GeometryError(f"the mask leaves the grid {geometry.shape_zyx}: its corners are {np.rint(ends).tolist()}.")
 
 
 def _turned(labels: Voxels, steps: Floats) -> Voxels:

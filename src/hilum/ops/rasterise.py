@@ -116,7 +116,7 @@ def slice_indices(z_mm: Sequence[float], geometry: Geometry) -> list[int]:
     if missed.any():
         low, high = np.sort(geometry.corners_lps_mm()[[0, -1], 2])
         z = z_mm[int(missed.argmax())]
-        raise GeometryError(f"an outline lies at z {z:g} mm, and no slice does: they span {low:g} to {high:g} mm")
+        raise GeometryError(f"an outline lies at z {z:g} mm, and no slice does: they span {low:g} to {high:g} mm.")
     return [int(k) for k in nearest]
 
 

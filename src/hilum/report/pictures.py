@@ -144,10 +144,11 @@ def _centres(geometry: Geometry, axis: int) -> Floats:
 def _require_lps_axes(geometry: Geometry, centre_lps_mm: Triple) -> None:
     if geometry.axis_codes != "LPS":
         raise GeometryError(
-            f"a picture needs axes in LPS order, these are {geometry.axis_codes}", "ops.to_lps_axes first"
+            f"a picture needs axes in LPS order, these are {geometry.axis_codes}.",
+            "Turn it first: ops.to_lps_axes(volume).",
         )
     if not geometry.contains(centre_lps_mm):
-        raise GeometryError(f"the point {centre_lps_mm} is outside the volume")
+        raise GeometryError(f"the point {centre_lps_mm} is outside the volume.")
 
 
 def _legend_line(layer: Layer) -> "Line2D":

@@ -51,7 +51,7 @@ def run_compare(evaluations: Mapping[str, Path], out: Path, *, seed: int = 0, fo
         OutputError: `out` holds something else, or can't be written.
     """
     if seed < 0:
-        raise InputError(f"a seed is a whole number from 0, got {seed}")
+        raise InputError(f"a seed is a whole number from 0, got {seed}.")
     models = {name: read_evaluation(folder) for name, folder in evaluations.items()}
     inputs = {
         f"{name} {file}": sha256_of(folder / file)

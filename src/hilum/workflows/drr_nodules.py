@@ -115,7 +115,10 @@ def _of_outlines(nodule: LidcNodule, grid: Geometry, consensus: float, rule: Out
 
 def _of_mask(mask: Mask, grid: Geometry) -> tuple[Subject, ...]:
     if mask.geometry is None:
-        raise InputError("a flat mask says nothing about the CT; a 3D one on its grid was expected.")
+        raise InputError(
+            "a flat mask says nothing about the CT; a 3D one on its grid was expected.",
+            "hilum info says what a file is.",
+        )
     labels = [int(label) for label in np.unique(mask.labels) if label]
     if not labels:
         raise InputError("the mask of the nodules is empty.", "Check that it is the right file.")
@@ -200,4 +203,6 @@ def _names(table: Path) -> dict[int, str]:
         with table.open(encoding="utf-8", newline="") as stream:
             return {int(row["id"]): row["structure"] for row in csv.DictReader(stream)}
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise UnreadableError(f"{table} can't be read as a table of structures: {error}.") from error
+        raise UnreadableError(
+            f"{table} can't be read as a table of structures: {error}.", "It has the columns id and structure."
+        ) from error

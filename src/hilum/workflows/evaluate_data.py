@@ -82,7 +82,7 @@ def truth_source(wanted: TruthWanted) -> TruthSource:
     index = index_of(wanted.data)
     if index.is_file():
         if wanted.patients or wanted.pixel_mm:
-            raise InputError("a data set knows its patients and pixel sizes;", "leave --patients and --pixel-mm out.")
+            raise InputError("a data set knows its patients and pixel sizes.", "Leave --patients and --pixel-mm out.")
         return _of_dataset(index, wanted)
     if not wanted.data.is_dir():
         raise InputError(f"{wanted.data} is neither a data set nor a folder of true masks.", "Name its folder.")

@@ -152,11 +152,11 @@ def run_froc(files: FrocFiles, out: Path, options: FrocOptions | None = None, *,
 
 def _require(options: FrocOptions) -> None:
     if options.rule not in RULES:
-        raise InputError(f"a rule is {' or '.join(RULES)}, got {options.rule!r}")
+        raise InputError(f"a rule is {' or '.join(RULES)}, got {options.rule!r}.")
     if not 0 <= options.bootstraps <= 100_000:
-        raise InputError(f"bootstraps are 0 to 100000, got {options.bootstraps}", "LUNA16 takes 1000.")
+        raise InputError(f"bootstraps are 0 to 100000, got {options.bootstraps}.", "LUNA16 takes 1000.")
     if options.seed < 0:
-        raise InputError(f"a seed is a whole number from 0, got {options.seed}")
+        raise InputError(f"a seed is a whole number from 0, got {options.seed}.")
 
 
 def read_froc_files(files: FrocFiles) -> FrocInput:

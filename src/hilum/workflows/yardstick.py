@@ -81,7 +81,7 @@ def split_yardstick(split: str, bootstraps: int = 1000, seed: int = 0, track: Tr
         MissingError: the readers' outlines are not installed.
     """
     if split not in SPLITS:
-        raise InputError(f"a split is {', '.join(SPLITS)}, got {split!r}")
+        raise InputError(f"a split is {', '.join(SPLITS)}, got {split!r}.")
     draw = _draw(bootstraps, seed)
     reads = [read for read in lidc_reads() if role(str(read.patient)) in SPLITS[split]]
     return _of_reads(split, reads, draw, track)
@@ -105,7 +105,7 @@ def patients_yardstick(patients: Collection[str], bootstraps: int = 1000, seed: 
 
 def _draw(bootstraps: int, seed: int) -> tuple[int, int]:
     if not 0 <= bootstraps <= 100_000 or seed < 0:
-        raise InputError(f"bootstraps are 0 to 100000 and a seed is from 0, got {bootstraps} and {seed}")
+        raise InputError(f"bootstraps are 0 to 100000 and a seed is from 0, got {bootstraps} and {seed}.")
     return bootstraps, seed
 
 

@@ -32,7 +32,7 @@ def valid_only(path: Path) -> Iterator[None]:
             warnings.simplefilter("error")
             yield
     except (ValueError, TypeError, UserWarning) as error:
-        raise OutputError(f"{path} was not written: DICOM forbids it: {' '.join(str(error).split())[:160]}") from error
+        raise OutputError(f"{path} was not written: DICOM forbids it: {' '.join(str(error).split())[:160]}.") from error
 
 
 def new_dataset(patient: str, like: Path | None) -> "Dataset":

@@ -26,6 +26,9 @@ XRAY_MODALITIES = ("CR", "DX", "DR", "RG", "MG", "IO")
 _SMALLEST_MM, _LARGEST_MM = 1e-6, 1e5
 _LARGEST_RESCALE = 1e6
 
+_ANEW = "Get the file anew from where it came."
+_LEAVE_OUT = "Leave it out of the folder, or get the series as single slices."
+
 
 class Kind(StrEnum):
     """What a DICOM object is, as far as hilum tells them apart."""
@@ -177,18 +180,22 @@ def slices_of(header: Header) -> list[Slice]:
     """
     pixels = pixel_source(header)
     if pixels.samples != 1 or not pixels.photometric.startswith("MONOCHROME"):
-        raise UnsupportedError(f"{header.path} is in colour ({pixels.photometric}); grey slices were expected.")
+        raise UnsupportedError(
+            f"{header.path} is in colour ({pixels.photometric}); grey slices were expected.", _LEAVE_OUT
+        )
     shared = header.items("SharedFunctionalGroupsSequence")
     per_frame = header.items("PerFrameFunctionalGroupsSequence")
     if not shared and not per_frame:
         if pixels.frames > 1:
             raise UnsupportedError(
-                f"{header.path} has {pixels.frames} frames and doesn't say where each lies (no functional groups)."
+                f"{header.path} has {pixels.frames} frames and doesn't say where each lies (no functional groups).",
+                _LEAVE_OUT,
             )
         return [_slice(pixels, 0, [header], header)]
     if len(per_frame) != pixels.frames:
         raise UnreadableError(
-            f"{header.path} is damaged: {pixels.frames} frames, but functional groups for {len(per_frame)}."
+            f"{header.path} is damaged: {pixels.frames} frames, but functional groups for {len(per_frame)}.",
+            _ANEW,
         )
     return [_slice(pixels, index, [own, *shared], header) for index, own in enumerate(per_frame)]
 
@@ -250,7 +257,7 @@ def _plane(position: Item, places: list[Item], header: Header) -> tuple[_Numbers
             "A volume needs all of them.",
         )
     if max(map(abs, place)) > _LARGEST_MM or not all(_SMALLEST_MM < step < _LARGEST_MM for step in spacing):
-        raise UnreadableError(f"{header.path} is damaged: position {place} mm, pixel spacing {spacing} mm.")
+        raise UnreadableError(f"{header.path} is damaged: position {place} mm, pixel spacing {spacing} mm.", _ANEW)
     return place, orientation, spacing
 
 
@@ -259,7 +266,7 @@ def _rescale(places: list[Item], header: Header) -> tuple[float | None, float | 
     slope = _holder("RescaleSlope", places, header).number("RescaleSlope")
     intercept = _holder("RescaleIntercept", places, header).number("RescaleIntercept")
     if slope == 0 or max(abs(slope or 1), abs(intercept or 0)) > _LARGEST_RESCALE:
-        raise UnreadableError(f"{header.path} is damaged: rescale slope {slope}, intercept {intercept}.")
+        raise UnreadableError(f"{header.path} is damaged: rescale slope {slope}, intercept {intercept}.", _ANEW)
     return slope, intercept
 
 
@@ -287,7 +294,8 @@ def _unit_vectors(orientation: tuple[float, ...], path: Path) -> tuple[Triple, T
     lengths = float(np.linalg.norm(row)), float(np.linalg.norm(column))
     if max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(float(row @ column))) > 1e-3:
         raise UnreadableError(
-            f"{path} is damaged: its orientation {orientation} is no pair of perpendicular unit vectors."
+            f"{path} is damaged: its orientation {orientation} is no pair of perpendicular unit vectors.",
+            _ANEW,
         )
     row, column = row / lengths[0], column / lengths[1]
     return (float(row[0]), float(row[1]), float(row[2])), (float(column[0]), float(column[1]), float(column[2]))

@@ -137,7 +137,7 @@ def _opened(database: Path | None) -> "Iterator[sqlite3.Connection]":
 
     path = database or lidc_database_path()
     if not path.is_file():
-        raise MissingError(f"there is no file {path}")
+        raise MissingError(f"there is no file {path}.")
     try:
         # immutable: no lock and no journal, so that a file in a read-only folder opens.
         address = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"

@@ -65,7 +65,7 @@ class Characteristics:
         for name, value in asdict(self).items():
             highest = 6 if name == "calcification" else 5
             if not 1 <= value <= highest:
-                raise InputError(f"LIDC rates {name.replace('_', ' ')} from 1 to {highest}, got {value}")
+                raise InputError(f"LIDC rates {name.replace('_', ' ')} from 1 to {highest}, got {value}.")
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ class Characteristics:
             return None
         missing = [name for name in cls.names() if name not in ratings]
         if missing:
-            raise InputError(f"a rated nodule has nine ratings, {', '.join(missing)} missing")
+            raise InputError(f"a rated nodule has nine ratings, {', '.join(missing)} missing.")
         return cls(**{name: ratings[name] for name in cls.names()})
 
 

@@ -16,6 +16,7 @@ from hilum.io.lidc.types import Characteristics, Mark, MarkKind, Read
 
 _CT_READ = "LidcReadMessage"
 _XRAY_READ = "IdriReadMessage"
+_ANEW = "Get the file anew: LIDC's XML comes with the images of the archive."
 _LARGEST_BYTES = 64 * 2**20
 """The largest of LIDC's files has 3 MB."""
 _LARGEST_COORDINATE = 4095
@@ -27,7 +28,7 @@ class _Builder(TreeBuilder):
     """Refuses a document type: LIDC has none, and only there can entities be declared that blow up or reach out."""
 
     def doctype(self, name: str, *_identifiers: str | None) -> NoReturn:
-        raise UnreadableError(f"it declares a document type ({name}), which no file of LIDC does")
+        raise UnreadableError(f"it declares a document type ({name}), which no file of LIDC does.")
 
 
 def is_lidc_xml(head: bytes) -> bool:
@@ -54,7 +55,7 @@ def read_lidc_xml(source: Path | bytes) -> Read:
     try:
         return _read(_parse(_bytes(source)))
     except UnreadableError as error:
-        raise UnreadableError(f"{name} can't be read as LIDC's XML: {error.message}", error.remedy) from error
+        raise UnreadableError(f"{name} can't be read as LIDC's XML: {error.message}", error.remedy or _ANEW) from error
     except InputError as error:
         kind = UnsupportedError if isinstance(error, UnsupportedError) else UnreadableError
         raise kind(f"{name}: {error.message}", error.remedy) from error
@@ -64,18 +65,18 @@ def _bytes(source: Path | bytes) -> bytes:
     if isinstance(source, bytes):
         return source
     if not source.is_file():
-        raise MissingError(f"there is no file {source}")
+        raise MissingError(f"there is no file {source}.")
     try:
         if source.stat().st_size > _LARGEST_BYTES:
-            raise UnreadableError(f"it is larger than {_LARGEST_BYTES >> 20} MB, no read of LIDC is")
+            raise UnreadableError(f"it is larger than {_LARGEST_BYTES >> 20} MB, no read of LIDC is.")
         return source.read_bytes()
     except OSError as error:
-        raise UnreadableError(f"{error.strerror or error}") from error
+        raise UnreadableError(f"{error.strerror or error}.") from error
 
 
 def _parse(data: bytes) -> Element:
     if len(data) > _LARGEST_BYTES:
-        raise UnreadableError(f"it is larger than {_LARGEST_BYTES >> 20} MB, no read of LIDC is")
+        raise UnreadableError(f"it is larger than {_LARGEST_BYTES >> 20} MB, no read of LIDC is.")
     parser = XMLParser(target=_Builder())  # noqa: S314 - _Builder refuses what is dangerous
     try:
         parser.feed(data)
@@ -96,7 +97,7 @@ def _read(root: Element) -> Read:
             "Give the read of the CT (LidcReadMessage).",
         )
     if kind != _CT_READ:
-        raise UnreadableError(f"it begins with <{kind}>, <{_CT_READ}> was expected")
+        raise UnreadableError(f"it begins with <{kind}>, <{_CT_READ}> was expected.")
     sessions = root.findall(f"{space}readingSession")
     marks = [mark for reader, session in enumerate(sessions) for mark in _session(session, reader, space)]
     series_uid = _text(root, f"{space}ResponseHeader/{space}SeriesInstanceUid")
@@ -119,7 +120,7 @@ def _nodule(nodule: Element, reader: int, space: str) -> Mark:
     label = _text(nodule, f"{space}noduleID")
     outlines = tuple(_roi(roi, space) for roi in nodule.iterfind(f"{space}roi"))
     if not outlines:
-        raise UnreadableError(f"the nodule {label!r} of reading session {reader + 1} has no outline")
+        raise UnreadableError(f"the nodule {label!r} of reading session {reader + 1} has no outline.")
     is_small = len(outlines) == 1 and len(outlines[0].points_xy) == 1
     kind = MarkKind.SMALL_NODULE if is_small else MarkKind.NODULE
     return Mark(kind, label, outlines, reader, _characteristics(nodule.find(f"{space}characteristics"), space))
@@ -135,7 +136,7 @@ def _characteristics(element: Element | None, space: str) -> Characteristics | N
 def _roi(roi: Element, space: str) -> Outline:
     inclusion = _text(roi, f"{space}inclusion").upper()
     if inclusion not in ("TRUE", "FALSE"):
-        raise UnreadableError(f"an outline's inclusion is TRUE or FALSE, got {inclusion!r}")
+        raise UnreadableError(f"an outline's inclusion is TRUE or FALSE, got {inclusion!r}.")
     return _outline(roi, roi.iterfind(f"{space}edgeMap"), space, is_hole=inclusion == "FALSE")
 
 
@@ -155,7 +156,7 @@ def _z_mm(place: Element, space: str) -> float:
     except ValueError:
         z_mm = np.nan
     if not np.isfinite(z_mm):
-        raise UnreadableError(f"a slice's position is a number of millimetres, got {text!r}")
+        raise UnreadableError(f"a slice's position is a number of millimetres, got {text!r}.")
     return z_mm
 
 
@@ -163,12 +164,12 @@ def _integer(element: Element, tag: str) -> int:
     text = _text(element, tag)
     # int() would take "1_0", and digits of other scripts; a long one would take long.
     if not (text.isascii() and text.isdecimal() and len(text) <= 9):
-        raise UnreadableError(f"<{tag.rpartition('}')[2]}> is a whole number from 0, got {text[:20]!r}")
+        raise UnreadableError(f"<{tag.rpartition('}')[2]}> is a whole number from 0, got {text[:20]!r}.")
     return int(text)
 
 
 def _text(element: Element, tag: str) -> str:
     text = (element.findtext(tag) or "").strip()
     if not text:
-        raise UnreadableError(f"<{element.tag.rpartition('}')[2]}> has no <{tag.rpartition('}')[2]}>")
+        raise UnreadableError(f"<{element.tag.rpartition('}')[2]}> has no <{tag.rpartition('}')[2]}>.")
     return text
