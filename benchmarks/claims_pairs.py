@@ -239,7 +239,7 @@ def _coarse(masks: Sequence[PairMask]) -> list[Fact]:
 
 def _prior(masks: Sequence[PairMask]) -> list[Fact]:
     """The rival of `hilum evaluate`, on the masks as published."""
-    training = [one.mask for one in masks if one.role is Role.TRAINING]
+    training = [one.mask for one in masks if one.role is Role.TRAIN]
     rival = prior_map(training)
     validation = [one.mask for one in masks if one.role is Role.VALIDATION and one.mask.any()]
     counts = [confusion(rival.predict(truth.shape), truth) for truth in validation]

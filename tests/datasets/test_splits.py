@@ -1,9 +1,12 @@
 """Who may be learnt from."""
 
+from dataclasses import fields
+
 import pytest
 
 from hilum.core import InputError
 from hilum.datasets.splits import Role, is_demonstration, is_held_out, is_validation, lidc_number, role
+from hilum.datasets.stored_split import StoredSplit
 from hilum.io.lidc import lidc_scans
 
 
@@ -11,14 +14,14 @@ from hilum.io.lidc import lidc_scans
     ("patient", "expected"),
     [
         ("LIDC-IDRI-0001", Role.DEMONSTRATION),
-        ("LIDC-IDRI-0002", Role.TRAINING),
+        ("LIDC-IDRI-0002", Role.TRAIN),
         ("LIDC-IDRI-0005", Role.HELD_OUT),
         ("LIDC-IDRI-0006", Role.VALIDATION),
         ("LIDC-IDRI-0011", Role.VALIDATION),
         ("LIDC-IDRI-0510", Role.HELD_OUT),
         ("LIDC-IDRI-1001", Role.VALIDATION),
         ("LIDC-IDRI-1010", Role.HELD_OUT),
-        ("LIDC-IDRI-1012", Role.TRAINING),
+        ("LIDC-IDRI-1012", Role.TRAIN),
     ],
 )
 def test_the_number_decides(patient: str, expected: Role) -> None:
@@ -40,3 +43,8 @@ def test_every_patient_has_one_role_and_both_ends_of_zero_are_held_out() -> None
 def test_a_name_that_is_none_is_never_guessed_at(name: str) -> None:
     with pytest.raises(InputError, match="four digits"):
         is_held_out(name)
+
+
+def test_a_role_is_called_like_its_split():
+    split = {field.name for field in fields(StoredSplit)} & set(Role)
+    assert split == {Role.TRAIN, Role.VALIDATION} == {"train", "validation"}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def yardstick(
     *,
-    split: Literal["validation", "training", "all"] = "validation",
+    split: Literal["train", "validation", "all"] = "validation",
     json: Annotated[bool, Parameter(negative="")] = False,
     bootstraps: Bootstraps = 1000,
     seed: Seed = 0,
@@ -36,7 +36,7 @@ def yardstick(
     Parameters
     ----------
     split
-        Whose nodules: validation (number mod 5 = 1), training, or all but the held-out ones.
+        Whose nodules: validation (number mod 5 = 1), train, or all but the held-out ones.
     json
         Print JSON for programs.
     bootstraps

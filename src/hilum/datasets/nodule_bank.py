@@ -1,16 +1,19 @@
 """Shapes of real nodules, and what they add to a published picture's brightness: of training patients only."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from hilum.core import Failures, HilumError, InputError, TrainError
 from hilum.core.geometry import Floats
-from hilum.core.mask import Selection
+from hilum.core.mask import Mask, Selection
 from hilum.datasets.drr_pairs import PairGrid, pair_name, placed_on, read_of, silhouette_centre
 from hilum.datasets.insertion import BankNodule, Gain, NoduleBank
 from hilum.datasets.lidc import LidcNodule, lidc_nodules
@@ -20,6 +23,7 @@ from hilum.datasets.xray_grid import PixelGrid
 from hilum.drr.visibility import RING_MM, against_ring
 from hilum.io import read_radiograph
 from hilum.io.lidc import Read, lidc_reads
+from hilum.measure.size import equivalent_diameter_mm, volume_mm3
 from hilum.ops import OutlineRule
 
 GAIN_READERS = 3
@@ -55,7 +59,7 @@ class Measured:
 def build_bank(
     dataset: Path, pixel_mm: float = 0.7, least_readers: int = 2, max_failures: int = 5, seed: int = 0
 ) -> NoduleBank:
-    """The bank of a prepared set of published pairs; a minute for all of them.
+    """The bank of a prepared set of published pairs; some seconds for all of them.
 
     Pictures with odd rows or the wrong way up are left out.
 
@@ -75,10 +79,11 @@ def build_bank(
     patients = frozenset(data.splits["train"])
     require_training(patients)
     failures, found, rng = Failures(max_failures), [], np.random.default_rng(seed)
+    reads = _reads_by_patient()
     for case in data.cases(data.truth_name("union")):
         if case.patient in patients and not case.odd:
             try:
-                found.append(_of_case(case, pixel_mm, least_readers, rng))
+                found.append(_of_case(case, reads, pixel_mm, least_readers, rng))
             except HilumError as error:
                 failures.add(case.key, error)
     gain = fit_gain([one for case in found for one in case.measured])
@@ -93,7 +98,7 @@ def require_training(patients: Iterable[str]) -> None:
         InputError: names the first who is no training patient of LIDC.
     """
     for patient in sorted(patients):
-        if role(patient) is not Role.TRAINING:
+        if role(patient) is not Role.TRAIN:
             raise InputError(f"{patient} is for {role(patient)}: no shapes are taken from there.", "Split it anew.")
 
 
@@ -128,24 +133,44 @@ def place_map(places: Sequence[tuple[float, float]]) -> Floats:
     return np.asarray(smooth / smooth.sum())
 
 
-def shape_of(nodule: LidcNodule, patient: str, read: Read, pixel_mm: float) -> BankNodule | None:
+@dataclass(frozen=True, eq=False)
+class Outlined:
+    """A nodule's voxels, computed once for all that is made of them.
+
+    Attributes:
+        nodule: as the readers outlined it.
+        consensus: what at least half of its readers have.
+        union: what any reader has, lines included.
+    """
+
+    nodule: LidcNodule
+    consensus: Mask
+    union: Mask
+
+    @classmethod
+    def of(cls, nodule: LidcNodule, read: Read) -> "Outlined":
+        """On the block of the CT's grid that holds all outlines."""
+        block = read.relative_grid(nodule.outlines)
+        return cls(nodule, nodule.consensus(block, _LEVEL), nodule.consensus(block, 0.0, OutlineRule.OUTLINE))
+
+
+def shape_of(outlined: Outlined, patient: str, pixel_mm: float) -> BankNodule | None:
     """A nodule as seen from the front, head up; None when its consensus is empty."""
-    block = read.relative_grid(nodule.outlines)
-    consensus = nodule.consensus(block, _LEVEL)
-    if not consensus.labels.any():
+    consensus, block = outlined.consensus.labels > 0, outlined.consensus.require_geometry()
+    if not consensus.any():
         return None
     step_mm, depth_mm, column_mm = block.spacing_zyx_mm
-    outlined = nodule.consensus(block, 0.0, OutlineRule.OUTLINE)
-    path, extent = (np.pad((mask.labels > 0).sum(axis=1)[::-1] * depth_mm, 1) for mask in (consensus, outlined))
+    path, extent = (
+        np.pad((mask.labels > 0).sum(axis=1)[::-1] * depth_mm, 1) for mask in (outlined.consensus, outlined.union)
+    )
     rows, columns = path.shape
     grid = PixelGrid((rows, columns), (step_mm, column_mm), pixel_mm)
     thickness = ndimage.gaussian_filter(grid.mean(path), _BLUR_PX, mode="constant")
-    size_mm = nodule.measured(block, _LEVEL).diameters_mm
     return BankNodule(
         patient,
-        nodule.id,
-        nodule.reader_count,
-        size_mm.equivalent_mm if size_mm else 0.0,
+        outlined.nodule.id,
+        outlined.nodule.reader_count,
+        equivalent_diameter_mm(volume_mm3(consensus, block)),
         thickness.astype(np.float32),
         grid.nearest(path) > 0,
         grid.nearest(extent) > 0,
@@ -161,32 +186,45 @@ class _Found:
     places: list[tuple[float, float]]
 
 
-def _of_case(case: CaseSource, pixel_mm: float, least_readers: int, rng: np.random.Generator) -> _Found:
+def _reads_by_patient() -> Mapping[str, list[Read]]:
+    """All of LIDC at once: asking for one patient after another reads all of the database each time."""
+    found = defaultdict(list)
+    for read in lidc_reads():
+        found[read.patient or ""].append(read)
+    return found
+
+
+def _of_case(
+    case: CaseSource,
+    reads: Mapping[str, Sequence[Read]],
+    pixel_mm: float,
+    least_readers: int,
+    rng: np.random.Generator,
+) -> _Found:
     if case.image is None:
         raise InputError(f"{case.key} has no picture.", "Prepare the data set again.")
-    read = read_of(pair_name(case.image.name), lidc_reads(case.patient))
-    grid, nodules = PairGrid.of(read), lidc_nodules(read)
+    read = read_of(pair_name(case.image.name), reads.get(case.patient, ()))
+    grid = PairGrid.of(read)
     picture = read_radiograph(case.image).array / 255.0
     grid.require_shape(picture.shape)
-    shadows = [_shadows(nodule, read, grid) for nodule in nodules]
+    nodules = [Outlined.of(nodule, read) for nodule in lidc_nodules(read)]
+    shadows = [_shadows(outlined, grid) for outlined in nodules]
+    every = np.any([one for _, one in shadows], axis=0)
     found = _Found([], [], [])
-    for number, nodule in enumerate(nodules):
-        path_mm, outlined = shadows[number]
-        centre = silhouette_centre(outlined)
+    for outlined, (path_mm, seen) in zip(nodules, shadows, strict=True):
+        count, centre = outlined.nodule.reader_count, silhouette_centre(seen)
         if centre:
             found.places.append((centre[0] / picture.shape[0], centre[1] / picture.shape[1]))
-        if nodule.reader_count >= least_readers and (shape := shape_of(nodule, case.patient, read, pixel_mm)):
+        if count >= least_readers and (shape := shape_of(outlined, case.patient, pixel_mm)):
             found.shapes.append(shape)
-        if nodule.reader_count >= GAIN_READERS:
-            every = np.any([one for _, one in shadows], axis=0)
+        if count >= GAIN_READERS:
             found.measured.extend(_measured(picture, path_mm, every, grid, rng))
     return found
 
 
-def _shadows(nodule: LidcNodule, read: Read, grid: PairGrid) -> tuple[Floats, Selection]:
+def _shadows(outlined: Outlined, grid: PairGrid) -> tuple[Floats, Selection]:
     """On the picture's pixels: mm through the consensus, and what any reader outlined."""
-    block = read.relative_grid(nodule.outlines)
-    consensus, union = nodule.consensus(block, _LEVEL), nodule.consensus(block, 0.0, OutlineRule.OUTLINE)
+    consensus, union = outlined.consensus, outlined.union
     thick, flat = (np.asarray((mask.labels > 0).sum(axis=1), dtype=np.uint8) for mask in (consensus, union))
     path_mm = np.asarray(grid.rows(placed_on(thick, consensus, grid)), dtype=np.float64) * grid.column_mm
     return path_mm, np.asarray(grid.rows(placed_on(flat, union, grid)), dtype=bool)
@@ -200,35 +238,43 @@ def _measured(
     if not silhouette.any():
         return []
     beside = outlined & ~ndimage.binary_dilation(silhouette, iterations=2)
-    contrast, brightness = _stand(picture, silhouette, beside, grid)
-    elsewhere = [_stand(picture, moved, outlined, grid) for moved in _moved(silhouette, outlined, grid, rng)]
+    places = _Places(*np.nonzero(silhouette))
+    contrast, brightness = _stand(picture, places, beside, grid)
+    elsewhere = [_stand(picture, moved, outlined, grid) for moved in _moved(places, outlined, grid, rng)]
     alike = [other for other, bright in elsewhere if abs(bright - brightness) < _ALIKE and np.isfinite(other)]
     if not np.isfinite(contrast) or len(alike) < _LEAST_ALIKE:
         return []
     return [Measured(contrast - float(np.mean(alike)), float(path_mm[silhouette].mean()), brightness)]
 
 
-def _stand(picture: Floats, silhouette: Selection, others: Selection, grid: PairGrid) -> tuple[float, float]:
+class _Places(NamedTuple):
+    """The pixels of a silhouette, which is small on a large picture."""
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+
+
+def _stand(picture: Floats, places: _Places, others: Selection, grid: PairGrid) -> tuple[float, float]:
     """Contrast against the ring, and the ring's brightness."""
-    contrast = against_ring(picture, silhouette, grid.pixel_mm, others).contrast
-    reach = math.ceil(RING_MM[1] / grid.column_mm) + 1
-    rows, columns = np.nonzero(silhouette)
-    window = tuple(slice(max(x.min() - reach, 0), x.max() + reach + 1) for x in (rows, columns))
-    away_mm = ndimage.distance_transform_edt(~silhouette[window], sampling=grid.pixel_mm)
+    reach = math.ceil(RING_MM[1] / min(grid.pixel_mm)) + 1
+    top, left = (max(int(along.min()) - reach, 0) for along in places)
+    bottom, right = (int(along.max()) + reach + 1 for along in places)
+    window = slice(top, bottom), slice(left, right)
+    silhouette = np.zeros(picture[window].shape, dtype=bool)
+    silhouette[places.rows - top, places.columns - left] = True
+    contrast = against_ring(picture[window], silhouette, grid.pixel_mm, others[window]).contrast
+    away_mm = ndimage.distance_transform_edt(~silhouette, sampling=grid.pixel_mm)
     ring = (away_mm >= RING_MM[0]) & (away_mm <= RING_MM[1])
     return contrast, float(picture[window][ring].mean())
 
 
-def _moved(silhouette: Selection, outlined: Selection, grid: PairGrid, rng: np.random.Generator) -> Iterator[Selection]:
+def _moved(places: _Places, outlined: Selection, grid: PairGrid, rng: np.random.Generator) -> Iterator[_Places]:
     """The silhouette where nobody outlined anything, some cm away."""
-    rows, columns = np.nonzero(silhouette)
+    height, width = outlined.shape
     for angle, away_mm in zip(rng.uniform(0, 2 * math.pi, _TRIES), rng.uniform(*_AWAY_MM, _TRIES), strict=True):
-        there = rows + round(away_mm * math.sin(angle) / grid.pixel_mm[0])
-        across = columns + round(away_mm * math.cos(angle) / grid.pixel_mm[1])
-        height, width = silhouette.shape
+        there = places.rows + round(away_mm * math.sin(angle) / grid.pixel_mm[0])
+        across = places.columns + round(away_mm * math.cos(angle) / grid.pixel_mm[1])
         if min(there.min(), across.min()) < 0 or there.max() >= height or across.max() >= width:
             continue
         if not outlined[there, across].any():
-            moved = np.zeros_like(silhouette)
-            moved[there, across] = True
-            yield moved
+            yield _Places(there, across)

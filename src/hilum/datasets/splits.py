@@ -12,7 +12,7 @@ _DEMONSTRATION = 1
 class Role(StrEnum):
     """What a LIDC patient may be used for."""
 
-    TRAINING = "training"
+    TRAIN = "train"
     """Everything is learnt from these: weights, priors, phantoms, shapes."""
     VALIDATION = "validation"
     """Choices are made on these: models, thresholds. Number mod 5 = 1, but for the demonstration."""
@@ -51,7 +51,7 @@ def role(patient: str) -> Role:
     number = lidc_number(patient)
     if number == _DEMONSTRATION:
         return Role.DEMONSTRATION
-    return {0: Role.HELD_OUT, 1: Role.VALIDATION}.get(number % 5, Role.TRAINING)
+    return {0: Role.HELD_OUT, 1: Role.VALIDATION}.get(number % 5, Role.TRAIN)
 
 
 def is_held_out(patient: str) -> bool:

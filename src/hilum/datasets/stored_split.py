@@ -62,4 +62,4 @@ def lidc_split(patients: Iterable[str]) -> StoredSplit:
         raise InputError(
             f"held-out patients are in no data set: {', '.join(by_role[Role.HELD_OUT])}.", "Leave them out."
         )
-    return StoredSplit(LIDC_RULE, tuple(by_role[Role.TRAINING]), tuple(by_role[Role.VALIDATION]))
+    return StoredSplit(LIDC_RULE, tuple(by_role[Role.TRAIN]), tuple(by_role[Role.VALIDATION]))

@@ -17,7 +17,7 @@ from hilum.datasets.xray_grid import PixelGrid
 from hilum.datasets.xray_sample import GREY_LEVELS, NoduleInfo, Picture, XraySample
 from hilum.io import read_mask, read_radiograph
 
-LEARNABLE = {"train": Role.TRAINING, "validation": Role.VALIDATION}
+LEARNABLE = {"train": Role.TRAIN, "validation": Role.VALIDATION}
 """Splits that training reads, and what LIDC's patients in them have to be for."""
 
 

@@ -18,8 +18,8 @@ from hilum.workflows.track import Track, silently
 
 SPLITS: dict[str, frozenset[Role]] = {
     "validation": frozenset({Role.VALIDATION}),
-    "training": frozenset({Role.TRAINING}),
-    "all": frozenset({Role.VALIDATION, Role.TRAINING, Role.DEMONSTRATION}),
+    "train": frozenset({Role.TRAIN}),
+    "all": frozenset({Role.VALIDATION, Role.TRAIN, Role.DEMONSTRATION}),
 }
 """Which patients count; the held-out ones are in none."""
 
