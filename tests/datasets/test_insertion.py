@@ -18,7 +18,7 @@ from hilum.datasets.insertion import (
     without_plane,
 )
 from hilum.datasets.lidc import lidc_nodules
-from hilum.datasets.nodule_bank import Measured, build_bank, fit_gain, place_map, require_training, shape_of
+from hilum.datasets.nodule_bank import Measured, Outlined, build_bank, fit_gain, place_map, require_training, shape_of
 from hilum.datasets.xray_config import InsertionConfig
 from hilum.datasets.xray_pack import XrayPack, read_pack, write_pack
 from hilum.datasets.xray_sample import XraySample
@@ -153,7 +153,7 @@ def test_no_shape_of_anybody_who_is_not_for_training(patient, tmp_path):
 def test_a_real_shape_has_its_nodules_volume():
     read = lidc_read("LIDC-IDRI-0003")
     for nodule in lidc_nodules(read):
-        shape = shape_of(nodule, "LIDC-IDRI-0003", read, 0.7)
+        shape = shape_of(Outlined.of(nodule, read), "LIDC-IDRI-0003", 0.7)
         volume_mm3 = nodule.measured(read.relative_grid(nodule.outlines)).volume_mm3
         assert shape.thickness_mm.sum() * 0.7**2 == pytest.approx(volume_mm3, rel=0.03)
         assert shape.thickness_mm[shape.extent].sum() > 0.9 * shape.thickness_mm.sum()

@@ -238,7 +238,7 @@ def _measured(
     if not silhouette.any():
         return []
     beside = outlined & ~ndimage.binary_dilation(silhouette, iterations=2)
-    places = _Places(*np.nonzero(silhouette))
+    places = _Pixels(*np.nonzero(silhouette))
     contrast, brightness = _stand(picture, places, beside, grid)
     elsewhere = [_stand(picture, moved, outlined, grid) for moved in _moved(places, outlined, grid, rng)]
     alike = [other for other, bright in elsewhere if abs(bright - brightness) < _ALIKE and np.isfinite(other)]
@@ -247,34 +247,35 @@ def _measured(
     return [Measured(contrast - float(np.mean(alike)), float(path_mm[silhouette].mean()), brightness)]
 
 
-class _Places(NamedTuple):
+class _Pixels(NamedTuple):
     """The pixels of a silhouette, which is small on a large picture."""
 
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
 
 
-def _stand(picture: Floats, places: _Places, others: Selection, grid: PairGrid) -> tuple[float, float]:
+def _stand(picture: Floats, places: _Pixels, others: Selection, grid: PairGrid) -> tuple[float, float]:
     """Contrast against the ring, and the ring's brightness."""
-    reach = math.ceil(RING_MM[1] / min(grid.pixel_mm)) + 1
+    pixel_mm = grid.pixel_mm
+    reach = math.ceil(RING_MM[1] / min(pixel_mm)) + 1
     top, left = (max(int(along.min()) - reach, 0) for along in places)
     bottom, right = (int(along.max()) + reach + 1 for along in places)
     window = slice(top, bottom), slice(left, right)
     silhouette = np.zeros(picture[window].shape, dtype=bool)
     silhouette[places.rows - top, places.columns - left] = True
-    contrast = against_ring(picture[window], silhouette, grid.pixel_mm, others[window]).contrast
-    away_mm = ndimage.distance_transform_edt(~silhouette, sampling=grid.pixel_mm)
+    contrast = against_ring(picture[window], silhouette, pixel_mm, others[window]).contrast
+    away_mm = ndimage.distance_transform_edt(~silhouette, sampling=pixel_mm)
     ring = (away_mm >= RING_MM[0]) & (away_mm <= RING_MM[1])
     return contrast, float(picture[window][ring].mean())
 
 
-def _moved(places: _Places, outlined: Selection, grid: PairGrid, rng: np.random.Generator) -> Iterator[_Places]:
+def _moved(places: _Pixels, outlined: Selection, grid: PairGrid, rng: np.random.Generator) -> Iterator[_Pixels]:
     """The silhouette where nobody outlined anything, some cm away."""
-    height, width = outlined.shape
+    (height, width), (row_mm, column_mm) = outlined.shape, grid.pixel_mm
     for angle, away_mm in zip(rng.uniform(0, 2 * math.pi, _TRIES), rng.uniform(*_AWAY_MM, _TRIES), strict=True):
-        there = places.rows + round(away_mm * math.sin(angle) / grid.pixel_mm[0])
-        across = places.columns + round(away_mm * math.cos(angle) / grid.pixel_mm[1])
+        there = places.rows + round(away_mm * math.sin(angle) / row_mm)
+        across = places.columns + round(away_mm * math.cos(angle) / column_mm)
         if min(there.min(), across.min()) < 0 or there.max() >= height or across.max() >= width:
             continue
         if not outlined[there, across].any():
-            yield _Places(there, across)
+            yield _Pixels(there, across)

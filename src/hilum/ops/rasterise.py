@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hilum.core import Geometry, GeometryError, Mask, Outline
 from hilum.core.geometry import Floats
@@ -35,22 +36,24 @@ def fill_polygon(points_xy: Floats, shape_yx: tuple[int, int], rule: OutlineRule
     starts, ends = points_xy, np.roll(points_xy, -1, axis=0)
     first = max(0, int(np.ceil(points_xy[:, 1].min() - _ON_EDGE_PX)))
     last = min(shape_yx[0] - 1, int(np.floor(points_xy[:, 1].max() + _ON_EDGE_PX)))
-    for row in range(first, last + 1):
-        _fill_row(selection[row], starts, ends, row)
+    if first <= last:
+        selection[first : last + 1] = _between_crossings(starts, ends, np.arange(first, last + 1), shape_yx[1])
     if rule is not OutlineRule.CENTRE:
         columns, rows = _pixels_on_line(starts, ends, shape_yx)
         selection[rows, columns] = rule is OutlineRule.OUTLINE
     return selection
 
 
-def _fill_row(line: Selection, starts: Floats, ends: Floats, row: int) -> None:
-    """Toggle the pixels of one row between each pair of crossings."""
-    crossed = (starts[:, 1] <= row) != (ends[:, 1] <= row)
-    (x0, y0), (x1, y1) = starts[crossed].T, ends[crossed].T
-    crossings = np.sort(x0 + (row - y0) * (x1 - x0) / (y1 - y0))
-    columns = np.clip(np.ceil(crossings - _ON_EDGE_PX), 0, len(line)).astype(int)
-    for left, right in zip(columns[::2], columns[1::2], strict=True):
-        line[left:right] ^= True
+def _between_crossings(starts: Floats, ends: Floats, rows: NDArray[np.intp], width: int) -> Selection:
+    """Pixels [rows, width] with an odd number of crossings on their left, or on their centre."""
+    crossed = (starts[:, 1] <= rows[:, None]) != (ends[:, 1] <= rows[:, None])
+    row, edge = np.nonzero(crossed)
+    (x0, y0), (x1, y1) = starts[edge].T, ends[edge].T
+    crossings = x0 + (rows[row] - y0) * (x1 - x0) / (y1 - y0)
+    columns = np.clip(np.ceil(crossings - _ON_EDGE_PX), 0, width).astype(np.intp)
+    toggled = np.zeros((len(rows), width + 1), dtype=bool)
+    np.logical_xor.at(toggled, (row, columns), True)
+    return np.asarray(np.logical_xor.accumulate(toggled, axis=1)[:, :width])
 
 
 def _pixels_on_line(
