@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from hilum.io.nodules_file import SCHEMA
+
 TRAINING, VALIDATION = ("LIDC-IDRI-0002", "LIDC-IDRI-0003", "LIDC-IDRI-0004"), ("LIDC-IDRI-0006", "LIDC-IDRI-0011")
 
 
@@ -51,7 +53,9 @@ def write_xrays(folder, drawn, splits=None):
                 Image.fromarray((silhouette * value).astype(np.uint8)).save(folder / f"{key}-{n}-{name}.png")
             names = {name: f"{key}-{n}-{name}.png" for name in ("votes", "readers")}
             entries.append({"id": str(n), "reader_count": 4, **names, **about})
-        (folder / f"{key}.json").write_text(json.dumps({"study": {"consensus": 0.5}, "nodules": entries}))
+        (folder / f"{key}.json").write_text(
+            json.dumps({"schema": SCHEMA, "study": {"consensus": 0.5}, "nodules": entries})
+        )
         masks = {"union": f"{key}-mask.png", "consensus": f"{key}-mask.png"}
         about = {"key": key, "patient": one.patient, "image": f"{key}.png", "masks": masks, "nodules": f"{key}.json"}
         cases.append({**about, "pixel_mm": one.pixel_mm})

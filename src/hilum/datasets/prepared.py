@@ -11,6 +11,7 @@ from hilum.core import InputError, Nodule, UnreadableError
 from hilum.core.radiograph import PixelMm
 from hilum.datasets.drr_pairs import PairNodule
 from hilum.io import read_json, read_mask
+from hilum.io.nodules_file import read_nodules
 
 DATASET = "dataset.json"
 SCHEMA = "hilum.dataset/1"
@@ -172,11 +173,15 @@ def stored_nodules(path: Path) -> tuple[StoredNodule, ...]:
         InputError: a file that it names can't be read.
         UnreadableError: an entry is missing.
     """
-    content = read_json(path)
+    found = read_nodules(path)
     with _complete(path):
-        level = float(content["study"].get("consensus", 0.5))
-        complete = [entry for entry in content["nodules"] if entry.get("votes") and entry.get("reader_count")]
-        return tuple(_nodule(entry, path.parent, level) for entry in complete)
+        level = float(found.study.get("consensus", 0.5))
+        pairs = zip(found.nodules, found.entries, strict=True)
+        return tuple(
+            _nodule(nodule, entry, path.parent, level)
+            for nodule, entry in pairs
+            if entry.get("votes") and nodule.reader_count
+        )
 
 
 @dataclass(frozen=True)
@@ -201,25 +206,23 @@ def stored_points(path: Path) -> tuple[StoredPoint, ...]:
         InputError: there is no such file.
         UnreadableError: a centre or a size is missing.
     """
-    content = read_json(path)
+    found = read_nodules(path)
     with _complete(path):
-        return tuple(_point(entry) for entry in content["nodules"])
+        return tuple(_point(nodule, entry) for nodule, entry in zip(found.nodules, found.entries, strict=True))
 
 
-def _point(entry: Mapping[str, Any]) -> StoredPoint:
-    row, column = entry["centre_px"]
-    subtlety = (entry.get("characteristics") or {}).get("subtlety")
-    return StoredPoint(
-        (float(row), float(column)), float(entry["size_mm"]), math.nan if subtlety is None else float(subtlety)
-    )
+def _point(nodule: Nodule, entry: Mapping[str, Any]) -> StoredPoint:
+    if nodule.centre_px is None:
+        raise KeyError("centre_px")
+    subtlety = nodule.characteristics.get("subtlety")
+    return StoredPoint(nodule.centre_px, float(entry["size_mm"]), math.nan if subtlety is None else float(subtlety))
 
 
-def _nodule(entry: Mapping[str, Any], folder: Path, level: float) -> StoredNodule:
+def _nodule(nodule: Nodule, entry: Mapping[str, Any], folder: Path, level: float) -> StoredNodule:
     def number(name: str) -> float:
         return math.nan if entry.get(name) is None else float(entry[name])
 
     votes, readers = (read_mask(folder / entry[name]).labels for name in ("votes", "readers"))
-    nodule = Nodule(str(entry["id"]), reader_count=int(entry["reader_count"]))
     pair = PairNodule(nodule, votes, readers, number("contrast_to_noise"), number("visibility"))
     return StoredNodule(pair, number("equivalent_diameter_mm"), level)
 

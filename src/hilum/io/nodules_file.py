@@ -1,12 +1,46 @@
 """`nodules.json`: the nodules of one study (schema hilum.nodules/1)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hilum.core import Nodule
-from hilum.io.json_file import write_json
+from hilum.core import Diameters, Nodule, UnreadableError
+from hilum.io.json_file import read_json, write_json
 
 SCHEMA = "hilum.nodules/1"
+
+
+@dataclass(frozen=True)
+class StudyNodules:
+    """What a `nodules.json` says.
+
+    Attributes:
+        study: what it is of: key, patient, series, …
+        nodules: the nodules; what is null or absent is None.
+        entries: all that stands there of each of them, in the same order.
+    """
+
+    study: Mapping[str, Any]
+    nodules: tuple[Nodule, ...]
+    entries: tuple[Mapping[str, Any], ...]
+
+
+def read_nodules(path: Path) -> StudyNodules:
+    """The nodules of a `nodules.json`.
+
+    Raises:
+        InputError: there is no such file.
+        UnreadableError: it is another file, or damaged.
+    """
+    content = read_json(path)
+    if not isinstance(content, Mapping) or content.get("schema") != SCHEMA:
+        raise UnreadableError(f"{path} is no nodules.json: {SCHEMA} was expected.", "Check that it is the right file.")
+    try:
+        entries = tuple(content["nodules"])
+        return StudyNodules(dict(content.get("study") or {}), tuple(map(_nodule, entries)), entries)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableError(f"{path} is damaged: {type(error).__name__}, {error}.", "Write it anew.") from error
 
 
 def write_nodules(
@@ -52,3 +86,36 @@ def record(nodule: Nodule) -> dict[str, object]:
         "characteristics": dict(nodule.characteristics),
         "uncertainty": dict(nodule.uncertainty),
     }
+
+
+def _nodule(entry: Mapping[str, Any]) -> Nodule:
+    lengths = [_number(entry, name) for name in ("long_axis_mm", "short_axis_mm", "equivalent_diameter_mm")]
+    known = [length for length in lengths if length is not None]
+    readers = entry.get("reader_count")
+    return Nodule(
+        str(entry["id"]),
+        centre_lps_mm=_numbers(entry, "centre_lps_mm", 3),
+        centre_px=_numbers(entry, "centre_px", 2),
+        volume_mm3=_number(entry, "volume_mm3"),
+        diameters_mm=Diameters(*known) if len(known) == len(lengths) else None,
+        texture=_number(entry, "texture"),
+        reader_count=None if readers is None else int(readers),
+        score=_number(entry, "score"),
+        characteristics=dict(entry.get("characteristics") or {}),
+        uncertainty=dict(entry.get("uncertainty") or {}),
+    )
+
+
+def _number(entry: Mapping[str, Any], name: str) -> float | None:
+    value = entry.get(name)
+    return None if value is None else float(value)
+
+
+def _numbers(entry: Mapping[str, Any], name: str, count: int) -> Any:
+    """A place of two or three numbers."""
+    values = entry.get(name)
+    if values is None:
+        return None
+    if len(values) != count:
+        raise ValueError(f"{name} has {count} numbers, not {len(values)}")
+    return tuple(float(value) for value in values)

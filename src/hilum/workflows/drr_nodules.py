@@ -1,7 +1,6 @@
 """Where the nodules of a DRR come from: LIDC's readers, a nodules.json, or a mask."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,9 @@ from hilum.datasets.phantoms import ball
 from hilum.datasets.scan_match import matching_read, require_same_scan
 from hilum.drr.figures import Subject
 from hilum.io.installed import lidc_database_path
-from hilum.io.json_file import read_json
 from hilum.io.lidc import Read, lidc_reads, read_lidc_xml
 from hilum.io.lidc.types import IMAGE_SIZE
-from hilum.io.nodules_file import SCHEMA
+from hilum.io.nodules_file import StudyNodules, read_nodules
 from hilum.io.read import read_mask
 from hilum.measure import centroid_lps_mm, diameters, equivalent_diameter_mm, volume_mm3
 from hilum.ops import OutlineRule, label_parts, to_lps_axes
@@ -73,7 +71,7 @@ def find_subjects(
     if path.suffix.lower() == ".xml":
         return subjects_of_read(require_same_scan(read_lidc_xml(path), ct, series_uid), ct, consensus, rule)
     if path.suffix.lower() == ".json":
-        return _of_file(read_json(path), path, ct.geometry)
+        return _of_file(read_nodules(path), path, ct.geometry)
     return _of_mask(read_mask(path, ct.geometry), ct.geometry)
 
 
@@ -144,23 +142,19 @@ def _of_voxels(name: str, parts: Voxels, box: tuple[slice, ...], grid: Geometry)
     return Subject(nodule, Mask.of(inside, block))
 
 
-def _of_file(content: Any, path: Path, grid: Geometry) -> tuple[Subject, ...]:
-    if not isinstance(content, Mapping) or content.get("schema") != SCHEMA:
-        raise UnreadableError(f"{path} is no nodules.json: {SCHEMA} was expected.", "Check that it is the right file.")
+def _of_file(found: StudyNodules, path: Path, grid: Geometry) -> tuple[Subject, ...]:
     try:
-        return tuple(_of_entry(entry, grid) for entry in content["nodules"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        pairs = zip(found.nodules, found.entries, strict=True)
+        return tuple(_of_entry(nodule, _diameter_mm(entry), grid) for nodule, entry in pairs)
+    except (TypeError, ValueError) as error:
         raise UnreadableError(f"{path} is damaged: {type(error).__name__}, {error}.", "Write it anew.") from error
 
 
-def _of_entry(entry: Mapping[str, Any], grid: Geometry) -> Subject:
+def _of_entry(nodule: Nodule, diameter_mm: float | None, grid: Geometry) -> Subject:
     """A ball of the stated size at the stated place; without either, a nodule without a mask."""
-    centre, diameter_mm = entry.get("centre_lps_mm"), _diameter_mm(entry)
-    nodule = Nodule(str(entry["id"]), volume_mm3=entry.get("volume_mm3"), reader_count=entry.get("reader_count"))
-    if centre is None:
+    if nodule.centre_lps_mm is None:
         return Subject(nodule, None, note="its file doesn't say where it is in the patient (centre_lps_mm)")
-    x, y, z = (float(part) for part in centre)
-    nodule = replace(nodule, centre_lps_mm=(x, y, z))
+    x, y, z = nodule.centre_lps_mm
     if not bool(grid.contains((x, y, z))):
         return Subject(nodule, None, note=f"its centre ({x:.1f}, {y:.1f}, {z:.1f}) mm lies outside the CT")
     if diameter_mm is None:
