@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.ndimage import zoom
+from skimage.feature import match_template
 
 from hilum.infer.chest import CELL_MM, SHAPE, _template, coarse, correlation, fit_chest
 
@@ -25,6 +26,12 @@ def test_a_chest_turned_over_fits_worse():
     upright = correlation(picture, 1.4)
     assert correlation(picture[::-1], 1.4) < upright - 0.2
     assert correlation(1 - picture, 1.4) < upright - 0.2
+
+
+def test_the_correlation_is_that_of_scikit_image():
+    picture = np.random.default_rng(0).random((400, 420)) + chest(1.4)[:230, :270].mean()
+    cells = np.pad(coarse(picture, 1.0), 8, mode="edge")
+    assert correlation(picture, 1.0) == pytest.approx(match_template(cells, _template()).max(), abs=1e-4)
 
 
 def test_a_picture_smaller_than_the_chest_never_fits():
