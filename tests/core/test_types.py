@@ -1,6 +1,5 @@
 """Values that refuse nonsense."""
 
-import datetime
 import subprocess
 import sys
 
@@ -16,13 +15,11 @@ from hilum.core import (
     InputError,
     Mask,
     MeasureError,
-    Modality,
     Nodule,
     Outline,
     Quantity,
     Radiograph,
     SpacingPlane,
-    Study,
     TooManyFailuresError,
     UnitError,
     Volume,
@@ -101,19 +98,6 @@ def test_a_nodule_has_a_mean_diameter_that_is_not_rounded():
     assert nodule.volume_mm3 is None
     with pytest.raises(TypeError):
         nodule.characteristics["malignancy"] = 5
-
-
-def test_a_study_is_loaded_when_it_is_asked_for():
-    calls = []
-
-    def load():
-        calls.append(1)
-        return Volume(np.zeros((3, 4, 5)), GRID)
-
-    study = Study("p1-2020", datetime.date(2020, 1, 2), Modality.CT, load)
-    assert not calls
-    assert study.load().geometry is GRID
-    assert calls == [1]
 
 
 def test_failures_are_recorded_up_to_a_ceiling():

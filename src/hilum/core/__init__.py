@@ -16,6 +16,7 @@ from hilum.core.errors import (
     UnreadableError,
     UnsupportedError,
 )
+from hilum.core.evaluation import Alarm, CaseRow, Evaluation, Group, Temperature, Threshold
 from hilum.core.failures import Failure, Failures, FirstFailure
 from hilum.core.figures import Figure
 from hilum.core.geometry import Geometry
@@ -24,25 +25,27 @@ from hilum.core.nodule import Diameters, Nodule
 from hilum.core.outline import Outline
 from hilum.core.prediction import Prediction, Provenance
 from hilum.core.radiograph import Radiograph, SpacingPlane, View
-from hilum.core.study import Modality, Study
 from hilum.core.volume import Quantity, Volume
 
 __all__ = [
+    "Alarm",
     "AmbiguousError",
+    "CaseRow",
     "ConfigError",
     "Diameters",
+    "Evaluation",
     "Failure",
     "Failures",
     "Figure",
     "FirstFailure",
     "Geometry",
     "GeometryError",
+    "Group",
     "HilumError",
     "InputError",
     "Mask",
     "MeasureError",
     "MissingError",
-    "Modality",
     "Nodule",
     "Outline",
     "OutputError",
@@ -52,7 +55,8 @@ __all__ = [
     "Radiograph",
     "SpacingError",
     "SpacingPlane",
-    "Study",
+    "Temperature",
+    "Threshold",
     "TooManyFailuresError",
     "TrainError",
     "UnitError",
