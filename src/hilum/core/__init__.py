@@ -16,7 +16,7 @@ from hilum.core.errors import (
     UnreadableError,
     UnsupportedError,
 )
-from hilum.core.evaluation import Alarm, CaseRow, Evaluation, Group, Temperature, Threshold
+from hilum.core.evaluation import Alarm, CaseMarks, CaseRow, Evaluation, Group, Temperature, Threshold
 from hilum.core.failures import Failure, Failures, FirstFailure
 from hilum.core.figures import Figure
 from hilum.core.geometry import Geometry
@@ -30,6 +30,7 @@ from hilum.core.volume import Quantity, Volume
 __all__ = [
     "Alarm",
     "AmbiguousError",
+    "CaseMarks",
     "CaseRow",
     "ConfigError",
     "Diameters",
