@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from hilum.infer.lesions import LesionRule, lesions
+from hilum.ops import PeakRule
 
-RULE = LesionRule(threshold=0.5, lowest=0.1, apart_mm=5)
+RULE = LesionRule(threshold=0.5, peaks=PeakRule(lowest=0.1, apart_mm=5))
 
 
 def blob(place: tuple[int, int], height: float, radius: float = 4.0, shape: tuple[int, int] = (100, 120)) -> np.ndarray:
@@ -41,7 +42,7 @@ def test_a_marked_lesion_with_two_peaks_is_one():
 def test_peaks_nearer_than_the_rule_says_are_one():
     near = blob((40, 40), 0.30, 1) + blob((40, 44), 0.2, 1)
     assert len(lesions(near, (1, 1), RULE, knows_mm=True)) == 1
-    assert len(lesions(near, (1, 1), LesionRule(0.5, 0.1, apart_mm=2), knows_mm=True)) == 2
+    assert len(lesions(near, (1, 1), LesionRule(0.5, PeakRule(0.1, apart_mm=2)), knows_mm=True)) == 2
 
 
 def test_nothing_is_found_where_nothing_is():

@@ -66,7 +66,7 @@ class XrayPredictor:
     @property
     def provenance(self) -> Provenance:
         """What predictions are made with."""
-        thresholds = {"mask": self.rule.threshold, "listed": self.rule.lowest}
+        thresholds = {"mask": self.rule.threshold, "listed": self.rule.peaks.lowest}
         options = {"style": str(self.options.style), "tta": self.options.tta}
         model = self.model
         chosen = {"chosen_on": STATED} if self.options.threshold else model.threshold_chosen
