@@ -20,6 +20,7 @@ class Drawn:
     truth: np.ndarray
     nodules: list = field(default_factory=list)
     pixel_mm: tuple = (0.7, 0.7)
+    odd: tuple = ()
 
 
 def disc(shape, centre, radius):
@@ -58,7 +59,7 @@ def write_xrays(folder, drawn, splits=None):
         )
         masks = {"union": f"{key}-mask.png", "consensus": f"{key}-mask.png"}
         about = {"key": key, "patient": one.patient, "image": f"{key}.png", "masks": masks, "nodules": f"{key}.json"}
-        cases.append({**about, "pixel_mm": one.pixel_mm})
+        cases.append({**about, "pixel_mm": one.pixel_mm, "odd": one.odd})
     there = sorted({one.patient for one in drawn})
     by_rule = {"train": [p for p in there if p in TRAINING], "validation": [p for p in there if p in VALIDATION]}
     content = {"schema": "hilum.dataset/1", "kind": "drr-pairs", "cases": cases, "splits": splits or by_rule}

@@ -23,6 +23,9 @@ class XrayDataConfig(FrozenConfig):
     visibility_floor: Share = 1.0
     """What a lesion that can't be seen counts in the loss: weight = floor + (1 - floor) * visibility. 1 counts all of
     them alike."""
+    leave_out_odd: bool = True
+    """Learn nothing from pictures that are known to stand on their head or whose truth lies elsewhere. Validation keeps
+    them, and the card counts them."""
     max_failures: NonNegativeInt = 5
     """Cases that may fail to be read; one more stops the run."""
 

@@ -32,6 +32,7 @@ from hilum.datasets.drr_pairs import (
 )
 from hilum.datasets.lidc import lidc_nodules
 from hilum.datasets.looks import Rendered, Variation, draw_look, physical_truth, render, rendered_nodule
+from hilum.datasets.odd import MASK_BESIDE, OTHER_MASK, UNEVEN_ROWS, UPSIDE_DOWN
 from hilum.datasets.scan_match import matching_read, require_same_scan
 from hilum.drr.figures import THICKNESS_STEP_MM, Cast, thickness
 from hilum.drr.room import Taken
@@ -122,14 +123,14 @@ def _odd(read: Read, union: Selection) -> list[str]:
     """What a person who uses the pair should know."""
     odd = []
     if read.patient in FEET_UP:
-        odd.append("the picture stands on its head")
+        odd.append(UPSIDE_DOWN)
     steps = np.diff(read.slices_z_mm)
     if np.ptp(steps) > 0.1 * np.median(steps):
-        odd.append("slices are missing or extra, so rows are not evenly spaced in the patient")
+        odd.append(UNEVEN_ROWS)
     if not np.array_equal(union_mask(read, Placing.PUBLISHED), union):
-        odd.append("the mask is not what LIDC's outlines give")
+        odd.append(OTHER_MASK)
     if not np.array_equal(union_mask(read), union):
-        odd.append("the published mask lies beside the place where the picture shows the outlines")
+        odd.append(MASK_BESIDE)
     return odd
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hilum.core import ConfigError, Failure
+from hilum.core import ConfigError, Failure, TrainError
 from hilum.datasets.insertion import NoduleBank
 from hilum.datasets.nodule_bank import build_bank
+from hilum.datasets.odd import is_misplaced
 from hilum.datasets.prepared import index_of, read_prepared
 from hilum.datasets.splits import is_held_out
 from hilum.datasets.xray_load import load_samples
@@ -66,8 +67,10 @@ def read_data(data: Path, config: TrainConfig) -> TrainData:
     failures = (*missing, *lost)
     bank = build_bank(data) if config.insertion.share else None
     name = f"{prepared.kind} {index_of(data).parent.resolve().name}"
-    facts = _facts(name, prepared.split_hash, (training, validation), failures)
-    return TrainData(training, validation, _with_insertions(facts, config), bank, failures)
+    taught, notes = _taught(training, validation, config)
+    facts = _facts(name, prepared.split_hash, (taught, validation), failures)
+    facts = replace(facts, notes=notes)
+    return TrainData(taught, validation, _with_insertions(facts, config), bank, failures)
 
 
 def _of_pack(path: Path, config: TrainConfig) -> TrainData:
@@ -85,8 +88,38 @@ def _of_pack(path: Path, config: TrainConfig) -> TrainData:
             )
     name = f"{about.get('name', 'packed')} ({path.name})"
     failures = tuple(Failure(**one) for one in about.get("failures", ()))
-    facts = _facts(name, str(about.get("split_hash", "")), (training, validation), failures)
-    return TrainData(training, validation, _with_insertions(facts, config), pack.bank, failures)
+    taught, notes = _taught(training, validation, config)
+    facts = _facts(name, str(about.get("split_hash", "")), (taught, validation), failures)
+    facts = replace(facts, notes=notes)
+    return TrainData(taught, validation, _with_insertions(facts, config), pack.bank, failures)
+
+
+def _taught(
+    training: Sequence[XraySample], validation: Sequence[XraySample], config: TrainConfig
+) -> tuple[list[XraySample], tuple[str, ...]]:
+    """What is learnt from, and what a card says of pictures that are known to be misplaced.
+
+    Raises:
+        TrainError: nothing is left that has a lesion.
+    """
+    odd, judged = ([one for one in some if is_misplaced(one.odd)] for some in (training, validation))
+    leaves = config.data.leave_out_odd
+    taught = [one for one in training if not (leaves and is_misplaced(one.odd))]
+    if not any(one.has_lesion for one in taught):
+        raise TrainError(
+            f"of {len(training)} training pictures {len(odd)} are known to be misplaced, and none of the others has a "
+            "lesion.",
+            "Learn from them all the same: data.leave_out_odd=false.",
+        )
+    notes = []
+    if odd:
+        words = "left out of training" if leaves else "learnt from all the same"
+        patients = ", ".join(sorted({one.patient for one in odd}))
+        notes.append(f"upside down, or truth and picture don't fit: {len(odd)} training pictures, {words} ({patients})")
+    if judged:
+        patients = ", ".join(sorted({one.patient for one in judged}))
+        notes.append(f"the same of {len(judged)} validation pictures, which are judged as they are ({patients})")
+    return taught, tuple(notes)
 
 
 def _with_insertions(facts: DataFacts, config: TrainConfig) -> DataFacts:

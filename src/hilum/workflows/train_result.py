@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hilum import __version__
+from hilum.config import merged
 from hilum.core import ConfigError
 from hilum.core.evaluation import Threshold
 from hilum.evaluate.cases import JudgeRule
@@ -17,6 +18,9 @@ from hilum.train.final import judged_model
 from hilum.train.fit import Fitted, quiet, resolved_device
 from hilum.train.stored import VALIDATION, threshold_record, write_config, write_model
 from hilum.workflows.train_data import TrainData, read_data
+
+_EARLIER: dict[str, Any] = {"data": {"leave_out_odd": False}}
+"""What runs did before there was a setting for it."""
 
 
 def judged_facts(folder: Path, config: TrainConfig, read: TrainData, fitted: Fitted, machine: Machine) -> ModelFacts:
@@ -81,7 +85,7 @@ def ship(model: str, data: Path, out: Path, machine: Machine | None = None) -> M
     machine, loaded = machine or Machine(), load_model(model)
     stored, place = loaded.config, model_folder(model)
     try:
-        config = TrainConfig.of(stored["config"], str(place))
+        config = TrainConfig.of(merged(_EARLIER, stored["config"]), str(place))
         fitted = Fitted(stored["epochs"], stored["seconds"], stored["validation"], ())
         origin, split_hash = stored["origin"], stored["data"]["split_hash"]
     except KeyError as error:

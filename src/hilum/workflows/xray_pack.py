@@ -59,6 +59,8 @@ def pack_xrays(data: Path, out: Path, config: TrainConfig, *, force: bool = Fals
         raise OutputError(f"{out} exists already.", "Choose another name, or write over it with --force.")
     if data.suffix == PACK:
         raise InputError(f"{data} is packed already.", "Give the prepared data set.")
+    # Who is left out is a run's choice: the file has all pictures, with what is odd about them.
+    config = config.model_copy(update={"data": config.data.model_copy(update={"leave_out_odd": False})})
     read = read_data(data, config)
     about = {
         "name": read.facts.name,
