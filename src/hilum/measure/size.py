@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from scipy.spatial import ConvexHull
 
 from hilum.core import Diameters, Geometry, GeometryError, MeasureError
 from hilum.core.geometry import Floats, Triple
@@ -167,6 +166,10 @@ def _long_and_short(points: Floats) -> tuple[Floats, Floats]:
     Of several equally long ones the one with the longest perpendicular counts, so that turning the image by a right
     angle or mirroring it changes nothing.
     """
+    from scipy.spatial import (
+        ConvexHull,  # what reads a packed cache needs numpy alone, and takes a disc's diameter here
+    )
+
     hull = points[ConvexHull(points).vertices]
     apart = np.linalg.norm(hull[:, None] - hull[None], axis=2)
     candidates = np.argwhere(np.triu(apart >= apart.max() * (1 - 1e-9)))
