@@ -100,6 +100,21 @@ class CaseRow:
     values: Mapping[str, float] = field(default_factory=dict)  # a plain dict: rows travel between processes
 
 
+@dataclass(frozen=True)
+class CaseMarks:
+    """The scored marks of one case, matched with its lesions: what free-response figures are made of.
+
+    Attributes:
+        hits: of each lesion found, its surest mark's score.
+        missed: lesions that no mark is on.
+        false: scores of the marks that are on none.
+    """
+
+    hits: tuple[float, ...] = ()
+    missed: int = 0
+    false: tuple[float, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """Predictions judged against a truth on one split.
@@ -116,10 +131,12 @@ class Evaluation:
         places: how these places are named: zones of the lung field, or thirds of the picture.
         by_truth: main figures of the same predictions by other truths, such as the readers' consensus.
         by_class: apart by label; empty when there is one.
+        by_reader: figures of the same nodules with each single reader's masks as the truth.
         by_readers: nodules apart by how many readers outlined them.
         by_visibility: nodules apart by how well they can be seen.
         by_subtlety: lesions of point truth apart by how hard a radiologist found them to see.
         froc: sensitivities by mean number of false positives an image ("0.125" to "8"); empty without scores.
+        marks: of each case with a lesion or a mark, by its key; empty without scores.
         rivals: what trivial predictions reach on the same cases.
         cases: one row each.
         alarms: what a reviewer would ask about.
@@ -141,10 +158,12 @@ class Evaluation:
     places: str = ""
     by_truth: tuple[Group, ...] = ()
     by_class: tuple[Group, ...] = ()
+    by_reader: tuple[Group, ...] = ()
     by_readers: tuple[Group, ...] = ()
     by_visibility: tuple[Group, ...] = ()
     by_subtlety: tuple[Group, ...] = ()
     froc: Mapping[str, Figure] = field(default_factory=dict)
+    marks: Mapping[str, CaseMarks] = field(default_factory=dict)
     rivals: tuple[Group, ...] = ()
     cases: tuple[CaseRow, ...] = ()
     alarms: tuple[Alarm, ...] = ()
@@ -157,6 +176,7 @@ class Evaluation:
     def __post_init__(self) -> None:
         object.__setattr__(self, "figures", MappingProxyType(dict(self.figures)))
         object.__setattr__(self, "froc", MappingProxyType(dict(self.froc)))
+        object.__setattr__(self, "marks", MappingProxyType(dict(self.marks)))
 
     @property
     def n_cases(self) -> int:

@@ -1,8 +1,8 @@
 """The lesions of one case: connected components of its truth, and the nodules that readers outlined."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from hilum.core.evaluation import CaseRow
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.evaluate.lung_field import LungField, Place
-from hilum.metrics.lesions import Components, Matches, MatchRule, components, intersections, match_components
+from hilum.evaluate.met import NSD_MM, Predicted, boxes_of
+from hilum.metrics.lesions import Components, Matches, MatchRule, components, match_components
 
 CANDIDATE_FLOOR = 0.1
 """Pixels with at least this probability make the marks of free-response figures, whatever the threshold of the mask."""
@@ -52,6 +53,8 @@ class Lesion:
         visibility: of a nodule; NaN when nobody knows.
         reader_dice: of a nodule, the mean Dice with each single reader's mask; NaN without these masks.
         subtlety: of point truth, 1 (hardly to be seen) to 5 (obvious); NaN when nobody says.
+        met: every figure of it with what meets it (`Predicted.met_by`); empty of a point.
+        by_reader: of a nodule, the same with each single reader's mask as the truth; empty without these masks.
     """
 
     size_mm: float
@@ -63,6 +66,8 @@ class Lesion:
     visibility: float = math.nan
     reader_dice: float = math.nan
     subtlety: float = math.nan
+    met: Mapping[str, float] = field(default_factory=dict)  # plain dicts: lesions travel between processes
+    by_reader: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +166,7 @@ def case_lesions(
     probability: Floats | None,
     spacing_mm: Sequence[float] | None,
     match: MatchRule,
+    nsd_mm: Sequence[float] | None = NSD_MM,
 ) -> CaseLesions:
     """What became of every connected component of a true mask.
 
@@ -170,6 +176,7 @@ def case_lesions(
         probability: the same shape, 0 to 1; None for a mask.
         spacing_mm: step along each axis; None when nobody knows.
         match: when a lesion is found.
+        nsd_mm: tolerances of the surface Dice; None leaves distances between surfaces out.
     """
     predicted, true = components(pred), components(truth)
     matches = candidates = match_components(predicted, true, match)
@@ -181,7 +188,7 @@ def case_lesions(
         matches,
         candidates,
         _candidate_scores(marks, probability),
-        _lesions(predicted, true, matches, spacing_mm),
+        _lesions(Predicted(predicted, spacing_mm, nsd_mm), true, matches),
         tuple(_diameters(predicted, spacing_mm)[matches.is_false].tolist()),
         _places(predicted, matches.is_false),
     )
@@ -236,18 +243,13 @@ def _places(parts: Components, chosen: Selection) -> tuple[Place, ...]:
     return tuple((float(row), float(column)) for row, column in shares)
 
 
-def _lesions(
-    predicted: Components, true: Components, matches: Matches, spacing_mm: Sequence[float] | None
-) -> tuple[Lesion, ...]:
-    common = intersections(predicted, true)
-    inside = common.sum(axis=0)
-    dice = 2 * inside / (true.sizes + (common > 0).T @ predicted.sizes)
-    sizes = _diameters(true, spacing_mm)
+def _lesions(predicted: Predicted, true: Components, matches: Matches) -> tuple[Lesion, ...]:
+    sizes = _diameters(true, predicted.spacing_mm)
     places = _places(true, np.ones(true.count, dtype=np.bool_))
-    columns = (sizes, matches.is_found, inside / true.sizes, dice, places)
+    met = [predicted.met_by(true.labels[box] == n, box) for n, box in enumerate(boxes_of(true), 1)]
     return tuple(
-        Lesion(float(size), bool(found), float(share), float(agrees), place)
-        for size, found, share, agrees, place in zip(*columns, strict=True)
+        Lesion(float(size), bool(found), one["recall"], one["dice"], place, met=one)
+        for size, found, one, place in zip(sizes, matches.is_found, met, places, strict=True)
     )
 
 
@@ -263,40 +265,43 @@ def marks_of(pred: Selection, probability: Floats | None, spacing_mm: Sequence[f
     return Marks(parts.centroids, _candidate_scores(parts, probability), _diameters(parts, spacing_mm))
 
 
-def judge_nodules(nodules: Sequence[TrueNodule], pred: Selection) -> tuple[Lesion, ...]:
+def judge_nodules(
+    nodules: Sequence[TrueNodule],
+    pred: Selection,
+    spacing_mm: Sequence[float] | None = None,
+    nsd_mm: Sequence[float] | None = NSD_MM,
+) -> tuple[Lesion, ...]:
     """What became of the readers' nodules that have a silhouette.
 
     Args:
         nodules: of the case.
         pred: of the silhouettes' shape.
+        spacing_mm: step along each axis; None when nobody knows.
+        nsd_mm: tolerances of the surface Dice; None leaves distances between surfaces out.
     """
     seen = [one for one in nodules if one.silhouette.any()]
-    predicted = components(pred) if seen else None
+    predicted = Predicted(components(pred), spacing_mm, nsd_mm) if seen else None
     return () if predicted is None else tuple(_nodule(one, predicted) for one in seen)
 
 
-def _nodule(nodule: TrueNodule, predicted: Components) -> Lesion:
+def _nodule(nodule: TrueNodule, predicted: Predicted) -> Lesion:
     """A nodule is found when any pixel of its silhouette was predicted: the rule of lesions, asked of one nodule."""
     here = np.argwhere(nodule.silhouette)
-    covered = float(np.mean(predicted.labels[nodule.silhouette] > 0))
-    row, column = (here.mean(axis=0) + 0.5)[-2:] / np.array(predicted.labels.shape)[-2:]
+    row, column = (here.mean(axis=0) + 0.5)[-2:] / np.array(nodule.silhouette.shape)[-2:]
+    met = predicted.met_by(nodule.silhouette)
+    by_reader = tuple(predicted.met_by(mask) if mask.any() else {} for mask in nodule.drawn)
     return Lesion(
         nodule.size_mm,
-        covered > 0,
-        covered,
-        _dice_of_met(nodule.silhouette, predicted),
+        met["recall"] > 0,
+        met["recall"],
+        met["dice"],
         (float(row), float(column)),
         nodule.readers,
         nodule.visibility,
-        mean_of_known([_dice_of_met(mask, predicted) for mask in nodule.drawn if mask.any()]),
+        mean_of_known([one["dice"] for one in by_reader if one]),
+        met=met,
+        by_reader=by_reader,
     )
-
-
-def _dice_of_met(mask: Selection, predicted: Components) -> float:
-    """Dice of a mask that is not empty with all predicted components that meet it."""
-    met = predicted.labels[mask]
-    sizes = predicted.sizes[np.unique(met[met > 0]) - 1]
-    return 2 * int(np.count_nonzero(met)) / (len(met) + int(sizes.sum()))
 
 
 def _candidate_scores(predicted: Components, probability: Floats | None) -> Floats:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hilum.core import GeometryError
+from hilum.core import GeometryError, MeasureError
 from hilum.core.evaluation import CaseRow
 from hilum.core.geometry import Floats
 from hilum.core.mask import Labels, Selection
@@ -28,6 +28,7 @@ from hilum.evaluate.case_lesions import (
     of_all_classes,
 )
 from hilum.evaluate.lung_field import LungField
+from hilum.evaluate.met import NSD_MM, nsd_name
 from hilum.evaluate.scores import CaseScores, case_scores
 from hilum.metrics.lesions import MatchRule, components, match_marks
 from hilum.metrics.overlap import (
@@ -46,9 +47,6 @@ from hilum.metrics.surface import (
     surface_distances,
 )
 
-TOLERANCE_MM = 2.0
-"""Of the normalised surface Dice `nsd_2mm` (`cli.md`)."""
-
 OVERLAPS: Mapping[str, Ratio] = {
     "dice": Ratio.DICE,
     "iou": Ratio.IOU,
@@ -59,8 +57,8 @@ OVERLAPS: Mapping[str, Ratio] = {
 }
 """Figures that are a ratio of pixel counts; precision is PPV, recall is sensitivity."""
 
-SURFACES = ("hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm", "nsd_2mm")
-
+SURFACES = ("hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm")
+"""Distances between surfaces; the surface Dice has its tolerance in its name (`nsd_name`)."""
 
 FOREGROUND = "foreground_"
 """Before the names of figures that take any class together, where several are declared."""
@@ -108,14 +106,26 @@ class JudgeRule:
     Attributes:
         labels: the declared classes by number.
         with_surfaces: whether distances between surfaces are wanted; the slowest figures.
+        nsd_mm: tolerances of the surface Dice; 2 mm is among them, whatever else is asked for.
         match: when a lesion is found.
         calibration: how probabilities are looked at.
     """
 
     labels: Mapping[int, str] = field(default_factory=lambda: {1: "nodule"})
     with_surfaces: bool = True
+    nsd_mm: tuple[float, ...] = NSD_MM
     match: MatchRule = field(default_factory=MatchRule)
     calibration: CalibrationRule = field(default_factory=CalibrationRule)
+
+    def __post_init__(self) -> None:
+        if not all(0 < one < math.inf for one in self.nsd_mm):
+            raise MeasureError(f"tolerances of a surface Dice are positive numbers of mm, got {self.nsd_mm}.")
+        object.__setattr__(self, "nsd_mm", tuple(sorted({*NSD_MM, *self.nsd_mm})))
+
+    @property
+    def lesion_nsd_mm(self) -> tuple[float, ...] | None:
+        """Tolerances for single lesions; None where no distances are wanted."""
+        return self.nsd_mm if self.with_surfaces else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +179,7 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
         counts=counts,
         by_class=by_class,
         lesions=found.lesions,
-        nodules=judge_nodules(pair.nodules, pred),
+        nodules=judge_nodules(pair.nodules, pred, pair.spacing_mm, rule.lesion_nsd_mm),
         false_mm=found.false_mm,
         false_places=found.false_places,
         matches=found.matches,
@@ -196,7 +206,10 @@ def _lesions(pair: Pair, rule: JudgeRule) -> CaseLesions:
     else:
         parts = [(pair.pred > 0, pair.truth > 0)]
     found = of_all_classes(
-        [case_lesions(pred, truth, pair.probability, pair.spacing_mm, rule.match) for pred, truth in parts]
+        [
+            case_lesions(pred, truth, pair.probability, pair.spacing_mm, rule.match, rule.lesion_nsd_mm)
+            for pred, truth in parts
+        ]
     )
     if pair.marks is None:
         return found
@@ -230,7 +243,7 @@ def _figures_of(pair: Pair, pred: Selection, truth: Selection, counts: Counts, r
     return {
         **_overlaps(counts),
         **_volumes(counts, pair),
-        **(_surfaces(pred, truth, pair.spacing_mm) if rule.with_surfaces else {}),
+        **(_surfaces(pred, truth, pair.spacing_mm, rule.nsd_mm) if rule.with_surfaces else {}),
     }
 
 
@@ -260,17 +273,19 @@ def _volumes(counts: Counts, pair: Pair) -> dict[str, float]:
     return {name: volume_error_mm3(counts, content), "volume_error_percent": volume_error_percent(counts)}
 
 
-def _surfaces(pred: Selection, truth: Selection, spacing_mm: Sequence[float] | None) -> dict[str, float]:
+def _surfaces(
+    pred: Selection, truth: Selection, spacing_mm: Sequence[float] | None, nsd_mm: Sequence[float]
+) -> dict[str, float]:
     """Distances where the truth has a surface; without millimetres, and without a truth, there are none."""
     if spacing_mm is None or not truth.any():
-        return dict.fromkeys(SURFACES, math.nan)
+        return dict.fromkeys([*SURFACES, *map(nsd_name, nsd_mm)], math.nan)
     distances = surface_distances(pred, truth, spacing_mm)
     return {
         "hd_mm": hausdorff_mm(distances),
         "hd95_mm": hausdorff_mm(distances, 95),
         "assd_mm": average_surface_distance_mm(distances),
         "robust_distance_mm": robust_surface_distance_mm(distances),
-        "nsd_2mm": surface_dice(distances, TOLERANCE_MM),
+        **{nsd_name(one): surface_dice(distances, one) for one in nsd_mm},
     }
 
 

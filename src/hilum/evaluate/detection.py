@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hilum.core.evaluation import CaseMarks
 from hilum.core.figures import Figure
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
@@ -32,6 +33,20 @@ def detections(cases: Sequence[LesionResult]) -> Detections:
 def has_marks(cases: Sequence[LesionResult]) -> bool:
     """Whether free-response figures mean something: every case's marks have scores, and some have a lesion."""
     return all(case.is_scored for case in cases) and any(case.lesions for case in cases)
+
+
+def marks_of_cases(cases: Sequence[LesionResult]) -> dict[str, CaseMarks]:
+    """What these figures are made of, by case, so that models can be compared by them; empty without scores."""
+    if not has_marks(cases):
+        return {}
+    kept = {}
+    for case in cases:
+        found = Detections.of([(case.candidates, case.candidate_scores)])
+        hits, false = found.score[found.is_hit], found.score[~found.is_hit]
+        if found.lesions[0] or len(false):
+            missed = int(found.lesions[0]) - len(hits)
+            kept[case.row.key] = CaseMarks(tuple(hits.tolist()), missed, tuple(false.tolist()))
+    return kept
 
 
 def froc_points(cases: Sequence[LesionResult], draw: Resamples, rates: Sequence[float] = RATES) -> Mapping[str, Figure]:

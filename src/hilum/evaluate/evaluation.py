@@ -11,18 +11,22 @@ from hilum.core.figures import Figure
 from hilum.core.geometry import Floats
 from hilum.evaluate import alarms
 from hilum.evaluate.bootstrap import Resamples, pooled_figure, resample_patients
+from hilum.evaluate.by_reader import by_reader
 from hilum.evaluate.calibration import BEFORE
 from hilum.evaluate.case_lesions import Lesion, LesionResult
 from hilum.evaluate.cases import FOREGROUND, OVERLAPS, SURFACES, CaseResult, JudgeRule
-from hilum.evaluate.detection import detection_figures, froc_points
+from hilum.evaluate.detection import detection_figures, froc_points, marks_of_cases
 from hilum.evaluate.lesion_figures import (
+    OVERLAPPED,
     by_size,
     found_figures,
     lesion_figures,
     mean_of,
-    share_of_sums,
+    mean_over_lesions,
     values_of,
+    with_met,
 )
+from hilum.evaluate.met import NSD_MM, is_nsd, nsd_name
 from hilum.evaluate.places import by_place, place_rule
 from hilum.evaluate.scores import pooled_score_figures
 from hilum.evaluate.yardstick import HEADLINE_READERS
@@ -84,9 +88,11 @@ def evaluation(cases: Sequence[CaseResult], about: Judged, raised: Sequence[Alar
         by_place=by_place(cases, draw),
         places=place_rule(cases),
         by_class=by_class,
+        by_reader=by_reader(cases, draw),
         by_readers=_by_nodule(cases, draw, _readers_name, lambda one: one.readers),
         by_visibility=_by_nodule(cases, draw, _visibility_name, lambda one: one.visibility),
         froc=froc_points(cases, draw),
+        marks=marks_of_cases(cases),
         cases=tuple(case.row for case in cases),
     )
     return replace(found, alarms=(*raised, *_alarms(cases, about, found)))
@@ -104,8 +110,9 @@ def resamples_of(cases: Sequence[LesionResult], samples: int, seed: int) -> Resa
 def all_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Figure]:
     """Figures over all cases, by name."""
     found = [*_overlap_figures(cases, draw), *lesion_figures(cases, draw), _lesion_dice(cases, draw)]
-    found += [_mean(cases, draw, name, name) for name in SURFACES]
-    apart = [f"{FOREGROUND}{name}" for name in (*SURFACES, *OTHER_MEANS)]
+    surfaces = _surface_names(cases)
+    found += [_mean(cases, draw, name, name) for name in surfaces]
+    apart = [f"{FOREGROUND}{name}" for name in (*surfaces, *OTHER_MEANS)]
     found += [_mean(cases, draw, name, name) for name in (*OTHER_MEANS, *apart) if _any_has(cases, name)]
     found += [_mean(cases, draw, f"{name}_mean", name) for name in SCORE_MEANS if _any_has(cases, name)]
     scored = [case.scores for case in cases]
@@ -126,8 +133,14 @@ def basic_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Fig
 
 def main_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Figure]:
     """The figures of masks that are worth a second truth: those of rivals, and of surfaces."""
-    surfaces = [_mean(cases, draw, name, name) for name in SURFACES]
+    surfaces = [_mean(cases, draw, name, name) for name in _surface_names(cases)]
     return basic_figures(cases, draw) | {figure.name: figure for figure in surfaces}
+
+
+def _surface_names(cases: Sequence[CaseResult]) -> list[str]:
+    """Distances, and surface Dice at every tolerance that was asked for."""
+    asked = dict.fromkeys(name for case in cases for name in case.row.values if is_nsd(name))
+    return [*SURFACES, *(asked or map(nsd_name, NSD_MM))]
 
 
 def _any_has(cases: Sequence[CaseResult], name: str) -> bool:
@@ -191,8 +204,7 @@ def _pooled(name: str, counts: Floats, ratio: Ratio, draw: Resamples) -> Figure:
 
 
 def _lesion_dice(cases: Sequence[CaseResult], draw: Resamples) -> Figure:
-    (_, _, dice) = found_figures([case.lesions for case in cases], draw)
-    return dice
+    return mean_over_lesions("lesion_dice", [[one.dice for one in case.lesions] for case in cases], draw)
 
 
 def _by_class(cases: Sequence[CaseResult], rule: JudgeRule, draw: Resamples) -> tuple[Group, ...]:
@@ -229,20 +241,19 @@ def _by_nodule(
     """Nodules apart by a name, in the order of a number."""
     every = [one for case in cases for one in case.nodules]
     has_masks = any(not math.isnan(one.reader_dice) for one in every)
+    of_each = with_met([every], OVERLAPPED)
     names = list(dict.fromkeys(name_of(one) for one in sorted(every, key=by)))
     groups = []
     for name in names:
         chosen = [[one for one in case.nodules if name_of(one) == name] for case in cases]
-        figures = [*found_figures(chosen, draw), *([_reader_figure(chosen, draw)] if has_masks else [])]
+        figures = [*found_figures(chosen, draw, of_each), *([_reader_figure(chosen, draw)] if has_masks else [])]
         groups.append(Group(name, {figure.name: figure for figure in figures}))
     return tuple(groups)
 
 
 def _reader_figure(nodules: Sequence[Sequence[Lesion]], draw: Resamples) -> Figure:
     """Mean Dice with each single reader's mask, of nodules of which these are known; a missed nodule counts 0."""
-    values = [[one.reader_dice for one in some if not math.isnan(one.reader_dice)] for some in nodules]
-    table = np.array([[sum(some), len(some)] for some in values], dtype=np.float64).reshape(-1, 2)
-    return replace(pooled_figure("reader_dice", table, share_of_sums, draw), n=int(table[:, 1].sum()))
+    return mean_over_lesions("reader_dice", [[one.reader_dice for one in some] for some in nodules], draw)
 
 
 def _yardstick_figures(cases: Sequence[CaseResult], draw: Resamples) -> list[Figure]:
@@ -280,7 +291,7 @@ def _alarms(cases: Sequence[CaseResult], about: Judged, found: Evaluation) -> tu
 
 def _expected(found: Evaluation) -> list[Figure]:
     """Figures whose absence a reader should know of: distances, and calibration of probabilities."""
-    names = [*SURFACES, *(() if math.isnan(found.threshold.value) else ("ece",))]
+    names = [*SURFACES, *map(nsd_name, NSD_MM), *(() if math.isnan(found.threshold.value) else ("ece",))]
     return [found.figures[name] for name in names]
 
 

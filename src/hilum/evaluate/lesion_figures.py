@@ -1,7 +1,7 @@
 """Figures over lesions that were found and missed: pooled over cases, and apart by size or by what else is known."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +23,10 @@ OVERLAPPED: Mapping[str, Callable[[Lesion], float]] = {
     "lesion_covered": lambda one: one.covered,
     "lesion_dice": lambda one: one.dice,
 }
-"""What is known of a lesion that has pixels."""
+"""What is known of a lesion that has pixels; its other figures with what meets it stand by name in `Lesion.met`."""
+
+MET_BESIDE = ("volume_error_percent", "hd95_mm", "nsd_")
+"""Starts of the names in `Lesion.met` that groups of lesions show beside `OVERLAPPED`."""
 
 
 def values_of(cases: Sequence[LesionResult], name: str) -> Floats:
@@ -56,20 +59,49 @@ def found_figures(
     Args:
         lesions: some lesions of each case.
         draw: of patients.
-        of_each: what is averaged.
+        of_each: what is averaged, over the lesions that have it.
     """
-    numbers = [len(some) for some in lesions]
-    tables = {
-        name: np.array([[sum(value(one) for one in some) for some in lesions], numbers], dtype=np.float64).T
+    return [
+        mean_over_lesions(name, [[float(value(one)) for one in some] for some in lesions], draw)
         for name, value in of_each.items()
-    }
-    return [replace(pooled_figure(name, table, share_of_sums, draw), n=sum(numbers)) for name, table in tables.items()]
+    ]
+
+
+def mean_over_lesions(name: str, values: Sequence[Sequence[float]], draw: Resamples) -> Figure:
+    """The mean over lesions that have a value, of which there are n.
+
+    Args:
+        name: of the figure.
+        values: of some lesions of each case; NaN where undefined, as a missed lesion's distance.
+        draw: of patients.
+    """
+    known = [[one for one in some if not math.isnan(one)] for some in values]
+    table = np.array([[sum(some), len(some)] for some in known], dtype=np.float64).reshape(-1, 2)
+    return replace(pooled_figure(name, table, share_of_sums, draw), n=int(table[:, 1].sum()))
+
+
+def names_met(lesions: Iterable[Iterable[Mapping[str, float]]]) -> list[str]:
+    """Names of all figures with what meets a lesion, in their order."""
+    return list(dict.fromkeys(name for some in lesions for met in some for name in met))
+
+
+def with_met(
+    lesions: Sequence[Sequence[Lesion]], of_each: Mapping[str, Callable[[Lesion], float]]
+) -> Mapping[str, Callable[[Lesion], float]]:
+    """What is averaged over lesions, and beside it size error, distance and surface Dice, where these are known."""
+    names = [name for name in names_met([one.met for one in some] for some in lesions) if name.startswith(MET_BESIDE)]
+    return {**of_each, **{f"lesion_{name}": _met(name) for name in names}}
+
+
+def _met(name: str) -> Callable[[Lesion], float]:
+    return lambda one: one.met.get(name, math.nan)
 
 
 def by_size(
     cases: Sequence[LesionResult], draw: Resamples, of_each: Mapping[str, Callable[[Lesion], float]] = OVERLAPPED
 ) -> tuple[Group, ...]:
     """Lesions by their own size, false predictions by theirs."""
+    of_each = with_met([case.lesions for case in cases], of_each)
     low, high = SIZE_BANDS_MM
     sizes = [size for case in cases for size in (*case.false_mm, *(lesion.size_mm for lesion in case.lesions))]
     is_unknown = [math.isnan(size) for size in sizes]

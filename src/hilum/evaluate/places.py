@@ -7,7 +7,7 @@ import numpy as np
 from hilum.core.evaluation import BY_THIRD, BY_ZONE, Group
 from hilum.evaluate.bootstrap import Resamples
 from hilum.evaluate.case_lesions import Lesion, LesionResult
-from hilum.evaluate.lesion_figures import OVERLAPPED, found_figures, mean_of
+from hilum.evaluate.lesion_figures import OVERLAPPED, found_figures, mean_of, with_met
 from hilum.evaluate.lung_field import ZONES, Place
 
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
@@ -32,7 +32,7 @@ def by_place(
         draw: of their patients.
         of_each: what is averaged over lesions.
     """
-    rule = place_rule(cases)
+    rule, of_each = place_rule(cases), with_met([case.lesions for case in cases], of_each)
     names = {BY_ZONE: ZONES, BY_THIRD: THIRDS}.get(rule, ())
     groups = []
     for name in names:

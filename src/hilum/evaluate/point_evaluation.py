@@ -9,7 +9,7 @@ from hilum.datasets.jsrt import SUBTLETIES
 from hilum.evaluate import alarms
 from hilum.evaluate.bootstrap import Resamples
 from hilum.evaluate.case_lesions import LesionResult
-from hilum.evaluate.detection import detection_figures, froc_points
+from hilum.evaluate.detection import detection_figures, froc_points, marks_of_cases
 from hilum.evaluate.evaluation import Judged, resamples_of
 from hilum.evaluate.lesion_figures import FOUND, by_size, found_figures, lesion_figures, mean_of, values_of
 from hilum.evaluate.places import by_place, place_rule
@@ -49,6 +49,7 @@ def point_evaluation(cases: Sequence[LesionResult], about: Judged, raised: Seque
         places=place_rule(cases),
         by_subtlety=_by_subtlety(cases, draw),
         froc=froc_points(cases, draw),
+        marks=marks_of_cases(cases),
         cases=tuple(case.row for case in cases),
         alarms=(*raised, *_alarms(cases)),
     )
