@@ -1,4 +1,4 @@
-"""The documentation's snippets are tests: Python blocks run, console blocks run and show what they say."""
+"""The documentation's snippets are tests: Python and console blocks run, commands in shell blocks are understood."""
 
 import os
 import shlex
@@ -12,6 +12,7 @@ from typing import Any
 
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+from tests.commands import command_lines, refusal
 
 
 def _console(example: Example) -> str | None:
@@ -28,6 +29,12 @@ def _console(example: Example) -> str | None:
     return None
 
 
+def _shell(example: Example) -> str | None:
+    """The commands of hilum in a block are not run, but they have to be ones that the application takes."""
+    refused = {" ".join(words): refusal(words) for words in command_lines(str(example.parsed))}
+    return "\n".join(f"hilum {words}\n{why}" for words, why in refused.items() if why) or None
+
+
 def _in_an_empty_folder(namespace: dict[str, Any]) -> None:
     folder = tempfile.TemporaryDirectory(prefix="hilum-docs-")
     namespace["before"], namespace["folder"] = Path.cwd(), folder
@@ -40,7 +47,11 @@ def _back(namespace: dict[str, Any]) -> None:
 
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser(), CodeBlockParser(language="console", evaluator=_console)],
+    parsers=[
+        PythonCodeBlockParser(),
+        CodeBlockParser(language="console", evaluator=_console),
+        CodeBlockParser(language="sh", evaluator=_shell),
+    ],
     patterns=["README.md", "docs/**/*.md"],
     setup=_in_an_empty_folder,
     teardown=_back,
