@@ -7,7 +7,7 @@ import pytest
 
 from hilum.core import InputError
 from hilum.core.evaluation import Alarm
-from hilum.evaluate.cases import JudgeRule
+from hilum.evaluate.cases import OVERLAPS, JudgeRule
 from hilum.evaluate.comparison import compare_evaluations
 from tests.evaluate.judged import disc, judged, pair
 
@@ -129,7 +129,7 @@ def test_tables_without_pixels_of_each_class_are_compared_by_what_they_have():
         return replace(model, cases=tuple(kept))
 
     found = compare_evaluations({"near": older(two_classes(1)), "far": older(two_classes(4))}, samples=50)
-    assert {p.difference.name for p in found.pooled} == {"foreground_dice_pooled", "foreground_iou_pooled"}
+    assert {p.difference.name for p in found.pooled} == {f"foreground_{name}_pooled" for name in OVERLAPS}
     assert one(found, "dice", "core").paired.difference.n == 6
 
 
@@ -185,3 +185,41 @@ def test_five_patients_are_not_said_to_have_a_power_that_they_lack():
     of_three = compare_evaluations({f"m{r}": model(r, 6) for r in (2, 3, 4)}, samples=50)
     assert "none could be" in one(of_three, "dice").verdict  # 3 × 2/64
     assert "is better" in one(compare_evaluations({"a": model(2, 6), "b": model(3, 6)}, samples=50), "dice").verdict
+
+
+def test_every_pooled_ratio_is_compared():
+    small, exact = model(3), model(6)
+    found = compare_evaluations({"small": small, "exact": exact}, samples=50)
+    expected = {f"{name}_pooled" for name in OVERLAPS}
+    assert {pooled.difference.name for pooled in found.pooled} == expected
+    for pooled in found.pooled:
+        name = pooled.difference.name
+        assert pooled.difference.value == pytest.approx(exact.figures[name].value - small.figures[name].value)
+
+
+def test_errors_with_a_sign_are_compared_by_their_size():
+    """One model is too small, the other too large by as little: neither sign is better."""
+    small, large = model(4), model(8)
+    found = one(compare_evaluations({"small": small, "large": large}, samples=50), "absolute_area_error_mm2")
+    sizes = [np.mean([abs(row.values["area_error_mm2"]) for row in each.cases]) for each in (small, large)]
+    assert found.paired.difference.value == pytest.approx(sizes[1] - sizes[0])
+    assert not found.higher_is_better
+    signed = [np.mean([row.values["area_error_mm2"] for row in each.cases]) for each in (small, large)]
+    assert signed[0] < 0 < signed[1]
+
+
+def test_brier_is_compared_and_lower_is_better():
+    def sure(of):
+        truth = disc()
+        probability = np.where(truth, of, 1 - of).astype(np.float32)
+        return judged([pair(truth, truth, f"k{n}", f"p{n}", probability=probability) for n in range(8)])
+
+    found = one(compare_evaluations({"unsure": sure(0.6), "sure": sure(0.9)}, samples=50), "brier")
+    assert found.paired.difference.value == pytest.approx(0.1**2 - 0.4**2, abs=1e-4)
+    assert not found.higher_is_better
+
+
+def test_images_in_which_a_class_is_seen_are_compared():
+    full, part = two_classes(2), two_classes(2, without=(0, 1))
+    found = one(compare_evaluations({"full": full, "part": part}, samples=50), "image_sensitivity", "core")
+    assert found.paired.difference.value == pytest.approx(-2 / 6)

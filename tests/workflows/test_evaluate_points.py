@@ -294,3 +294,36 @@ def test_nodules_of_a_volume_are_in_lps_millimetres(tmp_path):
     (tmp_path / "pred" / "a" / "nodules.json").write_text(json.dumps(marks))
     with pytest.raises(InputError, match="outside"):
         judged(tmp_path, out="swapped")
+
+
+def test_scores_are_kept_and_two_detectors_with_the_same_marks_are_compared_by_them(films):
+    detections(films)
+    evaluate(films, out="sure")
+    for key, mark in (("N1", [(32, 33, 0.3), (5, 5, 0.8)]), ("E1", [(10, 10, 0.7)])):
+        say(films, key, *mark)
+    evaluate(films, out="unsure")
+    with (films / "sure" / "marks.csv").open(newline="") as stream:
+        kept = {(row["key"], row["what"], row["score"]) for row in csv.DictReader(stream)}
+    assert kept == {
+        ("N1", "hit", "0.9"),
+        ("N1", "false", "0.2"),
+        ("N2", "missed", "nan"),
+        ("N2", "false", "0.6"),
+        ("E1", "false", "0.4"),
+    }
+    run_compare({"sure": films / "sure", "unsure": films / "unsure"}, films / "compared")
+    found = json.loads((films / "compared" / "comparison.json").read_text())
+    differences = {one["figure"]: one["difference"]["value"] for one in found["comparisons"]}
+    assert differences["lesion_sensitivity"] == differences["false_positives"] == 0
+    for name in ("wafroc", "lesion_average_precision"):
+        before, after = (content(films, out)["figures"][name]["value"] for out in ("sure", "unsure"))
+        assert differences[name] == pytest.approx(after - before)
+        assert differences[name] < 0
+    rates = {name: one["value"] for name, one in content(films, "unsure")["froc"]["sensitivity"].items()}
+    sure = {name: one["value"] for name, one in content(films, "sure")["froc"]["sensitivity"].items()}
+    assert {f"froc_{rate}": value - sure[rate] for rate, value in rates.items()} == pytest.approx(
+        {name: value for name, value in differences.items() if name.startswith("froc_")}
+    )
+    page = (films / "compared" / "report.html").read_text()
+    assert "wAFROC area" in page
+    assert "lesions found at 1/8 false marks an image" in page

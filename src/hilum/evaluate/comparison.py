@@ -13,21 +13,36 @@ from hilum.core.figures import Figure
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.evaluate.bootstrap import RESAMPLES, Resamples, pooled_figure, resample_patients
-from hilum.evaluate.cases import FOREGROUND, SURFACES
+from hilum.evaluate.cases import FOREGROUND, OVERLAPS, SURFACES
 from hilum.evaluate.evaluation import mean_over_classes
+from hilum.evaluate.free_response import compare_marks
 from hilum.evaluate.statistics import compare_paired, paired_differences, with_holm
 from hilum.evaluate.versus import Missed, PooledVersus, Versus
 from hilum.metrics.overlap import Ratio
 
+MAGNITUDES: Mapping[str, str] = {
+    f"absolute_{name}": name for name in ("area_error_mm2", "volume_error_mm3", "volume_error_percent")
+}
+"""Errors that have a sign, and are compared by their size."""
+
 LOWER_IS_BETTER = frozenset(
-    {"hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm", "false_positives", "false_positive_on_empty", "ece", "ace"}
+    {
+        *("hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm"),
+        *("false_positives", "false_positive_on_empty", "ece", "ace", "brier"),
+        *MAGNITUDES,
+    }
 )
 
-PAIRED_BY_CLASS = ("dice", "iou", "precision", "recall", "hd_mm", "hd95_mm", "assd_mm", "robust_distance_mm", "nsd_2mm")
+_IMAGE_SENSITIVITY = "image_sensitivity"
+
+_OVERLAPS_AND_SURFACES = ("dice", "iou", "precision", "recall", *SURFACES)
+
+PAIRED_BY_CLASS = (*_OVERLAPS_AND_SURFACES, *MAGNITUDES, _IMAGE_SENSITIVITY, "false_positive_on_empty")
 """Figures of a case that are compared for each class, too."""
 
 PAIRED = (
-    *PAIRED_BY_CLASS,
+    *_OVERLAPS_AND_SURFACES,
+    *MAGNITUDES,
     "lesion_sensitivity",
     "false_positives",
     "false_positive_on_empty",
@@ -35,13 +50,14 @@ PAIRED = (
     "average_precision",
     "ece",
     "ace",
+    "brier",
 )
 """Figures of a case that are compared; sizes and counts of pixels are not among them."""
 
 LEAVE_OUT_MISSES = frozenset({*SURFACES, "precision"})
 """Figures that are undefined where a model predicts nothing: a model that misses the hard cases gains by it."""
 
-POOLED: Mapping[str, Ratio] = {"dice_pooled": Ratio.DICE, "iou_pooled": Ratio.IOU}
+POOLED: Mapping[str, Ratio] = {f"{name}_pooled": ratio for name, ratio in OVERLAPS.items()}
 _COUNTS = ("tp", "fp", "fn", "tn")
 
 Rows = Mapping[str, Sequence[CaseRow]]
@@ -94,12 +110,13 @@ def compare_evaluations(
     pairs = list(combinations(models, 2))
     classes = _classes(rows)
     wanted = [(figure, "") for figure in PAIRED] + [(figure, one) for one in classes for figure in PAIRED_BY_CLASS]
-    versus = [one for what in wanted if _all_have(rows, _column(*what)) for one in _versus(*what, pairs, rows, seed)]
+    versus = [one for what in wanted if _is_known(rows, *what) for one in _versus(*what, pairs, rows, seed)]
+    by_marks, uncompared = compare_marks(models, next(iter(rows.values())), seed, samples)
     draw = resample_patients(patients, np.random.default_rng(seed), samples)
-    doubts = (*_alarms(tables, keys), *_other_rules(models), *_unchecked(models), *_missed_alarm(rows))
+    doubts = (*_alarms(tables, keys), *_other_rules(models), *_unchecked(models), *_missed_alarm(rows), *uncompared)
     alarms = (*doubts, *_carried(models))
     pooled = _pooled(pairs, rows, classes, draw) if _all_have(rows, "tp") else ()
-    return EvaluationsCompared(models, len(keys), len(set(patients)), tuple(versus), pooled, alarms, classes)
+    return EvaluationsCompared(models, len(keys), len(set(patients)), (*versus, *by_marks), pooled, alarms, classes)
 
 
 def _require_alike(models: Mapping[str, Evaluation]) -> None:
@@ -146,6 +163,20 @@ def _values(rows: Sequence[CaseRow], name: str) -> Floats:
     return np.array([row.values.get(name, math.nan) for row in rows], dtype=np.float64)
 
 
+def _is_known(rows: Rows, figure: str, of_class: str) -> bool:
+    name = "tp" if figure == _IMAGE_SENSITIVITY else MAGNITUDES.get(figure, figure)
+    return _all_have(rows, _column(name, of_class))
+
+
+def _figure_of(rows: Sequence[CaseRow], figure: str, of_class: str) -> Floats:
+    """[cases] of a figure, some of which follow from columns of the table."""
+    if figure == _IMAGE_SENSITIVITY:
+        tp, fp, fn, _ = _counts(rows, [of_class]).T
+        return np.where(tp + fn > 0, tp + fp > 0, math.nan)
+    values = _values(rows, _column(MAGNITUDES.get(figure, figure), of_class))
+    return np.asarray(np.abs(values)) if figure in MAGNITUDES else values
+
+
 def _versus(figure: str, of_class: str, pairs: Sequence[tuple[str, str]], rows: Rows, seed: int) -> list[Versus]:
     """One figure for every pair of models, with Holm's correction over the pairs."""
     higher = figure not in LOWER_IS_BETTER
@@ -167,11 +198,11 @@ def _paired_values(
 ) -> tuple[Floats, Floats]:
     """[cases] of each model; the mean over classes is of the classes for which both are defined."""
     first, second = both
-    classes = () if of_class or figure not in LEAVE_OUT_MISSES else _classes({"first": first, "second": second})
+    is_of_each = figure in LEAVE_OUT_MISSES or figure in MAGNITUDES
+    classes = () if of_class or not is_of_each else _classes({"first": first, "second": second})
     if not classes:
-        name = _column(figure, of_class)
-        return _values(first, name), _values(second, name)
-    ours, theirs = (np.stack([_values(some, _column(figure, one)) for one in classes]) for some in both)
+        return _figure_of(first, figure, of_class), _figure_of(second, figure, of_class)
+    ours, theirs = (np.stack([_figure_of(some, figure, one) for one in classes]) for some in both)
     is_known = ~(np.isnan(ours) | np.isnan(theirs))
     known = is_known.sum(axis=0)
     # Without a class in common a case is dropped; a model that has none at all is the one it is undefined for.

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 from hilum.core.evaluation import Alarm
 from hilum.core.figures import Figure
+from hilum.metrics.froc import RATES
 from hilum.report.differences import Strip, differences_picture
 from hilum.report.evaluation import alarm_sections
 from hilum.report.figures import WORDS, with_interval
+from hilum.report.froc import fraction
 from hilum.report.page import Page, Picture, Section, Table
 
 CASE_WORDS: Mapping[str, tuple[str, str]] = {
@@ -28,6 +30,16 @@ CASE_WORDS: Mapping[str, tuple[str, str]] = {
     "average_precision": ("average precision of pixels", ""),
     "ece": ("ECE near lesions", ""),
     "ace": ("ACE near lesions", ""),
+    "brier": ("Brier score near lesions", ""),
+    "absolute_area_error_mm2": ("size of the area error", " mm²"),
+    "absolute_volume_error_mm3": ("size of the volume error", " mm³"),
+    "absolute_volume_error_percent": ("size of the area or volume error", " %"),
+    "image_sensitivity": ("images in which it was seen", ""),
+    "wafroc": ("wAFROC area", ""),
+    "wafroc1": ("wAFROC1 area", ""),
+    "lesion_average_precision": ("average precision over lesions", ""),
+    "cpm": ("mean sensitivity at the seven rates of false marks", ""),
+    **{f"froc_{rate:g}": (f"lesions found at {fraction(rate)} false marks an image", "") for rate in RATES},
 }
 """Words and unit of a case's figure."""
 
@@ -35,6 +47,9 @@ CHECKED = (
     "cases that not every model has; other true masks, by their hash and sizes; models that predict nothing on "
     "different numbers of cases; and all that was looked for when each model was evaluated"
 )
+
+_NOT_DRAWN = {"false_positives", *(f"froc_{rate:g}" for rate in RATES)}
+"""A number, and what the mean over the rates stands for."""
 
 _ALPHA = 0.05
 
@@ -44,7 +59,9 @@ _RULE = (
     "two-sided, over patients, Holm-corrected over the pairs of models, each figure (and class) for itself. d: Cohen's "
     "d of the patients' differences. Better: cases in which the second is strictly better. Detectable: the "
     "smallest true difference that a paired test with these patients would see four times in five; “no "
-    "difference” means none above."
+    "difference” means none above. Free-response figures are of all marks together: drawn and exchanged by patient, "
+    "without a value for a single case, so without Wilcoxon's test, d and better. Pooled ROC AUC, average precision of "
+    "pixels and calibration are not compared; their means of cases are."
 )
 
 
@@ -222,10 +239,10 @@ def _number(value: float, digits: int = 2) -> str:
 
 def _pictures(pairs: Sequence[PairRow]) -> list[Picture]:
     """Shares (Dice and the like), then millimetres, which have another scale; of classes the Dice only."""
-    known = [one for one in pairs if not math.isnan(one.difference.value) and one.figure != "false_positives"]
+    known = [one for one in pairs if not math.isnan(one.difference.value) and one.figure not in _NOT_DRAWN]
     known = [one for one in known if not one.of_class or one.figure == "dice"]
     shares = [_strip(one) for one in known if not case_words(one.figure)[1]]
-    lengths = [_strip(one) for one in known if case_words(one.figure)[1]]
+    lengths = [_strip(one) for one in known if case_words(one.figure)[1] == " mm"]
     both = ((shares, "difference"), (lengths, "difference, mm"))
     return [differences_picture(strips, axis) for strips, axis in both if strips]
 

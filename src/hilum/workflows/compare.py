@@ -16,13 +16,17 @@ from hilum.io.text_file import write_text
 from hilum.report.comparison import ComparisonReport, PairRow, comparison_page
 from hilum.report.page import render
 from hilum.workflows.evaluate_read import CASES, EVALUATION, read_alarms, read_evaluation
+from hilum.workflows.marks_table import MARKS
 from hilum.workflows.output import Run, is_done, output_folder, sha256_of
 
 COMPARISON = "comparison.json"
 SCHEMA = "hilum.comparison/1"
 
 _HEADLINE = ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image")
-_VERDICTS = ("dice", "lesion_sensitivity", "false_positives", "hd95_mm")
+_VERDICTS = (
+    *("dice", "lesion_sensitivity", "false_positives", "hd95_mm"),
+    *("wafroc", "wafroc1", "lesion_average_precision", "cpm"),
+)
 _MOST_IN_SUMMARY = 16
 _CLASS_VERDICTS = ("dice", "hd95_mm")
 
@@ -56,7 +60,7 @@ def run_compare(evaluations: Mapping[str, Path], out: Path, *, seed: int = 0, fo
     inputs = {
         f"{name} {file}": sha256_of(folder / file)
         for name, folder in evaluations.items()
-        for file in (EVALUATION, CASES)
+        for file in (EVALUATION, CASES, *([MARKS] if (folder / MARKS).is_file() else []))
     }
     run = Run("compare", inputs, {"models": list(models), "seed": seed})
     if is_done(out, run) and not force:

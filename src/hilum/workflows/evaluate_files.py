@@ -30,6 +30,7 @@ from hilum.workflows.evaluate_marks import MarksFrom
 from hilum.workflows.evaluate_pictures import curve_pictures, example_pictures
 from hilum.workflows.evaluate_predictions import INDEX, Reading
 from hilum.workflows.evaluate_read import CASES, EVALUATION, SCHEMA, read_evaluation
+from hilum.workflows.marks_table import MARKS, marks_table
 from hilum.workflows.track import Track
 
 FAILED, REPORT = "failures.json", "report.html"
@@ -100,6 +101,8 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
     drawn = curves(with_pixels(made_of.results))
     write_json(folder / EVALUATION, record(found, made_of, drawn))
     write_text(folder / CASES, table(found))
+    if found.marks:
+        write_text(folder / MARKS, marks_table(found))
     write_json(folder / FAILED, made_of.failures)
     whole = curve_pictures(found, made_of.results, drawn, made_of.source)
     froc = free_response_picture(found, made_of.results, made_of.bootstrap)
@@ -186,6 +189,7 @@ def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[s
         "by_place": _groups(found.by_place),
         "places": found.places,
         "by_class": _groups(found.by_class),
+        "by_reader": _groups(found.by_reader),
         "by_readers": _groups(found.by_readers),
         "by_visibility": _groups(found.by_visibility),
         "by_subtlety": _groups(found.by_subtlety),

@@ -3,6 +3,7 @@
 import csv
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hilum.core import InputError, UnreadableError
 from hilum.core.evaluation import Alarm, CaseRow, Evaluation, Temperature, Threshold
 from hilum.core.figures import Figure
 from hilum.io import read_json
+from hilum.workflows.marks_table import read_marks_table
 
 EVALUATION, CASES = "evaluation.json", "cases.csv"
 SCHEMA = "hilum.evaluation/1"
@@ -49,9 +51,10 @@ def read_evaluation(folder: Path) -> Evaluation:
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise UnreadableError(f"{folder / EVALUATION} is no {SCHEMA}.", "Evaluate again.")
     try:
-        return _evaluation(content, read_rows(folder))
+        found = _evaluation(content, read_rows(folder))
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableError(f"{folder / EVALUATION} lacks {error}.", "Evaluate again.") from error
+    return replace(found, marks=read_marks_table(folder))
 
 
 def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluation:
