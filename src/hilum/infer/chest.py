@@ -2,7 +2,7 @@
 
 A template, the mean of the training patients' pictures (`experiments/chest_template.py`), is laid over the picture at
 many sizes; where they correlate best, the size is taken to be right. On the validation pairs the width is then within
-10 % in nine of ten cases (`benchmarks/chest_width.py`).
+13 % in nine of ten cases (`benchmarks/chest_width.py`).
 """
 
 from dataclasses import dataclass

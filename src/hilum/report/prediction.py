@@ -5,20 +5,22 @@ from typing import Any
 import numpy as np
 
 from hilum.core import Prediction, Radiograph
+from hilum.core.mask import Selection
 from hilum.report.drawing import COLOURS, dark_figure, encoded, halo
 
 _INCHES_HIGH = 7.5
 _SHOWN = 5
 
 
-def prediction_picture(xray: Radiograph, found: Prediction) -> bytes:
+def prediction_picture(xray: Radiograph, found: Prediction, known: Selection | None = None) -> bytes:
     """PNG: the X-ray with the mask outlined, and the most likely nodules with their scores.
 
-    Nodules below the threshold are dotted rings.
+    Nodules below the threshold are rings; what is known is outlined in white, dashed.
 
     Args:
         xray: dense is bright.
         found: on its pixels.
+        known: [y, x] nodules that are there; None when nobody says.
     """
     rows, columns = xray.array.shape
     step = xray.pixel_mm or (1.0, 1.0)
@@ -30,6 +32,10 @@ def prediction_picture(xray: Radiograph, found: Prediction) -> bytes:
     if found.mask.labels.any():
         across, down = (np.arange(n) + 0.5 for n in (columns, rows))
         place.contour(across * step[1], down * step[0], found.mask.labels, [0.5], colors=COLOURS[1], linewidths=1.4)
+    if known is not None and known.any():
+        across, down = (np.arange(n) + 0.5 for n in (columns, rows))
+        line: dict[str, Any] = {"colors": "white", "linewidths": 1.2, "linestyles": "dashed"}
+        place.contour(across * step[1], down * step[0], known, [0.5], **line)
     threshold = found.provenance.thresholds["mask"]
     for nodule in found.nodules[:_SHOWN]:
         if nodule.centre_px is None or nodule.score is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hilum import __version__
 from hilum.core import Failure, HilumError, InputError, Prediction, Radiograph, SpacingPlane, UnsupportedError
+from hilum.core.mask import Selection
 from hilum.datasets.prepared import SPLITS, index_of, read_prepared
 from hilum.infer.loaded import LoadedModel, load_model, model_folder
 from hilum.infer.xray import XrayOptions, XrayPredictor
@@ -218,7 +219,7 @@ def _one(source: XraySource, model: LoadedModel, options: PredictOptions, out: P
         xray = _as_stated(read_radiograph(source.path), source)
         usage = XrayOptions(source.style, options.threshold, options.tta, _device(options.device))
         found = XrayPredictor(model, usage)(source.key, xray)
-        _write(out / source.key, xray, found)
+        write_prediction(out / source.key, xray, found)
     except HilumError as error:
         return {"failure": Failure(str(source.path), error.message, error.remedy)}
     marked = int(found.mask.labels.any())
@@ -242,8 +243,15 @@ def _device(wanted: str) -> str:
     return wanted
 
 
-def _write(folder: Path, xray: Radiograph, found: Prediction) -> None:
-    """`probability.png` (16 bit), `mask.png`, `nodules.json`, `overlay.png`."""
+def write_prediction(folder: Path, xray: Radiograph, found: Prediction, known: Selection | None = None) -> None:
+    """Leave `probability.png` (16 bit), `mask.png`, `nodules.json` and `overlay.png`.
+
+    Args:
+        folder: made when it isn't there.
+        xray: that was predicted.
+        found: the prediction.
+        known: [y, x] nodules that are there, for the picture.
+    """
     from hilum.report.prediction import prediction_picture
 
     write_png((found.probability * _SIXTEEN_BITS).round().astype("uint16"), folder / "probability.png")
@@ -251,7 +259,7 @@ def _write(folder: Path, xray: Radiograph, found: Prediction) -> None:
     threshold = found.provenance.thresholds["mask"]
     study = {"key": found.key, "pixel_mm": xray.pixel_mm, "notes": found.notes, "threshold": threshold}
     write_nodules(folder / "nodules.json", study, found.nodules)
-    write_bytes(folder / "overlay.png", prediction_picture(xray, found))
+    write_bytes(folder / "overlay.png", prediction_picture(xray, found, known))
 
 
 def _finish(out: Path, journal: Journal, sources: Sequence[XraySource], model: LoadedModel) -> None:
