@@ -166,9 +166,7 @@ def _long_and_short(points: Floats) -> tuple[Floats, Floats]:
     Of several equally long ones the one with the longest perpendicular counts, so that turning the image by a right
     angle or mirroring it changes nothing.
     """
-    from scipy.spatial import (
-        ConvexHull,  # what reads a packed cache needs numpy alone, and takes a disc's diameter here
-    )
+    from scipy.spatial import ConvexHull  # not above: a packed cache is read, and discs are measured, where scipy isn't
 
     hull = points[ConvexHull(points).vertices]
     apart = np.linalg.norm(hull[:, None] - hull[None], axis=2)
