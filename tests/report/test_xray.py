@@ -35,9 +35,18 @@ def test_an_outline_lies_around_its_pixels():
 
 
 def test_a_shadow_is_shown_with_its_thickness():
-    thin, thick = (opened(shadow_detail(XRAY, Silhouette("n", SHADOW), SHADOW * chord)) for chord in (2.0, 9.0))
-    assert len(coloured(thin)) > 500
-    assert (thin != thick).any(), "the scale says how thick"
+    steps = np.where(np.arange(100) < 70, 2.0, 9.0)
+    rising, falling = (
+        opened(shadow_detail(XRAY, Silhouette("n", SHADOW), SHADOW * chord)) for chord in (steps, 11.0 - steps)
+    )
+    assert len(coloured(rising)) > 500
+    changed = np.argwhere(np.abs(rising - falling).max(axis=2) > 30)  # the scale is the same: only the nodule's place
+    (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
+    row, quarter = (top + bottom) // 2, (right - left) // 4
+    thin, thick = rising[row, left + quarter], rising[row, right - quarter]
+    assert np.abs(thin - thick).max() > 60
+    np.testing.assert_allclose(falling[row, left + quarter], thick, atol=8)
+    np.testing.assert_allclose(falling[row, right - quarter], thin, atol=8)
 
 
 def test_without_millimetres_there_is_no_ruler():

@@ -200,8 +200,22 @@ def test_noise_is_the_seeds_and_blur_and_scatter_change_the_picture(folder, tmp_
     assert error == pytest.approx(expected, rel=0.15), "σ of −ln is 1/√N"
     veiled = picture("d", scatter_fraction=0.5)
     assert np.ptp(veiled[30:50, 20:80]) < 0.8 * np.ptp(ideal[30:50, 20:80])
-    hard = picture("e", spectrum=Spectrum((45.0, 90.0), (1.0, 1.0)))
-    assert hard[40, 50] != ideal[40, 50]
+
+
+def test_a_spectrum_is_the_sum_of_its_signals(folder, tmp_path):
+    """The signals add up, not their logarithms: what is hidden behind much is seen by the harder rays (Jensen)."""
+
+    def minus_log(name, energies, weights):
+        exposure = Exposure(spectrum=Spectrum(energies, weights))
+        run_drr(folder / "ct.nii.gz", tmp_path / name, DrrRequest(Room(exposure=exposure, style=Style.RAW)))
+        return made(tmp_path / name)[2].astype(float) * RAW_STEP
+
+    soft, hard = minus_log("soft", (45.0,), (1.0,)), minus_log("hard", (90.0,), (1.0,))
+    both = minus_log("both", (45.0, 90.0), (3.0, 1.0))
+    assert_allclose(both, -np.log(0.75 * np.exp(-soft) + 0.25 * np.exp(-hard)), atol=2 * RAW_STEP)
+    behind_much = soft > 1
+    assert behind_much.any()
+    assert (both[behind_much] < (0.75 * soft + 0.25 * hard)[behind_much] - 5 * RAW_STEP).all()
 
 
 def test_own_contrast_falls_with_scatter_and_noise(folder, tmp_path):
