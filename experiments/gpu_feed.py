@@ -14,6 +14,7 @@ import torch
 
 from hilum.datasets.augment2d import _middle, draw_augmentation
 from hilum.datasets.insertion import draw_insertions, inserted
+from hilum.datasets.odd import is_misplaced
 from hilum.datasets.sampling import Purpose, epoch_order, generator
 
 
@@ -27,17 +28,25 @@ def fields(plain):
     )
 
 
+def learnt_from(pack, config):
+    """The training pictures of a pack: as `hilum.workflows.train_data` has it, without misplaced ones."""
+    leaves = config["data"]["leave_out_odd"]
+    return [one for one in pack.splits["train"] if not (leaves and is_misplaced(one.odd))]
+
+
 @dataclass(frozen=True, eq=False)
 class Feed(torch.utils.data.Dataset):
     """Whole batches by their (epoch, first place, cases).
 
     Attributes:
-        pack: samples and nodules.
+        samples: to learn from.
+        bank: nodules to insert; None where none are.
         config: of the run, plain.
         on_device: whether pictures are changed later.
     """
 
-    pack: object
+    samples: list
+    bank: object
     config: dict
     on_device: bool
 
@@ -49,13 +58,13 @@ class Feed(torch.utils.data.Dataset):
     def filled(self, epoch, place, case):
         """A sample with nodules inserted, and what is to become of it."""
         config, seed = self.config, self.config["trainer"]["seed"]
-        sample = self.pack.splits["train"][case]
+        sample = self.samples[case]
         if config["insertion"]["share"]:
             drawn = draw_insertions(
-                generator(seed, Purpose.INSERT, epoch, place), self.pack.bank, fields(config["insertion"])
+                generator(seed, Purpose.INSERT, epoch, place), self.bank, fields(config["insertion"])
             )
             data = config["data"]
-            sample = inserted(sample, drawn, self.pack.bank, data["truth"], data["visibility_floor"])
+            sample = inserted(sample, drawn, self.bank, data["truth"], data["visibility_floor"])
         rng = generator(seed, Purpose.AUGMENT, epoch, place)
         return sample, draw_augmentation(rng, fields(config["augment"]))
 

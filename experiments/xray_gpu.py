@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from experiments.gpu_feed import Changes, Feed, Order, batches, can_be_changed_on_device
+from experiments.gpu_feed import Changes, Feed, Order, batches, can_be_changed_on_device, learnt_from
 from experiments.gpu_figures import Judge
 from experiments.gpu_nets import build, loss_of
 
@@ -120,10 +120,11 @@ class Run:
         config, trainer = self.config, self.config["trainer"]
         self.precision = precision(trainer["precision"], self.device)
         on_device = can_be_changed_on_device(config) and not self.given.exact
-        order = Order(self.pack.splits["train"], config, self.epoch)
+        samples = learnt_from(self.pack, config)
+        order = Order(samples, config, self.epoch)
         self.judge = Judge(self.pack.splits["validation"], self.device)
         self.changes = Changes(config) if on_device else None
-        feed = iter(batches(Feed(self.pack, config, on_device), order, self.given.workers, self.device))
+        feed = iter(batches(Feed(samples, self.pack.bank, config, on_device), order, self.given.workers, self.device))
         slowest = 0.0
         while self.epoch < trainer["epochs"] and self.left() > 1.5 * slowest + 10 * math.isfinite(self.left()):
             started = time.monotonic()

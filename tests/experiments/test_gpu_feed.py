@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from experiments.gpu_feed import Changes, Feed, Order, batches
+from experiments.gpu_feed import Changes, Feed, Order, batches, learnt_from
 
+from hilum.datasets.odd import UPSIDE_DOWN
 from hilum.datasets.xray_config import AugmentConfig, InsertionConfig
 from hilum.datasets.xray_pack import XrayPack
 from hilum.datasets.xray_sample import XraySample
@@ -40,11 +41,15 @@ def parts(**augment):
     return XrayPack({"train": samples}, bank=bank()), config, config.plain()
 
 
+def feed(pack, plain, on_device):
+    return Feed(pack.splits["train"], pack.bank, plain, on_device)
+
+
 def test_changed_by_numpy_they_are_the_houses_to_the_last_bit():
     pack, config, plain = parts()
     house = Xrays(pack.splits["train"], config, pack.bank)
     order = Order(pack.splits["train"], plain, 1)
-    given = list(batches(Feed(pack, plain, on_device=False), order, 0, CPU))
+    given = list(batches(feed(pack, plain, False), order, 0, CPU))
     assert len(given) == 2 * order.steps == 4
     for number, batch in enumerate(given):
         epoch, first = 1 + number // 2, 2 * (number % 2)
@@ -60,7 +65,10 @@ def test_changed_by_numpy_they_are_the_houses_to_the_last_bit():
 def test_changed_on_the_device_they_are_the_same_but_for_rounding(augment):
     pack, _, plain = parts(**augment)
     order = Order(pack.splits["train"], plain, 0)
-    pairs = zip(*(batches(Feed(pack, plain, late), order, 0, CPU) for late in (False, True)), strict=True)
+    pairs = zip(
+        *(batches(feed(pack, plain, late), order, 0, CPU) for late in (False, True)),
+        strict=True,
+    )
     for exact, drawn in pairs:
         image, truth, weight = Changes(plain)(drawn, torch.Generator())
         # float16 has steps of a 2000th below 1; places are summed in another order.
@@ -72,17 +80,26 @@ def test_changed_on_the_device_they_are_the_same_but_for_rounding(augment):
 def test_noise_is_as_large_and_follows_from_the_generator():
     pack, _, plain = parts(noise=1, noise_level=0.05)
     plain["insertion"]["share"] = 0
-    drawn = next(iter(batches(Feed(pack, plain, True), Order(pack.splits["train"], plain, 0), 0, CPU)))
+    drawn = next(iter(batches(feed(pack, plain, True), Order(pack.splits["train"], plain, 0), 0, CPU)))
     one, again, other = (Changes(plain)(drawn, torch.Generator().manual_seed(seed))[0] for seed in (1, 1, 2))
     assert one.equal(again)
     spread = (one - other).flatten(1).std(1) / np.sqrt(2)
     torch.testing.assert_close(spread, drawn["numbers"][:, 11], rtol=0.05, atol=1e-3)
 
 
+def test_misplaced_pictures_teach_nothing():
+    pack, _, plain = parts()
+    odd = replace(pack.splits["train"][1], odd=(UPSIDE_DOWN,))
+    pack = XrayPack({"train": [*pack.splits["train"], odd]})
+    assert len(learnt_from(pack, plain)) == 4
+    plain["data"]["leave_out_odd"] = False
+    assert len(learnt_from(pack, plain)) == 5
+
+
 def test_workers_change_nothing():
     pack, _, plain = parts()
     order = Order(pack.splits["train"], plain, 0)
-    alone, shared = (list(batches(Feed(pack, plain, True), order, workers, CPU)) for workers in (0, 2))
+    alone, shared = (list(batches(feed(pack, plain, True), order, workers, CPU)) for workers in (0, 2))
     assert all(one[name].equal(other[name]) for one, other in zip(alone, shared, strict=True) for name in one)
 
 
@@ -91,5 +108,5 @@ def test_a_picture_of_one_row_is_read():
     thin = replace(picture(0, (1, 80)), truth=np.zeros((1, 80), bool), weight=np.ones((1, 80), np.float32))
     pack = XrayPack({"train": [thin, thin]})
     plain["insertion"]["share"] = 0
-    drawn = next(iter(batches(Feed(pack, plain, True), Order([thin, thin], plain, 0), 0, CPU)))
+    drawn = next(iter(batches(feed(pack, plain, True), Order([thin, thin], plain, 0), 0, CPU)))
     assert torch.isfinite(Changes(plain)(drawn, torch.Generator())[0]).all()
