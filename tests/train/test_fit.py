@@ -20,6 +20,7 @@ from hilum.train.config import OptimiserConfig, Phase
 from hilum.train.final import probabilities
 from hilum.train.fit import Cases, fit
 from hilum.train.judging import judge
+from hilum.train.silence import silent_epochs
 from hilum.train.xrays import Xrays
 from tests.train.tiny import MACHINE, TINY, Discs, cases, changed, disc
 
@@ -186,6 +187,31 @@ def test_deterministic_mode_leaves_no_trace_and_the_bar_none_without_a_terminal(
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.get_num_threads() >= 1
     assert capsys.readouterr().out == ""
+
+
+def test_a_network_that_marks_nothing_is_said_while_it_goes_on(tmp_path, caplog):
+    """Of pictures without a single lesion it learns that there is none, and says so once, also across a restart."""
+
+    class Empty(Discs):
+        def draw(self, epoch, place, case):
+            if epoch == self.until:
+                raise InputError("stopped")
+            one = super().draw(epoch, place, case)
+            return replace(one, truth=np.zeros_like(one.truth))
+
+    bright = {**TINY.model.options, "start_probability": 1e-3}
+    config = changed(epochs=6).model_copy(update={"model": ModelConfig(name="unet", options=bright)})
+    data = Cases(Empty(), cases().judged)
+    data.learning.until = 2
+    with pytest.raises(InputError, match="stopped"):
+        run(tmp_path, config, data)
+    assert not caplog.records
+    data.learning.until = None
+    fitted = run(tmp_path, config, data)
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert "predicts nothing on validation since epoch 1" in said
+    assert [row["marked_share"] for row in fitted.rows] == [0.0] * 6 == [fitted.best["marked_share"]] * 6
+    assert silent_epochs(fitted.rows) == [1, 2, 3, 4, 5, 6]
 
 
 def test_nothing_to_find_on_validation_is_said_at_once(tmp_path):

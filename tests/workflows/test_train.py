@@ -104,6 +104,16 @@ def test_the_same_run_again_is_found_done_and_another_is_refused(run, pairs):
     assert run_train(from_file, pairs, run.folder, OPTIONS).was_done
 
 
+def test_a_model_that_marks_nothing_says_so_on_its_card_and_to_whoever_trained_it(pairs, tmp_path, capsys):
+    settings = (*TINY, "model.options.start_probability=1e-6", "optimiser.lr=1e-12")
+    words = [word for one in settings for word in ("--set", one)]
+    assert main(["train", "xray_unet", str(tmp_path / "out"), "--data", str(pairs), "--threads", "1", *words]) == 0
+    assert "note: the kept model marks nothing on validation. Lower optimiser.lr" in capsys.readouterr().err
+    card = (tmp_path / "out" / "model" / "card.md").read_text()
+    assert "nothing on validation after 2 of 2 epochs" in card
+    assert "**the kept model marks nothing on validation" in card
+
+
 def test_other_data_are_refused(run, tmp_path):
     other = write_xrays(tmp_path / "other", [chest("LIDC-IDRI-0002"), chest("LIDC-IDRI-0006")])
     with pytest.raises(OutputError, match="another run"):

@@ -15,6 +15,7 @@ from hilum.core.figures import Figure
 from hilum.report.figures import with_interval
 from hilum.train.config import TrainConfig
 from hilum.train.fit import Fitted
+from hilum.train.silence import MARKED, silent_epochs
 
 LIDC_LICENCE = "LIDC-IDRI: CC BY 3.0"
 _FIGURES = (
@@ -159,12 +160,21 @@ def _training(facts: ModelFacts) -> str:
         f"{fitted.epochs} epochs in {fitted.seconds / 60:.1f} minutes; kept: epoch {fitted.best['epoch']:.0f}"
         + (", the running mean of the weights" if config.trainer.ema else ""),
         f"weights stored as {config.trainer.store}; the figures above are those of the stored weights",
+        *_silence(fitted),
         f"loss `{config.loss.name}`, precision {config.trainer.precision}, seed {config.trainer.seed}",
         f"made again by: `hilum train {config.recipe} OUT --data DATA -c config.yaml`",
         *facts.machine,
         ", ".join((f"hilum {__version__}", *(f"{name} {version(name)}" for name in _LIBRARIES))),
     ]
     return "## Training\n\n" + _list(lines)
+
+
+def _silence(fitted: Fitted) -> list[str]:
+    """Whether the network marked nothing for a while, and whether what is kept does."""
+    silent = silent_epochs(fitted.rows)
+    while_it_learnt = f"it marked nothing on validation after {len(silent)} of {fitted.epochs} epochs"
+    kept = "**the kept model marks nothing on validation: it learnt nothing**"
+    return [*([while_it_learnt] if silent else []), *([kept] if fitted.best.get(MARKED) == 0 else [])]
 
 
 def _list(lines: Iterable[str]) -> str:

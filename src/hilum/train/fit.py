@@ -31,6 +31,7 @@ from hilum.train.module import Learner
 from hilum.train.panels import CURVES, Panels
 from hilum.train.phases import Ema, Phases, Rates
 from hilum.train.progress import Bar
+from hilum.train.silence import Silence
 from hilum.train.xrays import Xrays
 
 
@@ -133,6 +134,7 @@ def _callbacks(cases: Cases, config: TrainConfig, machine: Machine, guard: Guard
         *([Ema(config.trainer.ema)] if config.trainer.ema else []),
         guard,
         Judging(cases.judged, config.trainer.monitor),
+        Silence(),
         Rates(config),
         Best(config, out, cases.split_hash, [sample.patient for sample in cases.judged]),
         history,

@@ -16,6 +16,7 @@ from hilum.metrics.lesions import components, count, match_components, total
 from hilum.metrics.overlap import Counts, Ratio, confusion, dice, pooled
 from hilum.train.config import Monitor
 from hilum.train.module import Learner
+from hilum.train.silence import MARKED
 
 THRESHOLDS = (0.005, 0.01, 0.02, 0.05, *(round(0.1 * step, 1) for step in range(1, 10)), 0.95)
 """The small grid on which an epoch's threshold is chosen; its low end tells young networks apart."""
@@ -56,6 +57,7 @@ def judge(probabilities: Sequence[Floats], truths: Sequence[Selection], monitor:
         "lesion_sensitivity": lesions.lesion_sensitivity,
         "false_positives_per_image": lesions.false_positives_per_image,
         "threshold": best,
+        MARKED: float(sum((p >= best).sum() for p, _ in pairs) / sum(p.size for p, _ in pairs)),
     }
 
 

@@ -19,6 +19,7 @@ from hilum.train.finder import FoundRate, find_rate
 from hilum.train.fit import Cases, fit, resolved_device, resolved_precision
 from hilum.train.keeping import CHECKPOINT, MODEL
 from hilum.train.phases import require_fitting
+from hilum.train.silence import MARKED, REMEDY
 from hilum.train.xrays import Xrays
 from hilum.workflows.journal import FOLDER, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, output_folder, sha256_of, stored_run
@@ -65,7 +66,7 @@ class Trained:
         epochs: learnt.
         failures: cases that could not be read.
         was_done: whether the folder held this run already.
-        note: that other code of hilum than this has worked on it; "" when none has.
+        note: that other code of hilum than this has worked on it, or that nothing was learnt; "" for neither.
     """
 
     folder: Path
@@ -220,4 +221,6 @@ def _as_left(out: Path, *, was_done: bool = True, note: str = "") -> Trained:
     content = read_json(out / MODEL / CONFIG)
     failures = tuple(Failure(**one) for one in read_json(out / FAILED))
     threshold = content["threshold"]["value"]
+    if content["validation"].get(MARKED) == 0:
+        note = " ".join(filter(None, (note, f"the kept model marks nothing on validation. {REMEDY}")))
     return Trained(out, content["figures"], threshold, content["epochs"], failures, was_done, note)
