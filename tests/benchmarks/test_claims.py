@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -12,6 +13,9 @@ import numpy as np
 import pytest
 
 from hilum.datasets.splits import is_held_out
+from hilum.recipes.catalogue import RECIPES
+from hilum.workflows.train_config import resolved_config
+from tests.commands import refusal
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "explanation" / "claims.md").read_text(encoding="utf-8")
@@ -93,7 +97,7 @@ def test_the_tables_from_data_are_what_the_command_prints(
 
 def test_the_ledger_has_a_verdict_in_every_row():
     words = ("reproduced", "refuted", "contradict", "can't be tested", "to be measured", "follows with", "consistent")
-    ledger = PAGE[PAGE.index("## A ·") : PAGE.index("## The figures")]
+    ledger = PAGE[PAGE.index("## A ·") : PAGE.index("## How the rest is measured")]
     rows = [line.split(" | ") for line in ledger.splitlines() if line.startswith("| ") and "---" not in line]
     assert len(rows) > 90
     assert not [row for row in rows if row[1] != "verdict" and not any(word in row[1] for word in words)]
@@ -228,3 +232,38 @@ def test_a_ball_is_like_its_ball(sizes, arithmetic):
     slab = np.zeros((21, 21, 21), dtype=bool)
     slab[10] = True
     assert sizes.ball_dice(Mask.of(slab, grid)) < 0.5
+
+
+# --- what is to be measured ---
+
+RUN = re.compile(r"^\| `([\w.-]+)` \| `(hilum train .*)` \|$", re.MULTILINE)
+PLANNED = {"ct_volume", "ct_slice", "xray_classes"}
+
+
+def runs() -> dict[str, str]:
+    """The command of each run by its name."""
+    return dict(RUN.findall(PAGE))
+
+
+def test_every_claim_to_be_measured_names_runs_that_the_page_has():
+    lines = [line for line in PAGE.splitlines() if line.startswith("| ") and "to be measured" in line]
+    assert len(lines) > 40
+    for line in lines:
+        named = re.findall(r"`([\w.-]+)`", line.split("to be measured", 1)[1].split(" |")[0])
+        assert set(named) & (runs().keys() | PLANNED), line
+    used = set(re.findall(r"`([\w.-]+)`", " ".join(lines)))
+    assert not runs().keys() - used
+
+
+@pytest.mark.parametrize("name", runs())
+def test_a_run_is_a_recipe_with_settings_that_it_has(name):
+    words = shlex.split(runs()[name])
+    settings = [words[n + 1] for n, word in enumerate(words) if word == "--set"]
+    assert words[3:6] == [f"runs/{name}", "--data", "pairs"]
+    changed = resolved_config(words[2], settings=settings).plain()
+    assert (changed != resolved_config(words[2]).plain()) == bool(settings)
+    assert refusal(words[1:]) is None
+
+
+def test_what_is_planned_is_no_recipe_yet():
+    assert not PLANNED & RECIPES.keys()
