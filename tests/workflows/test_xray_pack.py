@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from hilum.cli.app import main
 from hilum.core import ConfigError
+from hilum.datasets.odd import UPSIDE_DOWN
 from hilum.train.config import Machine
 from hilum.workflows import xray_pack
 from hilum.workflows.train import SHOWN, TrainOptions, run_train
@@ -72,6 +73,18 @@ def test_cases_that_fail_are_said_and_stay_known(pairs, tmp_path, capsys):
     assert "LIDC-IDRI-0003-1" in capsys.readouterr().err
     read = read_data(tmp_path / "pairs.npz", resolved_config("xray_unet"))
     assert read.facts.failed == ("LIDC-IDRI-0003-1",)
+
+
+def test_whether_misplaced_pictures_teach_is_left_to_the_run(pairs, tmp_path):
+    index = json.loads((pairs / "dataset.json").read_text())
+    index["cases"][0]["odd"] = [UPSIDE_DOWN]
+    (pairs / "dataset.json").write_text(json.dumps(index))
+    assert pack(pairs, tmp_path / "pairs.npz") == 0
+    for leaves, pictures in (("true", 1), ("false", 2)):
+        config = resolved_config("xray_unet", settings=[f"data.leave_out_odd={leaves}"])
+        (one, other) = (read_data(data, config) for data in (pairs, tmp_path / "pairs.npz"))
+        assert one.facts.training == other.facts.training == (pictures, pictures)
+        assert one.facts.notes == other.facts.notes
 
 
 def test_a_large_file_is_said(pairs, tmp_path, capsys, monkeypatch):

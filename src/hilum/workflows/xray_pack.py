@@ -61,12 +61,14 @@ def pack_xrays(data: Path, out: Path, config: TrainConfig, *, force: bool = Fals
         raise InputError(f"{data} is packed already.", "Give the prepared data set.")
     # Who is left out is a run's choice: the file has all pictures, with what is odd about them.
     config = config.model_copy(update={"data": config.data.model_copy(update={"leave_out_odd": False})})
-    read = read_data(data, config)
+    # All of them: whether misplaced pictures teach is the run's to say, and its card counts them.
+    everything = config.data.model_copy(update={"leave_out_odd": False})
+    read = read_data(data, config.model_copy(update={"data": everything}))
     about = {
         "name": read.facts.name,
         "split_hash": read.facts.split_hash,
         "source": data_hash(data),
-        **config.data.plain(),
+        **{name: getattr(config.data, name) for name in ("truth", "pixel_mm", "visibility_floor")},
         "failures": plain(read.failures),
     }
     write_pack(out, XrayPack({"train": read.training, "validation": read.validation}, about, read.bank))
