@@ -87,41 +87,50 @@ class Feed(torch.utils.data.Dataset):
         )
         lattice = np.zeros((2, 1, 1)) if warp.displacement_mm is None else warp.displacement_mm / sample.pixel_mm
         return {
-            "image": sample.image.astype(np.float16),
-            "lesion": np.where(sample.truth, 1 + sample.weight, 0).astype(np.float16),
+            "flat_image": sample.image.astype(np.float16).ravel(),
+            "flat_lesion": np.where(sample.truth, 1 + sample.weight, 0).astype(np.float16).ravel(),
             "numbers": np.array(numbers, dtype=np.float32),
             "lattice": lattice.astype(np.float32),
         }
 
 
 def stacked(samples):
-    """Planes of several samples, smaller ones padded below and on the right: pictures by their edge, others by 0."""
+    """Planes of several samples of one size [B, 1, H, W], numbers [B, n], and flat planes one after another."""
     batch = {}
     for name in samples[0]:
-        planes = [sample[name] for sample in samples]
-        if name in ("numbers", "lattice"):
-            batch[name] = torch.from_numpy(np.stack(planes))
-            continue
-        height, width = np.max([plane.shape for plane in planes], axis=0)
-        margins = [((0, height - plane.shape[0]), (0, width - plane.shape[1])) for plane in planes]
-        mode = "edge" if name == "image" else "constant"
-        joined = [np.pad(plane, margin, mode=mode) for plane, margin in zip(planes, margins, strict=True)]
-        batch[name] = torch.from_numpy(np.stack(joined)[:, None])
+        arrays = [sample[name] for sample in samples]
+        if name.startswith("flat"):
+            batch[name] = torch.from_numpy(np.concatenate(arrays))
+            batch["first"] = torch.tensor([0, *np.cumsum([len(one) for one in arrays])[:-1]])
+        elif name in ("numbers", "lattice"):
+            batch[name] = torch.from_numpy(np.stack(arrays))
+        else:
+            batch[name] = padded(arrays, "edge" if name == "image" else "constant")
     return batch
+
+
+def padded(planes, mode):
+    """[B, 1, H, W] of planes of several sizes, padded below and on the right."""
+    height, width = np.max([plane.shape for plane in planes], axis=0)
+    margins = [((0, height - plane.shape[0]), (0, width - plane.shape[1])) for plane in planes]
+    joined = [np.pad(plane, margin, mode=mode) for plane, margin in zip(planes, margins, strict=True)]
+    return torch.from_numpy(np.stack(joined)[:, None])
 
 
 class Order(torch.utils.data.Sampler):
     """Every batch of the epochs that are left, one after another, so that no worker waits for an epoch's end."""
 
     def __init__(self, samples, config, first_epoch):
-        self.samples, self.config, self.first_epoch = samples, config, first_epoch
+        # What the order depends on, found once: an epoch takes the device less time than looking through all truths.
+        self.known = [SimpleNamespace(has_lesion=one.has_lesion, nodules=one.nodules) for one in samples]
+        self.config, self.first_epoch = config, first_epoch
         self.batch_size = min(config["trainer"]["batch_size"], len(self.of(0)))
 
     def of(self, epoch):
         """Which samples an epoch, counted from 0, shows at its places."""
         sampling = fields(self.config["sampling"])
         seed = self.config["trainer"]["seed"]
-        return epoch_order(self.samples, sampling, seed, epoch, np.zeros(len(self.samples)))
+        return epoch_order(self.known, sampling, seed, epoch, np.zeros(len(self.known)))
 
     @property
     def steps(self):
@@ -170,9 +179,9 @@ class Changes:
         """Image, truth and weight [B, 1, h, w] of what `Feed.drawn` gave, moved to a device."""
         numbers = batch["numbers"].T[..., None, None]  # each [B, 1, 1]
         rows, columns = self.places(numbers, batch["lattice"])
-        image, lesion = batch["image"].float(), batch["lesion"].float()
-        seen = read_linearly(image, rows, columns, numbers[5:7])
-        code, inside = nearest(lesion, rows, columns, numbers[5:7])
+        where = rows, columns, numbers[5:7], batch["first"][:, None, None]
+        seen = read_linearly(batch["flat_image"], *where)
+        code, inside = nearest(batch["flat_lesion"], *where)
         truth = (code > 0) & inside
         weight = torch.where(truth, code - 1, 1.0) * inside
         return self.toned(seen, numbers[7:], generator)[:, None], truth.float()[:, None], weight[:, None]
@@ -223,20 +232,24 @@ def splines(size, step_px, lattice):
     return torch.zeros((size, lattice.shape[-1]), device=lattice.device).scatter_add_(1, points, pieces)
 
 
-def read_linearly(image, rows, columns, sizes):
-    """[B, h, w] of images [B, 1, H, W] between pixels; beyond a picture's own edge, the edge."""
+def read_linearly(values, rows, columns, sizes, first):
+    """[B, h, w] of flat pictures between pixels; beyond a picture's own edge, the edge.
+
+    Args:
+        values: all pictures' pixels, one after another.
+        rows: [B, h, w] places.
+        columns: [B, h, w] places.
+        sizes: rows and columns of each picture, [B, 1, 1] both.
+        first: [B, 1, 1] where each picture begins.
+    """
     row, down = whole_and_rest(rows, sizes[0])
     column, right = whole_and_rest(columns, sizes[1])
-    values = image.flatten(1)
-    below = (sizes[0] > 1).long() * image.shape[-1]
-    beside = (sizes[1] > 1).long()
-    first = row * image.shape[-1] + column
-
-    def at(place):
-        return values.gather(1, place.flatten(1)).view(rows.shape)
-
-    upper = torch.lerp(at(first), at(first + beside), right)
-    return torch.lerp(upper, torch.lerp(at(first + below), at(first + below + beside), right), down)
+    width = sizes[1].long()
+    below, beside = (sizes[0] > 1).long() * width, (sizes[1] > 1).long()
+    place = first + row * width + column
+    upper = torch.lerp(values[place].float(), values[place + beside].float(), right)
+    place = place + below
+    return torch.lerp(upper, torch.lerp(values[place].float(), values[place + beside].float(), right), down)
 
 
 def whole_and_rest(places, size):
@@ -245,9 +258,9 @@ def whole_and_rest(places, size):
     return whole.long(), clipped - whole
 
 
-def nearest(plane, rows, columns, sizes):
-    """[B, h, w] at the nearest pixel, and whether that is within the picture."""
+def nearest(values, rows, columns, sizes, first):
+    """[B, h, w] at the nearest pixel, and whether that is within the picture; arguments as in `read_linearly`."""
     row, column = rows.round(), columns.round()
     inside = (row >= 0) & (row < sizes[0]) & (column >= 0) & (column < sizes[1])
-    flat = (row * plane.shape[-1] + column).long() * inside
-    return plane.flatten(1).gather(1, flat.flatten(1)).view(rows.shape), inside
+    place = first + (row * sizes[1] + column).long() * inside
+    return values[place].float(), inside

@@ -114,6 +114,7 @@ class Judge:
             "lesion_sensitivity": sensitivity(bands),
             "false_positives_per_image": sum(one.false for one in bands) / len(self.samples),
             "threshold": best,
+            "marked_share": float((probability >= best).sum() / self.inside.sum()),
         }
 
     def found(self, probability, level):
