@@ -103,6 +103,23 @@ def test_undeclared_labels_and_other_shapes_are_refused():
         pair(disc((32, 32)), disc())
 
 
+def test_a_lesion_that_only_something_large_meets_is_covered_and_not_found():
+    small, other = disc(centre=(20, 20), radius=3), disc(centre=(50, 50), radius=3)
+
+    def covered(pred):
+        return judge_case(pair(pred, small | other), JudgeRule()).row.values["lesions_covered_only"]
+
+    assert covered(disc(centre=(20, 20), radius=9)) == 0  # nine times as large
+    assert covered(disc(centre=(20, 20), radius=11)) == 1
+    assert covered(np.ones((64, 64), bool)) == 2
+    assert covered(np.zeros((64, 64), bool)) == 0
+    three = np.zeros((9, 20), bool)
+    three[4, [2, 5, 8]] = True
+    row = np.zeros_like(three)
+    row[4, 2:9] = True
+    assert judge_case(pair(row, three), JudgeRule()).row.values["lesions_covered_only"] == 3
+
+
 def test_truth_at_the_border_and_constants_are_noticed():
     truth = disc(centre=(0, 10))
     assert judge_case(pair(truth, truth), JudgeRule()).touches_border

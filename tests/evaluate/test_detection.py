@@ -45,6 +45,32 @@ def test_figures_are_those_of_the_marks_and_lie_in_their_intervals():
         assert figure.low <= figure.value <= figure.high
 
 
+@pytest.mark.parametrize("level", ["noise", "constant"])
+def test_a_map_that_knows_nothing_finds_nothing_by_covering_everything(level):
+    rng = np.random.default_rng(3)
+    pairs = []
+    for n in range(12):
+        truth = disc(centre=tuple(rng.integers(8, 56, 2)), radius=3)
+        probability = rng.uniform(0.12, 0.22, (64, 64)) if level == "noise" else np.full((64, 64), 0.5)
+        pairs.append(pair(probability >= 0.13, truth, str(n), str(n), probability=probability.astype(np.float32)))
+    found = judged(pairs)
+    assert found.figures["lesion_sensitivity"].value == 1  # by any overlap
+    assert found.froc["1"].value < 0.3
+    assert found.figures["lesion_average_precision"].value < 0.2
+    alarm = next(one for one in found.alarms if one.name == "lesions_only_covered")
+    assert not alarm.is_note
+    assert len(alarm.evidence) == 12
+
+
+def test_a_floor_joins_no_two_peaks_and_a_spot_on_it_is_no_hit():
+    lesions = disc(centre=(15, 15), radius=4) | disc(centre=(15, 48), radius=4)
+    one = scored(0, lesions, ((15, 15), 0.9), ((15, 48), 0.8), ((50, 30), 0.85))
+    floored = pair(one.pred, lesions, probability=np.maximum(one.probability, np.float32(0.12)))
+    marks = judge_case(floored, JudgeRule())
+    assert marks.candidate_scores.tolist() == pytest.approx([0.9, 0.85, 0.8, 0.12])
+    assert marks.candidates.is_false.tolist() == [False, True, False, True]
+
+
 def test_with_a_lesion_everywhere_it_is_wafroc1_and_masks_have_none():
     assert "wafroc1" in judged(some()[:2]).figures
     found = judged([pair(disc(), disc())])

@@ -186,7 +186,7 @@ def test_a_mask_is_its_components_at_their_centroids_and_has_no_curve():
 def test_a_map_has_marks_below_its_threshold_too():
     probability = np.zeros(SHAPE, np.float32)
     probability[disc(SHAPE, (50, 60), 5)] = 0.3
-    probability[disc(SHAPE, (10, 10), 5)] = 0.05
+    probability[disc(SHAPE, (10, 10), 5)] = 0.01
     predicted = prediction_of_pixels(probability >= 0.5, probability, PIXEL)
     result = judge(truth((50, 60, 10.0)), predicted)
     assert result.found == 0

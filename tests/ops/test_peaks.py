@@ -26,7 +26,7 @@ def plain(values, reach, rule):
             tops = [other for other in tops if other not in group]
         group.sort()
         middle = np.mean(group, axis=0)
-        place = min(group, key=lambda one: (round(float(((one - middle) ** 2).sum()), 6), one))  # noqa: B023
+        place = min(group, key=lambda one: (round(float(((one - middle) ** 2).sum()), 6), one))
         found.append((-float(values[place]), place))
     return [(place, -height) for height, place in sorted(found)][: rule.most]
 

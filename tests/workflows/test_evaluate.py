@@ -76,7 +76,7 @@ def test_a_plain_folder_leaves_everything_and_says_that_patients_are_unknown(fol
     assert (content["n_cases"], content["n_empty_truth"], content["split"]) == (6, 1, "all")
     assert content["threshold"] == {"value": None, "chosen_on": "masks"}
     assert "patients_unknown" in [alarm["name"] for alarm in content["alarms"]]
-    assert [one["name"] for one in content["rivals"]] == ["all background"]
+    assert [one["name"] for one in content["rivals"]] == ["all background", "all foreground"]
     rows = list(csv.DictReader((folders / "out" / "cases.csv").read_text().splitlines()))
     assert [row["key"] for row in rows] == KEYS
     assert rows[5]["dice"] == "nan"
@@ -103,7 +103,8 @@ def test_the_same_run_is_done_and_workers_change_nothing(folders):
 
 def test_rivals_learn_from_training_only(dataset):
     before = evaluate(dataset, data="data", split="test").evaluation
-    assert {one.name for one in before.rivals} == {"all background", "average prior map", "blob detector (LoG)"}
+    learnt = {"average prior map", "blob detector (LoG)"}
+    assert {one.name for one in before.rivals} == {"all background", "all foreground"} | learnt
     for n in (4, 5):  # other truth on the reported cases changes no rival's prediction
         save(dataset / "data" / f"case{n}.png", png(np.zeros((64, 72), bool)))
     after = evaluate(dataset, data="data", split="test", out="after").evaluation
@@ -113,7 +114,8 @@ def test_rivals_learn_from_training_only(dataset):
     for n in (0, 1):
         save(dataset / "data" / f"case{n}.png", png(np.zeros((64, 72), bool)))
     assert [one.name for one in evaluate(dataset, data="data", split="test", out="none").evaluation.rivals] == [
-        "all background"
+        "all background",
+        "all foreground",
     ]
 
 

@@ -116,7 +116,7 @@ def test_the_tolerance_and_the_threshold_are_used_and_stated(films):
     assert not one_to_one.was_done
 
 
-def test_masks_and_maps_are_judged_by_their_components(films):
+def test_masks_are_judged_by_their_components_and_maps_by_their_peaks_too(films):
     for key, centre in CENTRES.items():
         there = np.zeros((SIDE, SIDE), bool) if centre is None else disc((SIDE, SIDE), centre, 3)
         write_png(there, films / "masks" / f"{key}.png")
@@ -130,7 +130,7 @@ def test_masks_and_maps_are_judged_by_their_components(films):
     maps = evaluate(films, pred="maps", out="maps2", threshold=0.9).evaluation
     assert maps.figures["lesion_sensitivity"].value == 0
     assert maps.froc["0.125"].value == 1
-    assert content(films, "maps2")["froc"]["candidates"]["from"] == "components"
+    assert content(films, "maps2")["froc"]["candidates"]["from"] == "peaks"
 
 
 @pytest.mark.parametrize(
@@ -250,8 +250,8 @@ def test_scores_of_nodules_make_the_curve_and_the_mask_the_rest(masks):
     assert "pixel lies on the lesion" in stated["match"]
 
 
-def test_components_can_be_asked_for_and_masks_then_have_no_curve(masks):
-    assert not judged(masks, marks=MarksFrom.COMPONENTS).froc
+def test_peaks_can_be_asked_for_and_masks_then_have_no_curve(masks):
+    assert not judged(masks, marks=MarksFrom.PEAKS).froc
     for path in (masks / "pred").glob("*/nodules.json"):
         path.unlink()
     assert not judged(masks, out="without").froc

@@ -81,9 +81,9 @@ class Lesions:
     first (greedy) or as many pairs as possible (optimal), and further predictions on a lesion are false."""
     tolerance_mm: float | None = None
     "Against points: how far a mark may be off; a lesion's radius without it."
-    marks: Literal["auto", "nodules", "components"] = "auto"
-    """What FROC and average precision over lesions rank: the scored nodules of KEY/nodules.json, or components by their
-    highest probability; auto takes the nodules where any case has scores."""
+    marks: Literal["auto", "nodules", "peaks"] = "auto"
+    """What FROC and average precision over lesions rank: the scored nodules of KEY/nodules.json, or the local peaks of
+    probability maps; auto takes the nodules where any case has scores."""
 
 
 @Parameter(name="*", group=RUN)

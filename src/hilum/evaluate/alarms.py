@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from hilum.core.evaluation import Alarm, Group, Threshold
 from hilum.core.figures import Figure
+from hilum.evaluate.candidates import SEVERAL, TIMES_LARGER
 
 _ROUNDING = 1e-9
 
@@ -133,7 +134,9 @@ def truth_at_border(keys: Sequence[str]) -> tuple[Alarm, ...]:
 
 
 def constant_predictions(constant: Sequence[str], with_lesion: int) -> tuple[Alarm, ...]:
-    """Predictions that are one value everywhere though the case has a lesion; all of them: the model does nothing.
+    """Predictions, or masks at the threshold, that are one value everywhere though the case has a lesion.
+
+    When all are, the model does nothing.
 
     Args:
         constant: keys of such cases.
@@ -141,6 +144,21 @@ def constant_predictions(constant: Sequence[str], with_lesion: int) -> tuple[Ala
     """
     says = f"{len(constant)} of {with_lesion} predictions on cases with a lesion have one value everywhere."
     return _alarm("constant_predictions", says, constant, is_note=len(constant) < with_lesion)
+
+
+def lesions_only_covered(covered: Mapping[str, int], found: int) -> tuple[Alarm, ...]:
+    """Lesions that count as found since something large lies over them: a mask that covers everything finds everything.
+
+    Args:
+        covered: such lesions by key of the case (`candidates.covered_only`).
+        found: lesions that were found, these among them.
+    """
+    number = sum(covered.values())
+    says = (
+        f"{number} of {found} found lesions were met only by components more than {TIMES_LARGER} times larger than the "
+        f"lesions they meet, or meeting {SEVERAL} or more: a mask that covers everything finds everything."
+    )
+    return _alarm("lesions_only_covered", says, [key for key, n in covered.items() if n], is_note=2 * number < found)
 
 
 def patients_unknown(keys: Sequence[str]) -> tuple[Alarm, ...]:

@@ -10,12 +10,10 @@ from hilum.core import MeasureError
 from hilum.core.evaluation import CaseRow
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
+from hilum.evaluate.candidates import candidate_peaks, covered_only
 from hilum.evaluate.lung_field import LungField, Place
 from hilum.evaluate.met import NSD_MM, Predicted, boxes_of
-from hilum.metrics.lesions import Components, Matches, MatchRule, components, match_components
-
-CANDIDATE_FLOOR = 0.1
-"""Pixels with at least this probability make the marks of free-response figures, whatever the threshold of the mask."""
+from hilum.metrics.lesions import Components, Matches, MatchRule, components, match_components, match_marks
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +112,8 @@ class LesionResult:
         false_mm: sizes of the false predictions; NaN where unknown.
         false_places: their centres, as those of lesions.
         matches: predictions with lesions.
-        candidates: for curves: components of pixels from `CANDIDATE_FLOOR` on, or a detector's marks, with lesions; of
-            a mask, `matches`.
-        candidate_scores: one for each candidate: its highest probability, the mark's own, or 1.
+        candidates: for curves: peaks of the probability map, or a detector's marks, with lesions; of a mask, `matches`.
+        candidate_scores: one for each candidate: the peak's probability, the mark's own, or 1.
         is_scored: whether these scores say anything: False for a mask.
         is_constant: whether the prediction is one value everywhere.
         lungs: where the lungs lie; None when nobody drew them.
@@ -145,11 +142,12 @@ class CaseLesions:
 
     Attributes:
         matches: predicted with true components.
-        candidates: components of pixels from `CANDIDATE_FLOOR` on, with true ones; of a mask, `matches`.
-        scores: one for each candidate: its highest probability, or 1.
+        candidates: peaks of the probability map, with true components; of a mask, `matches`.
+        scores: one for each candidate: the peak's probability, or 1.
         lesions: true components.
         false_mm: sizes of the false predictions; NaN without millimetres.
         false_places: their centres.
+        covered_only: how many lesions were found by a component alone that covers much more, or several at once.
     """
 
     matches: Matches
@@ -158,6 +156,7 @@ class CaseLesions:
     lesions: tuple[Lesion, ...]
     false_mm: tuple[float, ...]
     false_places: tuple[Place, ...]
+    covered_only: int
 
 
 def case_lesions(
@@ -180,17 +179,18 @@ def case_lesions(
     """
     predicted, true = components(pred), components(truth)
     matches = candidates = match_components(predicted, true, match)
-    marks = predicted
+    scores = np.ones(predicted.count)
     if probability is not None:
-        marks = components(pred | (probability >= CANDIDATE_FLOOR))
-        candidates = match_components(marks, true, match)
+        marks = candidate_peaks(pred, probability, spacing_mm)
+        candidates, scores = match_marks(marks.places, [true], match.assignment), marks.heights
     return CaseLesions(
         matches,
         candidates,
-        _candidate_scores(marks, probability),
+        scores,
         _lesions(Predicted(predicted, spacing_mm, nsd_mm), true, matches),
         tuple(_diameters(predicted, spacing_mm)[matches.is_false].tolist()),
         _places(predicted, matches.is_false),
+        covered_only(predicted, true, matches),
     )
 
 
@@ -203,6 +203,7 @@ def of_all_classes(parts: Sequence[CaseLesions]) -> CaseLesions:
         tuple(lesion for part in parts for lesion in part.lesions),
         tuple(size for part in parts for size in part.false_mm),
         tuple(place for part in parts for place in part.false_places),
+        sum(part.covered_only for part in parts),
     )
 
 

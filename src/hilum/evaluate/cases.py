@@ -172,6 +172,7 @@ def judge_case(pair: Pair, rule: JudgeRule) -> CaseResult:
         **_sizes(counts),
         **_figures(pair, by_class, counts, rule),
         **lesion_values(found.matches),
+        "lesions_covered_only": float(found.covered_only),
         **({} if scores is None else scores.values),
     }
     return CaseResult(

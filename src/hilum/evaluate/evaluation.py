@@ -278,15 +278,23 @@ def _visibility_name(nodule: Lesion) -> str:
 def _alarms(cases: Sequence[CaseResult], about: Judged, found: Evaluation) -> tuple[Alarm, ...]:
     with_lesion = sum(case.row.values["truth_pixels"] > 0 for case in cases)
     at_border = [case.row.key for case in cases if case.touches_border]
-    constant = [case.row.key for case in cases if case.is_constant and case.row.values["truth_pixels"] > 0]
+    constant = [case.row.key for case in cases if _says_one_thing(case) and case.row.values["truth_pixels"] > 0]
+    covered = {case.row.key: int(case.row.values["lesions_covered_only"]) for case in cases}
     return (
         *alarms.iou_above_dice(found.figures, found.by_class),
         *alarms.class_without_pixels(class_pixels(cases, about.rule.labels)),
         *alarms.truth_at_border(at_border),
         *alarms.constant_predictions(constant, with_lesion),
+        *alarms.lesions_only_covered(covered, sum(case.found for case in cases)),
         *alarms.few_patients(len({case.row.patient for case in cases})),
         *alarms.undefined_figures(_expected(found), len(cases)),
     )
+
+
+def _says_one_thing(case: CaseResult) -> bool:
+    """Whether the prediction, or its mask at the threshold, is one value everywhere."""
+    pixels = case.counts
+    return case.is_constant or pixels.tp + pixels.fp == 0 or pixels.fn + pixels.tn == 0
 
 
 def _expected(found: Evaluation) -> list[Figure]:

@@ -14,7 +14,8 @@ from hilum.core import GeometryError, MeasureError
 from hilum.core.evaluation import CaseRow
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
-from hilum.evaluate.case_lesions import CANDIDATE_FLOOR, Lesion, LesionResult, Marks, lesion_values, marks_of
+from hilum.evaluate.candidates import candidate_peaks
+from hilum.evaluate.case_lesions import Lesion, LesionResult, Marks, lesion_values, marks_of
 from hilum.evaluate.lung_field import LungField, Place
 from hilum.metrics.lesions import Assignment, Matches, match_points, reach_of
 
@@ -90,7 +91,7 @@ class PointPrediction:
 
 
 def prediction_of_pixels(pred: Selection, probability: Floats | None, pixel_mm: Sequence[float]) -> PointPrediction:
-    """The connected components of a mask, and for curves those of its probabilities, as marks at their centroids.
+    """The connected components of a mask as marks at their centroids, and for curves the peaks of its probabilities.
 
     Args:
         pred: [y, x].
@@ -100,7 +101,8 @@ def prediction_of_pixels(pred: Selection, probability: Floats | None, pixel_mm: 
     marks = marks_of(pred, probability, pixel_mm)
     if probability is None:
         return PointPrediction(marks, marks, is_scored=False, is_constant=bool(pred.min() == pred.max()))
-    candidates = marks_of(pred | (probability >= CANDIDATE_FLOOR), probability, pixel_mm)
+    tops = candidate_peaks(pred, probability, pixel_mm)
+    candidates = Marks(tops.places.astype(np.float64), tops.heights, np.full(len(tops.heights), math.nan))
     is_constant = bool(probability.min() == probability.max())
     return PointPrediction(marks, candidates, is_scored=True, is_constant=is_constant)
 

@@ -132,11 +132,16 @@ def components(mask: Selection, connectivity: Connectivity = Connectivity.CORNER
         GeometryError: the mask is neither 2D nor 3D.
     """
     labels = label_parts(mask, connectivity)
-    where = np.nonzero(labels)
-    owner = labels[where] - 1
-    sizes = np.bincount(owner) if len(owner) else np.zeros(0, dtype=np.intp)
-    sums = [np.bincount(owner, weights=axis, minlength=len(sizes)) for axis in where]
-    return Components(labels, sizes, np.stack(sums, axis=1) / np.maximum(sizes, 1)[:, None])
+    parts = int(labels.max(initial=0))
+    sizes, sums = np.zeros(parts, dtype=np.intp), np.zeros((parts, 3))
+    for z, plane in enumerate(labels if labels.ndim == 3 else labels[None]):  # all indices at once: many times its size
+        rows, columns = np.nonzero(plane)
+        owner = plane[rows, columns] - 1
+        here = np.bincount(owner, minlength=parts)
+        sizes += here
+        means = [np.bincount(owner, weights=index, minlength=parts) for index in (rows, columns)]
+        sums += np.stack([z * here, *means], axis=1)
+    return Components(labels, sizes, sums[:, -labels.ndim :] / np.maximum(sizes, 1)[:, None])
 
 
 def intersections(predicted: Components, truth: Components) -> Counts:

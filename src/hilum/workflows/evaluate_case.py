@@ -15,14 +15,15 @@ from hilum.evaluate.case_lesions import LesionResult, Marks
 from hilum.evaluate.cases import CaseResult, JudgeRule, Pair, judge_case
 from hilum.evaluate.lung_field import LungField, lung_field
 from hilum.evaluate.points import PointRule
-from hilum.evaluate.rivals import Blobs, PriorMap, all_background, copied_prior, find_blobs
+from hilum.evaluate.rivals import Blobs, PriorMap, all_background, all_foreground, copied_prior, find_blobs
 from hilum.io import read_mask, read_radiograph
 from hilum.workflows.evaluate_data import true_nodules
 from hilum.workflows.evaluate_marks import MarksFrom, read_marks
 from hilum.workflows.evaluate_predictions import Found, Reading, find_prediction, is_on_grid, on_grid, read_numbers
 from hilum.workflows.output import sha256_of
 
-BACKGROUND, MAP, BLOBS, PRIOR = "all background", "average prior map", "blob detector (LoG)", "prior's mask copied"
+BACKGROUND, EVERYTHING = "all background", "all foreground"
+MAP, BLOBS, PRIOR = "average prior map", "blob detector (LoG)", "prior's mask copied"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class CaseJob:
     rule: JudgeRule
     resample: bool = False
     rivals: Rivals = field(default_factory=Rivals)
-    marks: MarksFrom = MarksFrom.COMPONENTS
+    marks: MarksFrom = MarksFrom.PEAKS
     point_rule: PointRule = field(default_factory=PointRule)
     counts_by_masks: bool = False
 
@@ -146,7 +147,7 @@ def _require_shape(path: Path, found: tuple[int, ...], wanted: tuple[int, ...]) 
 
 
 def _marks(case: CaseSource, truth: Mask, job: CaseJob) -> Marks | None:
-    """The detector's own; None where components stand for them."""
+    """The detector's own; None where the map's peaks stand for them."""
     if job.marks is not MarksFrom.NODULES:
         return None
     return read_marks(job.folder, case.key, truth.labels.ndim, truth.geometry)
@@ -225,7 +226,7 @@ def rival_masks(case: CaseSource, shape: tuple[int, ...], rivals: Rivals) -> dic
     Raises:
         InputError: the image or the earlier mask can't be read.
     """
-    masks = {BACKGROUND: all_background(shape)}
+    masks = {BACKGROUND: all_background(shape), EVERYTHING: all_foreground(shape)}
     if rivals.prior_map is not None:
         masks[MAP] = rivals.prior_map.predict(shape)
     if rivals.blob_threshold is not None and case.image is not None:

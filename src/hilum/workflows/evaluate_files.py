@@ -12,7 +12,8 @@ from hilum import __version__
 from hilum.core import Failure
 from hilum.core.evaluation import Evaluation, Group, Temperature, Threshold
 from hilum.core.figures import Figure
-from hilum.evaluate.case_lesions import CANDIDATE_FLOOR, LesionResult
+from hilum.evaluate.candidates import CANDIDATES
+from hilum.evaluate.case_lesions import LesionResult
 from hilum.evaluate.cases import JudgeRule, with_pixels
 from hilum.evaluate.curves import Curves, curves
 from hilum.evaluate.points import PointRule
@@ -148,8 +149,8 @@ def _free_response_words(made_of: Material) -> str:
     marks = (
         "Marks are the nodules of each case's nodules.json, with their own scores"
         if made_of.marks is MarksFrom.NODULES
-        else f"Marks are components of pixels from probability {CANDIDATE_FLOOR:g} on, scored by their highest one, "
-        "whatever the threshold of the masks"
+        else f"Marks are the peaks of each probability map: the highest pixel within {CANDIDATES.apart_mm:g} mm, from "
+        f"{CANDIDATES.lowest:g} on, whatever the threshold of the masks"
     )
     return f"{marks}. A hit: {mark_words(made_of)}."
 
@@ -222,9 +223,11 @@ def _froc(found: Evaluation, made_of: Material) -> dict[str, object] | None:
     if not found.froc:
         return None
     marks: dict[str, object] = {
-        "from": "components",
-        "probability_from": CANDIDATE_FLOOR,
-        "score": "highest probability",
+        "from": "peaks",
+        "probability_from": CANDIDATES.lowest,
+        "apart_mm": CANDIDATES.apart_mm,
+        "at_most": CANDIDATES.most,
+        "score": "probability",
     }
     if made_of.marks is MarksFrom.NODULES:
         marks = {"from": "nodules.json", "probability_from": None, "score": "as stated"}
@@ -233,7 +236,7 @@ def _froc(found: Evaluation, made_of: Material) -> dict[str, object] | None:
 
 def mark_words(made_of: Material) -> str:
     """When a mark of the free-response figures hits a lesion."""
-    if made_of.marks is MarksFrom.NODULES and not made_of.source.is_points:
+    if not made_of.source.is_points:
         return f"a mark's pixel lies on the lesion, {made_of.rule.match.assignment}"
     return made_of.hit_words
 

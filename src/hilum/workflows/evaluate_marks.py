@@ -22,11 +22,11 @@ class MarksFrom(StrEnum):
     """What the marks of free-response figures (FROC, average precision over lesions, wAFROC) are."""
 
     AUTO = "auto"
-    """`nodules.json` with scores where the predictions have them, else components."""
+    """`nodules.json` with scores where the predictions have them, else peaks."""
     NODULES = "nodules"
     """The nodules of each case's `nodules.json`, with their scores; a case without one fails."""
-    COMPONENTS = "components"
-    """Connected components of the mask or probability map, scored by their highest probability."""
+    PEAKS = "peaks"
+    """Local peaks of each probability map, scored by the probability there; a mask has none."""
 
 
 def settled_marks(folder: Path, cases: Sequence[CaseSource], wanted: MarksFrom, *, has_pixels: bool) -> MarksFrom:
@@ -42,7 +42,7 @@ def settled_marks(folder: Path, cases: Sequence[CaseSource], wanted: MarksFrom, 
         return wanted
     files = [path for case in cases if (path := marks_file(folder, case.key)).is_file()]
     is_scored = any(_has_score(path) for path in files) or (bool(files) and not has_pixels)
-    return MarksFrom.NODULES if is_scored else MarksFrom.COMPONENTS
+    return MarksFrom.NODULES if is_scored else MarksFrom.PEAKS
 
 
 def marks_file(folder: Path, key: str) -> Path:
@@ -81,7 +81,7 @@ def read_marks(folder: Path, key: str, axes: int, geometry: Geometry | None = No
     if not path.is_file():
         raise InputError(
             f"there is no {key}/{NODULES}, and other cases have theirs.",
-            'No nodule found is a file, too: {"nodules": []}. Or judge components: --marks components.',
+            'No nodule found is a file, too: {"nodules": []}. Or rank peaks of maps: --marks peaks.',
         )
     entries = _entries(path)
     points = [_place(entry, path, geometry) for entry in entries]
@@ -110,7 +110,7 @@ def _number(entry: Mapping[str, Any], name: str, path: Path) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InputError(
             f"nodule {entry.get('id')} in {path.parent.name}/{path.name} has no {name} that is a number.",
-            "Every nodule needs one, or judge components: --marks components.",
+            "Every nodule needs one, or rank peaks of maps: --marks peaks.",
         )
     return float(value)
 
