@@ -124,18 +124,15 @@ class Order(torch.utils.data.Sampler):
         # What the order depends on, found once: an epoch takes the device less time than looking through all truths.
         self.known = [SimpleNamespace(has_lesion=one.has_lesion, nodules=one.nodules) for one in samples]
         self.config, self.first_epoch = config, first_epoch
-        self.batch_size = min(config["trainer"]["batch_size"], len(self.of(0)))
+        draws = len(self.of(0))
+        self.batch_size = min(config["trainer"]["batch_size"], draws)
+        self.steps = draws // self.batch_size  # what fills no batch is not shown
 
     def of(self, epoch):
         """Which samples an epoch, counted from 0, shows at its places."""
         sampling = fields(self.config["sampling"])
         seed = self.config["trainer"]["seed"]
         return epoch_order(self.known, sampling, seed, epoch, np.zeros(len(self.known)))
-
-    @property
-    def steps(self):
-        """Batches an epoch; what fills none is not shown."""
-        return len(self.of(0)) // self.batch_size
 
     def __iter__(self):
         for epoch in range(self.first_epoch, self.config["trainer"]["epochs"]):

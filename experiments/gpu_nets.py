@@ -202,7 +202,7 @@ def bce(logits, truth, weight, options):
     if isinstance(options["pos_weight"], dict):
         raise SystemExit("the loss's pos_weight is a number on this machine, not a rule for each batch")
     values = binary_cross_entropy_with_logits(
-        logits, truth, pos_weight=logits.new_tensor(options["pos_weight"]), reduction="none"
+        logits, truth, pos_weight=logits.new_full((), options["pos_weight"]), reduction="none"
     )
     return (weight * values).sum() / weight.sum()
 

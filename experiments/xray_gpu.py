@@ -33,6 +33,7 @@ DEFAULTS = {
     "trainer.accumulate": 1,
     "trainer.patience": None,
     "trainer.gradient_checkpointing": False,
+    "pretext": None,
 }
 """Settings that can't be changed here."""
 
@@ -76,9 +77,10 @@ def configured(path, settings):
         except ValueError:
             place[name] = words
     for names, expected in DEFAULTS.items():
-        room, name = names.split(".")
-        if config[room][name] != expected:
-            raise SystemExit(f"{names} can only be {expected} here, it is {config[room][name]}")
+        *rooms, name = names.split(".")
+        room = config[rooms[0]] if rooms else config
+        if room.get(name, expected) != expected:
+            raise SystemExit(f"{names} can only be {expected} here, it is {room[name]}")
     phases = [{**phase, "loss": phase["loss"] or config["loss"]} for phase in config["phases"]]
     plain = {"first_epoch": 1, "train": ["all"], "encoder_stages": None, "loss": config["loss"]}
     if phases != [plain] or config["schedule"]["kind"] not in ("constant", "cosine"):
@@ -119,6 +121,7 @@ class Run:
         """Learn until the last epoch, or until the minutes are over."""
         config, trainer = self.config, self.config["trainer"]
         self.precision = precision(trainer["precision"], self.device)
+        torch.backends.cudnn.benchmark = True
         on_device = can_be_changed_on_device(config) and not self.given.exact
         samples = learnt_from(self.pack, config)
         order = Order(samples, config, self.epoch)

@@ -13,6 +13,7 @@ import torch
 from experiments.adopt import adopt
 
 from experiments import gpu_configs, xray_gpu
+from hilum.config import merged
 from hilum.core import ConfigError
 from hilum.datasets.xray_pack import XrayPack, read_pack, write_pack
 from hilum.infer.loaded import load_model
@@ -163,6 +164,12 @@ def test_only_what_belongs_together_is_adopted(files, done, tmp_path):
         adopt(tmp_path, files / "pack.npz", tmp_path / "model")
 
 
+def test_bfloat16_learns_nearly_the_same(files, done, tmp_path):
+    run = go(files, tmp_path, "--set", 'trainer.precision="bf16"', "--exact")
+    assert run.precision == "bf16"
+    assert run.rows[-1]["loss"] == pytest.approx(rows_of(done / "log.csv")[-1]["loss"], rel=0.05)
+
+
 def test_a_run_begins_with_anothers_weights(files, done, tmp_path):
     given = xray_gpu.arguments(words(files, tmp_path, "--start", str(done / "best.npz")))
     begun = xray_gpu.Run(given, TINY.plain()).network.state_dict()
@@ -201,10 +208,12 @@ def test_held_out_patients_and_missing_nodules_are_refused(files):
 
 
 @pytest.mark.parametrize("name", gpu_configs.SETTINGS)
-def test_prepared_configurations_are_complete_and_accepted(name):
+def test_prepared_configurations_are_their_recipes(name):
+    """A setting that is newer than the file has its default when the run is adopted."""
     stored = json.loads((gpu_configs.RUNS / f"{name}.json").read_text())
     recipe, settings = gpu_configs.SETTINGS[name]
-    assert stored == resolved_config(recipe, settings=settings).plain(), "run: python -m experiments.gpu_configs"
+    config = resolved_config(recipe, settings=settings).plain()
+    assert merged(config, stored) == config, "run: python -m experiments.gpu_configs"
     xray_gpu.configured(gpu_configs.RUNS / f"{name}.json", [])
 
 
