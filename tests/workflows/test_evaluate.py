@@ -22,7 +22,7 @@ from hilum.workflows.evaluate_predictions import As
 from tests.evaluate.judged import disc
 
 KEYS = [f"case{n}" for n in range(6)]
-DRAWS = 50
+DRAWS = 100
 
 
 def save(path, array):
@@ -155,7 +155,7 @@ def test_what_cannot_be_judged_is_listed_and_the_rest_is(folders, capsys):
     save(folders / "pred" / "case2.png", np.full((64, 72), 7, np.uint8))
     (folders / "pred" / "case3.png").write_bytes(b"no picture")
     command = ["evaluate", str(folders / "pred"), str(folders / "out"), "--data", str(folders / "truth")]
-    assert main([*command, "--bootstraps", "20"]) == 3
+    assert main([*command, "--bootstraps", "100"]) == 3
     failures = json.loads((folders / "out" / "failures.json").read_text())
     assert [one["input"] for one in failures] == KEYS[:4]
     words = ("no prediction", "another grid", "no declared label", "case3.png")
@@ -167,7 +167,7 @@ def test_what_cannot_be_judged_is_listed_and_the_rest_is(folders, capsys):
     assert (raised["evidence"], raised["is_note"]) == (KEYS[:4], False)
     assert (folders / "out" / "report.html").read_text().count("2 of 6 cases judged") == 2  # lead and summary
     assert "2 of 6 cases judged" in capsys.readouterr().out
-    assert main([*command, "--bootstraps", "20"]) == 3  # found done, and still not all of it
+    assert main([*command, "--bootstraps", "100"]) == 3  # found done, and still not all of it
     assert "2 of 6 cases judged" in capsys.readouterr().out
 
 
@@ -260,7 +260,7 @@ def test_what_cannot_be_meant_is_one_clear_line(folders, monkeypatch, capsys, ar
     [
         (["--classes", "nonsense"], "1=lung"),
         (["--threshold", "0"], "--threshold"),
-        (["--bootstraps", "0"], "bootstraps"),
+        (["--bootstraps", "1"], "bootstraps"),
         (["--workers", "0"], "--workers"),
     ],
 )
@@ -324,7 +324,7 @@ def test_the_human_yardstick_is_of_the_patients_that_were_judged(folders, monkey
         for n, key in enumerate(KEYS)
     ]
     splits = {"rule": "made", "hash": "abc", "test": [one["patient"] for one in cases]}
-    index = {"schema": "hilum.dataset/1", "kind": "made", "cases": cases, "splits": splits, "failures": []}
+    index = {"schema": "hilum.dataset/1", "kind": "drr-pairs", "cases": cases, "splits": splits, "failures": []}
     (folders / "truth" / "dataset.json").write_text(json.dumps(index))
     (folders / "pred" / "case0.png").unlink()
     run_evaluate(
@@ -425,7 +425,7 @@ def test_masks_and_probabilities_are_told_apart_over_all_cases(folders):
 def test_a_reader_that_leaves_does_not_turn_failed_cases_into_success(folders):
     (folders / "pred" / "case0.png").unlink()
     words = ["evaluate", str(folders / "pred"), str(folders / "out"), "--data", str(folders / "truth")]
-    code = f"import sys; from hilum.cli.app import main; sys.exit(main({[*words, '--bootstraps', '20']!r}))"
+    code = f"import sys; from hilum.cli.app import main; sys.exit(main({[*words, '--bootstraps', '100']!r}))"
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, check=False)
@@ -440,7 +440,7 @@ def test_many_failures_are_counted_after_twenty(tmp_path, capsys):
         save(tmp_path / "truth" / f"t{n:02}.png", png(truth_of(1)))
     save(tmp_path / "pred" / "t00.png", png(truth_of(1)))
     command = ["evaluate", str(tmp_path / "pred"), str(tmp_path / "out"), "--data", str(tmp_path / "truth")]
-    assert main([*command, "--bootstraps", "20"]) == 3
+    assert main([*command, "--bootstraps", "100"]) == 3
     said = capsys.readouterr().err
     assert said.count("there is no prediction for") == 20
     assert "and 4 more" in said

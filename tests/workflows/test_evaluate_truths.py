@@ -43,7 +43,7 @@ def undrawn(monkeypatch):
 
 def judged(folder, truth=None, out="out", **options):
     wanted = TruthWanted(folder / "data", "test", truth)
-    run = run_evaluate(folder / "pred", wanted, folder / out, EvaluateOptions(bootstraps=20, **options))
+    run = run_evaluate(folder / "pred", wanted, folder / out, EvaluateOptions(bootstraps=100, **options))
     return run, json.loads((folder / out / "evaluation.json").read_text())
 
 
@@ -57,6 +57,11 @@ def test_the_consensus_stands_beside_the_union_and_is_what_its_own_run_gives(tmp
     assert alone["by_truth"] == []
     for name, figure in beside["figures"].items():
         assert figure == alone["figures"][name]
+    rivals = {one["name"]: one["figures"] for one in beside["rivals"]}
+    assert {"all background", "all foreground"} <= rivals.keys()
+    for one in alone["rivals"]:
+        assert rivals[one["name"]] == one["figures"]
+    assert "The same rivals by the truth “consensus”" in (tmp_path / "out" / "report.html").read_text()
     names = {"dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image", "hd95_mm", "nsd_2mm"}
     assert names <= beside["figures"].keys()
     assert beside["figures"]["false_positives_per_image"]["value"] == 1

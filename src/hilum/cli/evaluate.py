@@ -35,6 +35,11 @@ class Truth:
     "CSV with the columns key and patient, for a plain folder; intervals draw patients."
     pixel_mm: float | None = None
     "Side of a pixel, for a plain folder of pictures; without it there are no millimetres."
+    images: Path | None = None
+    "Folder of the images of a plain folder's masks, named by the same keys: for pictures, places and repeated images."
+    yardstick: Literal["silhouette", "slice", "volume"] | None = None
+    """What the masks show of LIDC's nodules: how well its readers agree on that stands beside. A data set of LIDC's
+    says so itself; a plain folder has no yardstick without it."""
 
 
 @Parameter(name="*", group="Predictions")
@@ -55,6 +60,9 @@ class Predictions:
     resample: Annotated[bool, Parameter(negative="")] = False
     "Bring predictions on another grid to the truth's; refused without it."
 
+
+VIEWS = {"silhouette": "SILHOUETTE", "slice": "SLICE", "volume": "VOLUME"}
+"""Names on the command line, and those of `hilum.evaluate.yardstick.View`."""
 
 CRITERIA = {
     "overlap": "OVERLAP",
@@ -86,6 +94,15 @@ class Lesions:
     probability maps; auto takes the nodules where any case has scores."""
 
 
+@Parameter(name="*", group="Figures")
+@dataclass(frozen=True)
+class Figures:
+    """Which figures are wanted beside those that every evaluation has."""
+
+    nsd_mm: str = "2"
+    "Tolerances of the surface Dice, such as 1,2: nsd_1mm stands beside nsd_2mm, which is always there."
+
+
 @Parameter(name="*", group=RUN)
 @dataclass(frozen=True)
 class Running:
@@ -110,6 +127,7 @@ def evaluate(
     truth: Truth | None = None,
     reading: Predictions | None = None,
     lesions: Lesions | None = None,
+    figures: Figures | None = None,
     running: Running | None = None,
     debug: Debug = False,
 ) -> int:
@@ -130,7 +148,7 @@ def evaluate(
     hilum evaluate default out --data pairs --split validation
     hilum evaluate predictions out --data pairs --split validation
     hilum evaluate probabilities out --data pairs --split test --threshold-from validation_out
-    hilum evaluate theirs out --data true_masks --patients whose.csv --pixel-mm 0.7
+    hilum evaluate theirs out --data true_masks --patients whose.csv --pixel-mm 0.7 --images pictures
     hilum evaluate detections out --data films --split test --tolerance-mm 10
     ```
 
@@ -152,20 +170,29 @@ def evaluate(
     running = running or Running()
     with checked_options():
         wanted = _wanted(data, truth or Truth())
-        options = _options(reading or Predictions(), lesions or Lesions(), running)
+        options = _options(reading or Predictions(), lesions or Lesions(), figures or Figures(), running)
     if is_model(str(predictions)):
         predictions = predictions_of(str(predictions), wanted, out, force=running.force, track=bar)
     return _say(run_evaluate(predictions, wanted, out, options, force=running.force, track=bar), debug=debug)
 
 
 def _wanted(data: Path, given: Truth) -> "TruthWanted":
+    from hilum.evaluate.yardstick import View
     from hilum.workflows.evaluate_data import TruthWanted
 
     side = given.pixel_mm
-    return TruthWanted(data, given.split, given.truth, given.patients, None if side is None else (side, side))
+    return TruthWanted(
+        data=data,
+        split=given.split,
+        truth=given.truth,
+        patients=given.patients,
+        pixel_mm=None if side is None else (side, side),
+        images=given.images,
+        yardstick=None if given.yardstick is None else View[VIEWS[given.yardstick]],
+    )
 
 
-def _options(given: Predictions, lesions: Lesions, running: Running) -> "EvaluateOptions":
+def _options(given: Predictions, lesions: Lesions, figures: Figures, running: Running) -> "EvaluateOptions":
     from hilum.metrics.lesions import Assignment, Criterion, MatchRule
     from hilum.workflows.evaluate_marks import MarksFrom
     from hilum.workflows.evaluate_plan import EvaluateOptions
@@ -181,10 +208,21 @@ def _options(given: Predictions, lesions: Lesions, running: Running) -> "Evaluat
         match=MatchRule(Criterion[CRITERIA[lesions.match]], Assignment[ASSIGNMENTS[lesions.assign]], lesions.least_iou),
         tolerance_mm=lesions.tolerance_mm,
         marks=MarksFrom(lesions.marks),
+        nsd_mm=_tolerances(figures.nsd_mm),
         bootstraps=running.bootstraps,
         seed=running.seed,
         workers=running.workers,
     )
+
+
+def _tolerances(words: str) -> tuple[float, ...]:
+    from hilum.core import InputError
+
+    try:
+        found = tuple(float(word) for word in words.split(","))
+    except ValueError as error:
+        raise InputError(f"tolerances are numbers of mm, 1,2, got {words!r}.", "Write --nsd-mm 1,2.") from error
+    return found
 
 
 def _classes(words: str | None) -> "Mapping[int, str] | None":
@@ -212,10 +250,16 @@ def _say(run: "EvaluateRun", *, debug: bool) -> int:
 def _say_figures(run: "EvaluateRun") -> None:
     from hilum.report.evaluation import cases_words
     from hilum.report.figures import with_interval
+    from hilum.report.yardstick import rivals_line, yardstick_line
 
     found = run.evaluation
+    dice = "lesion_sensitivity" if found.is_of_points else "dice_mean"
     print(f"{cases_words(found)}, {found.n_empty_truth} without a lesion")
     for name in ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image"):
         if not (found.is_of_points and name.startswith("dice")):
             print(f"{name:26} {with_interval(found.figures[name])}")
+    if found.rivals:
+        print(f"{'rivals, ' + dice:26} {rivals_line(found.rivals, dice)}")
+    if found.yardstick is not None:
+        print(f"{'yardstick, Dice':26} {yardstick_line(found.yardstick)}")
     print(f"{'Already there' if run.was_done else 'Done'}: {run.folder / 'report.html'}")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from hilum.core.errors import MeasureError
 from hilum.core.figures import Figure
 
-BY_ZONE, BY_THIRD = "zones of the lung field", "thirds of the picture"
+BY_ZONE, BY_THIRD, BY_SLICE = "zones of the lung field", "thirds of the picture", "thirds of the axial slices"
 """How places of lesions are named."""
 
 
@@ -101,6 +101,27 @@ class CaseRow:
 
 
 @dataclass(frozen=True)
+class ReaderYardstick:
+    """How well LIDC's readers agree on the nodules of the same patients.
+
+    Attributes:
+        compared: what of a nodule: "silhouette", "slice", "3D".
+        against: what a reader is compared with.
+        group: which nodules, such as "n ≥ 3".
+        patients: how many patients these are of.
+        dice: mean Dice.
+        by_size: the same apart by the nodule's size; each has the figure "dice".
+    """
+
+    compared: str
+    against: str
+    group: str
+    patients: int
+    dice: Figure
+    by_size: tuple[Group, ...] = ()
+
+
+@dataclass(frozen=True)
 class CaseMarks:
     """The scored marks of one case, matched with its lesions: what free-response figures are made of.
 
@@ -128,7 +149,7 @@ class Evaluation:
         figures: by name, over all cases.
         by_size: lesions apart by equivalent diameter.
         by_place: lesions apart by where they lie.
-        places: how these places are named: zones of the lung field, or thirds of the picture.
+        places: how these places are named: zones of the lung field, thirds of the picture, or of a scan's slices.
         by_truth: main figures of the same predictions by other truths, such as the readers' consensus.
         by_class: apart by label; empty when there is one.
         by_reader: figures of the same nodules with each single reader's masks as the truth.
@@ -138,6 +159,8 @@ class Evaluation:
         froc: sensitivities by mean number of false positives an image ("0.125" to "8"); empty without scores.
         marks: of each case with a lesion or a mark, by its key; empty without scores.
         rivals: what trivial predictions reach on the same cases.
+        rivals_by_truth: the same by the other truths, by their names.
+        yardstick: how well readers agree; None where nobody knows.
         cases: one row each.
         alarms: what a reviewer would ask about.
         truth_hash: of the content of all true masks that were asked for; "" when unknown.
@@ -165,6 +188,8 @@ class Evaluation:
     froc: Mapping[str, Figure] = field(default_factory=dict)
     marks: Mapping[str, CaseMarks] = field(default_factory=dict)
     rivals: tuple[Group, ...] = ()
+    rivals_by_truth: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
+    yardstick: ReaderYardstick | None = None
     cases: tuple[CaseRow, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     truth_hash: str = ""
@@ -187,6 +212,11 @@ class Evaluation:
     def is_of_points(self) -> bool:
         """Whether no case knows pixels, so that there is no overlap."""
         return bool(self.cases) and all("truth_pixels" not in row.values for row in self.cases)
+
+    @property
+    def is_of_volumes(self) -> bool:
+        """Whether the cases are scans of voxels, and no pictures."""
+        return any("volume_error_mm3" in row.values for row in self.cases)
 
     @property
     def n_asked(self) -> int:

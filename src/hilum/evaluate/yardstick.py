@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core import Failures, HilumError, InputError
+from hilum.core.evaluation import Group, ReaderYardstick
 from hilum.core.figures import Figure
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
@@ -260,6 +261,19 @@ def headline(rows: Iterable[YardstickRow], view: View, against: Against = Agains
         if (row.view, row.against, row.group) == wanted:
             return row
     raise InputError(f"none of these patients has a nodule that {HEADLINE_READERS} readers outlined.")
+
+
+def beside_model(rows: Sequence[YardstickRow], view: View) -> ReaderYardstick:
+    """What stands beside a model's figures: one reader against the others, all nodules of three readers, and by size.
+
+    Raises:
+        InputError: there is no such nodule.
+    """
+    main = headline(rows, view)
+    before = f"{main.group}, "
+    sizes = [row for row in rows if (row.view, row.against) == (view, main.against) and row.group.startswith(before)]
+    by_size = tuple(Group(row.group.removeprefix(before), {"dice": row.figure}) for row in sizes)
+    return ReaderYardstick(str(view), str(main.against), main.group, main.patients, main.figure, by_size)
 
 
 def _groups(nodules: Sequence[ReaderAgreement], view: View) -> list[tuple[str, list[ReaderAgreement]]]:

@@ -1,7 +1,7 @@
 """An evaluation as a page: summary, training, evaluation, recommendations, technical details."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hilum.core import Failure
@@ -10,6 +10,8 @@ from hilum.core.figures import Figure
 from hilum.report.evaluation_tables import evaluation_tables, is_meaningless
 from hilum.report.figures import WORDS, count, with_interval
 from hilum.report.page import Page, Picture, Section, Table
+from hilum.report.scans import in_scans
+from hilum.report.yardstick import yardstick_words
 
 BANDS = ((0.8, "excellent"), (0.6, "good"), (0.4, "fair"), (-math.inf, "poor"))
 """The sources' words for a Dice. A label beside the figure: .35 can be more than two readers agree on."""
@@ -42,14 +44,16 @@ _RIVAL_FIGURES: Mapping[str, str] = {
 }
 
 
+_RANKED = ("lesion_average_precision", "wafroc", "wafroc1")
+"""Where a rival's marks have scores."""
+
+
 @dataclass(frozen=True, eq=False)
 class EvaluationReport:
     """What the page says beyond the evaluation itself.
 
     Attributes:
         title: what was judged.
-        yardstick: how well readers agree on the same patients; None where nobody knows.
-        yardstick_words: which agreement that is.
         training: name and value of what is known of the training; empty when nothing is.
         recommendations: sentences.
         curves: pictures of the whole split.
@@ -62,8 +66,6 @@ class EvaluationReport:
     """
 
     title: str
-    yardstick: Figure | None = None
-    yardstick_words: str = ""
     training: Sequence[tuple[str, str]] = ()
     recommendations: Sequence[str] = ()
     curves: Sequence[Picture] = ()
@@ -82,18 +84,26 @@ def band(value: float) -> str:
 
 def evaluation_page(found: Evaluation, report: EvaluationReport) -> Page:
     """The page."""
-    sections = [
-        _summary(found, report),
-        *alarm_sections(found.alarms),
-        _training(report),
+    words: Callable[[Section], Section] = in_scans if found.is_of_volumes else _as_it_is
+    parts = [
         Section("Evaluation", tables=evaluation_tables(found)),
         *([report.free_response] if report.free_response is not None else []),
         *([Section("Curves and distributions", pictures=report.curves)] if report.curves else []),
+    ]
+    sections = [
+        words(_summary(found)),
+        *alarm_sections(found.alarms),
+        _training(report),
+        *map(words, parts),
         *([Section(_examples_title(found), pictures=report.examples)] if report.examples else []),
-        Section("Recommendations", paragraphs=report.recommendations),
+        words(Section("Recommendations", paragraphs=report.recommendations)),
         _details(found, report),
     ]
     return Page(report.title, _lead(found), sections, report.provenance)
+
+
+def _as_it_is(section: Section) -> Section:
+    return section
 
 
 def _examples_title(found: Evaluation) -> str:
@@ -128,14 +138,14 @@ def _temperature_words(found: Evaluation) -> str:
     return "" if one is None else f" Temperature {one.value:.3g}, fitted on {one.fitted_on}."
 
 
-def _summary(found: Evaluation, report: EvaluationReport) -> Section:
+def _summary(found: Evaluation) -> Section:
     said = [_point_words(found) if found.is_of_points else _dice_words(found)]
     if found.n_failed:
         said.insert(0, f"{cases_words(found)}: the figures are of these only, and no judgement on all of them.")
     if found.by_class:
         said.append("Figures are means over classes; each class, and all together (foreground), stand below.")
-    if report.yardstick is not None:
-        said.append(f"The human yardstick: {with_interval(report.yardstick)}. {report.yardstick_words}")
+    if found.yardstick is not None:
+        said.append(yardstick_words(found.yardstick))
     rows = [
         [WORDS[name], with_interval(figure), count(figure), band(figure.value) if name.startswith("dice") else ""]
         for name in _HEADLINE
@@ -143,7 +153,7 @@ def _summary(found: Evaluation, report: EvaluationReport) -> Section:
     ]
     heads = ("", "value (95 % interval)", "n", *(() if found.is_of_points else ("band",)))
     headline = Table(heads, [row[: len(heads)] for row in rows], "Intervals: bootstrap over patients.")
-    return Section("Summary", said, tables=[headline, _rival_table(found)])
+    return Section("Summary", said, tables=[headline, _rival_table(found), *_rivals_by_truth(found)])
 
 
 def _dice_words(found: Evaluation) -> str:
@@ -168,8 +178,9 @@ def _rival_table(found: Evaluation) -> Table:
     foreground = {name: found.figures.get(f"foreground_{name}", one) for name, one in found.figures.items()}
     everyone = [Group("this, any class" if found.by_class else "this", foreground), *found.rivals]
     names = {name: head for name, head in _RIVAL_FIGURES.items() if not is_meaningless(found, found.figures[name])}
+    names |= {name: WORDS[name] for name in _RANKED if any(name in rival.figures for rival in found.rivals)}
     rows = [
-        [group.name, *(with_interval(group.figures[name]) for name in names if name in group.figures)]
+        [group.name, *(with_interval(group.figures.get(name, Figure(name, math.nan))) for name in names)]
         for group in everyone
     ]
     caption = (
@@ -177,6 +188,21 @@ def _rival_table(found: Evaluation) -> Table:
         "from the training split."
     )
     return Table(("", *names.values()), rows, caption)
+
+
+def _rivals_by_truth(found: Evaluation) -> list[Table]:
+    """The same by every other truth that is reported."""
+    tables = []
+    for truth in found.by_truth:
+        rivals = found.rivals_by_truth.get(truth.name, ())
+        rows = [
+            [group.name, *(with_interval(group.figures[name]) for name in _RIVAL_FIGURES)]
+            for group in (Group("this", truth.figures), *rivals)
+        ]
+        if rivals:
+            caption = f"The same rivals by the truth “{truth.name}”; what they learnt is of the truth above."
+            tables.append(Table(("", *_RIVAL_FIGURES.values()), rows, caption))
+    return tables
 
 
 def alarm_sections(alarms: Sequence[Alarm], checked: str = CHECKED) -> list[Section]:

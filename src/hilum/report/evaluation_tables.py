@@ -3,15 +3,24 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from hilum.core.evaluation import BY_ZONE, Evaluation, Group
+from hilum.core.evaluation import BY_SLICE, BY_ZONE, Evaluation, Group
 from hilum.core.figures import Figure
 from hilum.report.figures import WORDS, count, group_table, in_words, with_interval
 from hilum.report.page import Table
+from hilum.report.yardstick import yardstick_table
 
 _MISSED = " A missed lesion has no surface distance, so distances are of cases with a prediction only."
 _SIZE = "equivalent diameter of a connected component of the truth"
 
 
+_KINDS: Mapping[str, str] = {
+    "dice iou precision recall specificity npv area volume": "Overlap and size",
+    "hd assd robust nsd": "Surfaces",
+    "lesion false empty wafroc reader": "Lesions",
+    "roc average ece ace brier": "Probabilities",
+}
+"""Headings by the starts of the names below them."""
+_OTHERS = "Others"
 _GROW = ("specificity", "npv")
 """What grows with the background around a lesion, and tells truths apart hardly at all."""
 _TRUTHS: Mapping[str, str] = {
@@ -21,8 +30,8 @@ _TRUTHS: Mapping[str, str] = {
 
 
 def evaluation_tables(found: Evaluation) -> list[Table]:
-    """All figures first, then the same apart by what is known."""
-    tables = [_every_figure(found), *_truth_tables(found)]
+    """Figures apart by what is known, and folded below them all figures."""
+    tables = [*_truth_tables(found)]
     parts = (
         (found.by_size, f"By size: {'as stated' if found.is_of_points else _SIZE}; false positives by theirs."),
         (found.by_place, _place_words(found)),
@@ -30,13 +39,20 @@ def evaluation_tables(found: Evaluation) -> list[Table]:
             found.by_readers,
             "By how many readers outlined the nodule: every nodule that LIDC's readers outlined, whatever the truth.",
         ),
+        (
+            found.by_reader,
+            "By the single reader whose masks are the truth, of nodules with three readers or more. Readers are "
+            "numbered within a nodule: nobody knows who is the same person elsewhere.",
+        ),
         (found.by_visibility, "By visibility, 0 to 1: size, contrast to noise and overlap."),
         (found.by_subtlety, "By subtlety: how hard radiologists found the lesion to see."),
     )
     tables += [group_table(groups, caption) for groups, caption in parts if groups]
+    if found.yardstick is not None:
+        tables.append(yardstick_table(found.yardstick, found.by_size))
     if found.by_class:
         tables.append(_class_table(found.by_class))
-    return tables + _calibration_tables(found)
+    return [*tables, *_calibration_tables(found), _every_figure(found)]
 
 
 def is_meaningless(found: Evaluation, figure: Figure) -> bool:
@@ -46,12 +62,24 @@ def is_meaningless(found: Evaluation, figure: Figure) -> bool:
 
 def _every_figure(found: Evaluation) -> Table:
     known = {name: figure for name, figure in found.figures.items() if not is_meaningless(found, figure)}
+    rows: list[list[str]] = []
+    for kind in dict.fromkeys((*_KINDS.values(), *map(_kind, known))):
+        of_kind = [figure for name, figure in known.items() if _kind(name) == kind]
+        listed = [[in_words(one.name), with_interval(one), count(one)] for one in of_kind]
+        rows += [[kind], *listed] if listed else []
     return Table(
         ("", "value (95 % interval)", "n"),
-        [[in_words(name), with_interval(figure), count(figure)] for name, figure in known.items()],
-        "All figures. n: cases (lesions for “lesions found”) that have the figure; the others are undefined, not 0."
+        rows,
+        "n: cases (lesions for “lesions found”) that have the figure; the others are undefined, not 0."
         + ("" if found.is_of_points else _MISSED),
+        folded=f"All {len(known)} figures",
     )
+
+
+def _kind(name: str) -> str:
+    """The heading that a figure stands under."""
+    plain = name.removeprefix("foreground_")
+    return next((kind for start, kind in _KINDS.items() if plain.startswith(tuple(start.split()))), _OTHERS)
 
 
 def _truth_tables(found: Evaluation) -> list[Table]:
@@ -59,9 +87,9 @@ def _truth_tables(found: Evaluation) -> list[Table]:
     if not found.by_truth:
         return []
     columns = [Group(found.truth, found.figures), *found.by_truth]
-    names = [name for name in found.by_truth[0].figures if name in WORDS and not name.startswith(_GROW)]
+    names = [name for name in found.by_truth[0].figures if in_words(name) != name and not name.startswith(_GROW)]
     rows = [
-        [WORDS[name], *(f"{with_interval(one.figures[name])}, n {one.figures[name].n}" for one in columns)]
+        [in_words(name), *(f"{with_interval(one.figures[name])}, n {one.figures[name].n}" for one in columns)]
         for name in names
     ]
     about = " ".join(_TRUTHS[one.name] for one in found.by_truth if one.name in _TRUTHS)
@@ -74,13 +102,15 @@ def _place_words(found: Evaluation) -> str:
     said = f"By place, {found.places}: lesions by their centre, false positives by theirs."
     if found.places == BY_ZONE:
         return f"{said} Sides are the patient's, zones thirds of each lung's height."
+    if found.places == BY_SLICE:
+        return f"{said} As one looks at an axial slice: rows by columns, of whichever slice the lesion is on."
     return f"{said} As one looks at the picture; nobody drew the lungs of every case."
 
 
 def _class_table(groups: Sequence[Group]) -> Table:
     """Classes as columns, figures as rows."""
     names = list(groups[0].figures)
-    rows = [[WORDS.get(name, name), *(with_interval(group.figures[name]) for group in groups)] for name in names]
+    rows = [[in_words(name), *(with_interval(group.figures[name]) for group in groups)] for name in names]
     images = ["images that have it", *(count(group.figures[names[0]]) for group in groups)]
     caption = "By class, each against all others. A class that no image has is undefined, not 1 and not 0."
     return Table(("", *(group.name for group in groups)), [images, *rows], caption)

@@ -1,5 +1,6 @@
 """One case of an evaluation, from files to its result; runs in a process of its own."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,12 +12,13 @@ from hilum.core import Failure, GeometryError, HilumError, InputError, Mask, Uns
 from hilum.core.mask import Labels, Selection
 from hilum.core.volume import Voxels
 from hilum.datasets.prepared import CONSENSUS, CaseSource
+from hilum.evaluate.blobs import FALSE_BLOBS, Blobs, find_blobs
 from hilum.evaluate.case_lesions import LesionResult, Marks
 from hilum.evaluate.cases import CaseResult, JudgeRule, Pair, judge_case
 from hilum.evaluate.lung_field import LungField, lung_field
 from hilum.evaluate.points import PointRule
-from hilum.evaluate.rivals import Blobs, PriorMap, all_background, all_foreground, copied_prior, find_blobs
-from hilum.io import read_mask, read_radiograph
+from hilum.evaluate.rivals import PriorMap, all_background, all_foreground, copied_prior
+from hilum.io import read_mask, read_radiograph, read_volume
 from hilum.workflows.evaluate_data import true_nodules
 from hilum.workflows.evaluate_marks import MarksFrom, read_marks
 from hilum.workflows.evaluate_predictions import Found, Reading, find_prediction, is_on_grid, on_grid, read_numbers
@@ -32,7 +34,7 @@ class Rivals:
 
     Attributes:
         prior_map: the average of the training masks; None without training cases.
-        blob_threshold: score from which spots count; None without training images.
+        blob_threshold: score from which spots count; None without training images, and the surest of each image do.
         notes: why one is missing.
     """
 
@@ -78,6 +80,7 @@ class CaseOutcome:
         content: SHA-256 of the prediction's file.
         was_resampled: whether it lay on another grid.
         by_truth: its figures by other truths, by their names.
+        rivals_by_truth: the rivals' results by these truths.
     """
 
     result: LesionResult
@@ -85,6 +88,7 @@ class CaseOutcome:
     content: str
     was_resampled: bool
     by_truth: Mapping[str, CaseResult] = field(default_factory=dict)
+    rivals_by_truth: Mapping[str, Mapping[str, LesionResult]] = field(default_factory=dict)
 
 
 Outcome: TypeAlias = CaseOutcome | Failure
@@ -108,23 +112,27 @@ def _judge(case: CaseSource, job: CaseJob) -> CaseOutcome:
     lungs = None if case.lungs is None else lungs_of(case.lungs, truth.labels.shape)
     pair = Pair(case.key, case.patient, pred, truth.labels, spacing, probability, nodules, marks, lungs)
     main = found.probability or found.mask
+    others = {name: replace(pair, truth=other) for name, other in _other_truths(case, truth, job.rule).items()}
+    rivals = rival_masks(case, truth.labels.shape, job.rivals)
     return CaseOutcome(
         result=judge_case(pair, job.rule),
-        rivals=_judge_rivals(case, truth, job),
+        rivals=_judge_rivals(rivals, pair, job),
         content=sha256_of(main) if main else "",
         was_resampled=was_resampled,
-        by_truth=_by_other_truths(case, pair, job.rule),
+        by_truth={
+            name: judge_case(replace(other, probability=None, nodules=()), job.rule) for name, other in others.items()
+        },
+        rivals_by_truth={name: _judge_rivals(rivals, other, job) for name, other in others.items()},
     )
 
 
-def _by_other_truths(case: CaseSource, pair: Pair, rule: JudgeRule) -> dict[str, CaseResult]:
-    """The same mask by the readers' consensus, where the truth is their union."""
+def _other_truths(case: CaseSource, truth: Mask, rule: JudgeRule) -> dict[str, Labels]:
+    """The readers' consensus, where the truth is their union."""
     if case.consensus is None:
         return {}
-    truth = _declared(case.consensus, rule).labels
-    _require_shape(case.consensus, truth.shape, pair.truth.shape)
-    beside = replace(pair, truth=truth, probability=None, nodules=())
-    return {CONSENSUS: judge_case(beside, rule)}
+    other = _declared(case.consensus, rule).labels
+    _require_shape(case.consensus, other.shape, truth.labels.shape)
+    return {CONSENSUS: other}
 
 
 def lungs_of(path: Path, shape: tuple[int, ...]) -> LungField | None:
@@ -203,15 +211,14 @@ def predicted(found: Found, truth: Mask, job: CaseJob) -> tuple[Labels, Voxels |
     return ((array >= job.threshold) * np.uint8(label)).astype(np.uint8), array, moved
 
 
-def _judge_rivals(case: CaseSource, truth: Mask, job: CaseJob) -> dict[str, CaseResult]:
+def _judge_rivals(rivals: Mapping[str, Selection], pair: Pair, job: CaseJob) -> dict[str, CaseResult]:
     """Each rival by the same figures, but for distances between surfaces."""
     rule = JudgeRule({1: "lesion"}, with_surfaces=False, match=job.rule.match)
-    is_lesion = truth.labels > 0
-    spacing = spacing_of(case, truth)
+    truth = (pair.truth > 0).astype(np.uint8)
     return {
-        name: judge_case(Pair(case.key, case.patient, mask.astype(np.uint8), is_lesion.astype(np.uint8), spacing), rule)
-        for name, mask in rival_masks(case, truth.labels.shape, job.rivals).items()
-        if mask.shape == is_lesion.shape
+        name: judge_case(Pair(pair.key, pair.patient, mask.astype(np.uint8), truth, pair.spacing_mm), rule)
+        for name, mask in rivals.items()
+        if mask.shape == truth.shape
     }
 
 
@@ -229,18 +236,26 @@ def rival_masks(case: CaseSource, shape: tuple[int, ...], rivals: Rivals) -> dic
     masks = {BACKGROUND: all_background(shape), EVERYTHING: all_foreground(shape)}
     if rivals.prior_map is not None:
         masks[MAP] = rivals.prior_map.predict(shape)
-    if rivals.blob_threshold is not None and case.image is not None:
-        masks[BLOBS] = blobs_of(case, rivals.prior_map).discs(shape, rivals.blob_threshold)
+    blobs = None if case.image is None else blobs_of(case, shape, rivals.prior_map)
+    if blobs is not None:
+        learnt = rivals.blob_threshold
+        masks[BLOBS] = blobs.discs(shape, learnt) if learnt is not None else surest_blobs(blobs).discs(shape, -math.inf)
     if case.prior is not None:
         masks[PRIOR] = copied_prior(read_mask(case.prior).labels > 0)
     return masks
 
 
-def blobs_of(case: CaseSource, prior: PriorMap | None = None) -> Blobs:
-    """The spots of a case's image, where training has lesions at all.
+def surest_blobs(blobs: Blobs) -> Blobs:
+    """As many spots as a learnt threshold would let through falsely: what needs no training."""
+    return blobs.surest(round(FALSE_BLOBS))
+
+
+def blobs_of(case: CaseSource, shape: tuple[int, ...], prior: PriorMap | None = None) -> Blobs | None:
+    """The spots of a case's image, where training has lesions at all; None where the image isn't on the truth's grid.
 
     Args:
         case: with its image.
+        shape: of the truth.
         prior: the average of the training masks; None looks everywhere.
 
     Raises:
@@ -248,4 +263,9 @@ def blobs_of(case: CaseSource, prior: PriorMap | None = None) -> Blobs:
     """
     if case.image is None:
         raise InputError(f"{case.key} has no image.", "")
-    return find_blobs(read_radiograph(case.image).array, case.pixel_mm[0] if case.pixel_mm else None, prior)
+    if len(shape) == 2:
+        picture = read_radiograph(case.image)
+        array, step = picture.array, case.pixel_mm or picture.pixel_mm
+        return find_blobs(array, step, prior) if array.shape == shape else None
+    volume = read_volume(case.image)
+    return find_blobs(volume.array, volume.geometry.spacing_zyx_mm, prior) if volume.array.shape == shape else None

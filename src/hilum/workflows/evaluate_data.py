@@ -10,12 +10,18 @@ from hilum.core.radiograph import PixelMm
 from hilum.datasets.prepared import CaseSource, StoredNodule, index_of, read_prepared, stored_nodules
 from hilum.datasets.splits import is_lidc_patient
 from hilum.evaluate.case_lesions import TrueNodule
+from hilum.evaluate.yardstick import View
 from hilum.io.read import files_in
 from hilum.io.volumes import WRITABLE
 from hilum.workflows.output import sha256_of
 
+YARDSTICKS: Mapping[str, View] = {"drr-pairs": View.SILHOUETTE, "slices": View.SLICE, "cubes": View.VOLUME}
+"""What of a nodule a data set's masks show, by its kind: what a reader is compared by beside them."""
+
 ALL = "all"
 MASK_SUFFIXES = (*WRITABLE, ".png", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".dcm")
+"""Of images, beside those of masks."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class TruthSource:
         patients_of: patients by split.
         labels: classes that the data set declares; empty when it doesn't say.
         knows_patients: whether somebody said whose the cases are.
-        is_lidc: whether all patients are LIDC's, whose readers are the human yardstick.
+        yardstick: what of a nodule LIDC's readers are compared by; None where they are no yardstick.
         hash: SHA-256 of what the truth is read from.
         is_points: whether of each lesion only centre and size are known, and no mask.
     """
@@ -48,7 +54,7 @@ class TruthSource:
     patients_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
     labels: Mapping[int, str] = field(default_factory=dict)
     knows_patients: bool = True
-    is_lidc: bool = False
+    yardstick: View | None = None
     hash: str = ""
     is_points: bool = False
 
@@ -63,6 +69,8 @@ class TruthWanted:
         truth: name of the masks, or "points"; None takes points where they are a truth, "union", or the only masks.
         patients: CSV with the columns key and patient, for a folder of masks.
         pixel_mm: row and column step, for a folder of 2D masks.
+        images: folder of the images of a folder of masks, named by the same keys.
+        yardstick: what of a nodule readers are compared by; None goes by the data set's kind, and a folder has none.
     """
 
     data: Path
@@ -70,6 +78,8 @@ class TruthWanted:
     truth: str | None = None
     patients: Path | None = None
     pixel_mm: PixelMm | None = None
+    images: Path | None = None
+    yardstick: View | None = None
 
 
 def truth_source(wanted: TruthWanted) -> TruthSource:
@@ -81,8 +91,11 @@ def truth_source(wanted: TruthWanted) -> TruthSource:
     """
     index = index_of(wanted.data)
     if index.is_file():
-        if wanted.patients or wanted.pixel_mm:
-            raise InputError("a data set knows its patients and pixel sizes.", "Leave --patients and --pixel-mm out.")
+        if wanted.patients or wanted.pixel_mm or wanted.images:
+            raise InputError(
+                "a data set knows its patients, pixel sizes and images.",
+                "Leave --patients, --pixel-mm and --images out.",
+            )
         return _of_dataset(index, wanted)
     if not wanted.data.is_dir():
         raise InputError(f"{wanted.data} is neither a data set nor a folder of true masks.", "Name its folder.")
@@ -108,7 +121,7 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
         others=tuple(one for one in every if one not in reported),
         patients_of=data.splits,
         labels=data.labels,
-        is_lidc=all(is_lidc_patient(one.patient) for one in reported),
+        yardstick=_yardstick(wanted.yardstick or YARDSTICKS.get(data.kind), [one.patient for one in reported], wanted),
         hash=sha256_of(index),
         is_points=data.is_points(truth),
     )
@@ -137,19 +150,57 @@ def _of_folder(wanted: TruthWanted) -> TruthSource:
     named = {key_of(path): path for path in sorted(wanted.data.iterdir()) if key_of(path)}
     if not named:
         raise InputError(f"{wanted.data} holds no masks ({', '.join(MASK_SUFFIXES)}).", "Name the folder with truth.")
-    patients = _patients(wanted.patients, named)
+    patients, images = _patients(wanted.patients, named), _images(wanted.images, named)
     return TruthSource(
         data=wanted.data.resolve().name,
         split=ALL,
         split_hash="",
         truth=wanted.truth or "mask",
         cases=tuple(
-            CaseSource(key, patients.get(key, key), path, pixel_mm=wanted.pixel_mm) for key, path in named.items()
+            CaseSource(key, patients.get(key, key), path, images.get(key), pixel_mm=wanted.pixel_mm)
+            for key, path in named.items()
         ),
         knows_patients=wanted.patients is not None,
-        is_lidc=all(is_lidc_patient(patients.get(key, key)) for key in named),
-        hash=folder_hash(wanted.data),
+        yardstick=_yardstick(wanted.yardstick, [patients.get(key, key) for key in named], wanted),
+        hash=folder_hash(wanted.data) + ("" if wanted.images is None else f" images {folder_hash(wanted.images)}"),
     )
+
+
+def _images(folder: Path | None, named: Mapping[str, Path]) -> dict[str, Path]:
+    """The image of each mask.
+
+    Raises:
+        InputError: there is no such folder, a mask has no image there, or two.
+    """
+    if folder is None:
+        return {}
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder of images.", "Name the folder with one image for each true mask.")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        key = key_of(path, (*MASK_SUFFIXES, *IMAGE_SUFFIXES))
+        if key in found:
+            raise InputError(f"{folder} holds two images of {key}.", "Leave one of them.")
+        found |= {key: path} if key in named else {}
+    if missing := sorted(named.keys() - found.keys()):
+        listed = ", ".join(missing[:3])
+        raise InputError(f"{folder} holds no image of {listed}.", "Name images by the keys of the true masks.")
+    return found
+
+
+def _yardstick(view: View | None, patients: Sequence[str], wanted: TruthWanted) -> View | None:
+    """The view that the data set's kind, or the user, names; none where not all patients are LIDC's.
+
+    Raises:
+        InputError: the user asked for it, and not all patients are LIDC's.
+    """
+    foreign = [patient for patient in patients if not is_lidc_patient(patient)]
+    if foreign and wanted.yardstick is not None:
+        raise InputError(
+            f"the human yardstick is of LIDC's readers, and {foreign[0]!r} is no patient of LIDC (LIDC-IDRI-0003).",
+            "Leave --yardstick out, or name the patients with --patients.",
+        )
+    return None if foreign else view
 
 
 def content_of(case: CaseSource) -> str:
@@ -157,10 +208,10 @@ def content_of(case: CaseSource) -> str:
     return sha256_of(case.image) if case.image is not None and case.image.is_file() else case.content
 
 
-def key_of(path: Path) -> str:
-    """The case that a mask's name stands for; "" when it is no mask's name."""
+def key_of(path: Path, suffixes: Sequence[str] = MASK_SUFFIXES) -> str:
+    """The case that a mask's (or image's) name stands for; "" when it is none's."""
     name = path.name
-    suffix = next((one for one in MASK_SUFFIXES if name.lower().endswith(one)), None)
+    suffix = next((one for one in suffixes if name.lower().endswith(one)), None)
     return "" if suffix is None or name.startswith(".") or not path.is_file() else name[: -len(suffix)]
 
 

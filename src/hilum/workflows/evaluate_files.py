@@ -10,7 +10,7 @@ from typing import Any
 
 from hilum import __version__
 from hilum.core import Failure
-from hilum.core.evaluation import Evaluation, Group, Temperature, Threshold
+from hilum.core.evaluation import Evaluation, Group, ReaderYardstick, Temperature, Threshold
 from hilum.core.figures import Figure
 from hilum.evaluate.candidates import CANDIDATES
 from hilum.evaluate.case_lesions import LesionResult
@@ -18,7 +18,6 @@ from hilum.evaluate.cases import JudgeRule, with_pixels
 from hilum.evaluate.curves import Curves, curves
 from hilum.evaluate.points import PointRule
 from hilum.evaluate.recommend import recommendations
-from hilum.evaluate.yardstick import YardstickRow
 from hilum.io import read_json, write_json
 from hilum.io.text_file import write_bytes, write_text
 from hilum.report.evaluation import EvaluationReport, evaluation_page
@@ -65,7 +64,6 @@ class Material:
         rule: how cases were judged.
         results: of the judged cases.
         failures: cases that could not be judged.
-        yardstick: how well readers agree; None where nobody knows.
         notes: what else a reader should know.
         resampled: keys of predictions that lay on another grid.
         bootstrap: draws and their seed.
@@ -81,7 +79,6 @@ class Material:
     rule: JudgeRule
     results: Sequence[LesionResult]
     failures: tuple[Failure, ...]
-    yardstick: YardstickRow | None
     notes: tuple[str, ...]
     resampled: tuple[str, ...]
     bootstrap: tuple[int, int]
@@ -100,7 +97,9 @@ def left(out: Path) -> EvaluateRun:
 def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: Track) -> None:
     """All files."""
     drawn = curves(with_pixels(made_of.results))
-    write_json(folder / EVALUATION, record(found, made_of, drawn))
+    best = None if drawn is None or drawn.scan is None else (drawn.scan.best, float(drawn.scan.dice_mean.max()))
+    advice = recommendations(found, best)
+    write_json(folder / EVALUATION, record(found, made_of, drawn) | {"recommendations": advice})
     write_text(folder / CASES, table(found))
     if found.marks:
         write_text(folder / MARKS, marks_table(found))
@@ -110,14 +109,10 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
     single = _examples(found, made_of, track)
     for name, picture in (whole | single | ({} if froc is None else {"froc": froc})).items():
         write_bytes(folder / f"{name}.png", picture.png)
-    best = None if drawn is None or drawn.scan is None else (drawn.scan.best, float(drawn.scan.dice_mean.max()))
-    yardstick = made_of.yardstick
     report = EvaluationReport(
         title=f"{made_of.predictions.resolve().name}: how good are these predictions?",
-        yardstick=None if yardstick is None else yardstick.figure,
-        yardstick_words=_yardstick_words(yardstick),
         training=_training(made_of.predictions),
-        recommendations=recommendations(found, best),
+        recommendations=advice,
         curves=tuple(whole.values()),
         free_response=free_response_section(found, froc, _free_response_words(made_of)),
         hit_words=made_of.hit_words,
@@ -155,16 +150,6 @@ def _free_response_words(made_of: Material) -> str:
     return f"{marks}. A hit: {mark_words(made_of)}."
 
 
-def _yardstick_words(row: YardstickRow | None) -> str:
-    if row is None:
-        return ""
-    return (
-        f"Mean Dice of one LIDC reader against the {row.against}, {row.view}, nodules {row.group}: {row.figure.n} "
-        f"nodules of {row.patients} of these patients. A reader is asked about a nodule that was found already; a "
-        "model has to find it."
-    )
-
-
 def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[str, object]:
     """`evaluation.json` (schema hilum.evaluation/1)."""
     scan = None if drawn is None else drawn.scan
@@ -185,7 +170,7 @@ def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[s
         "n_failed": found.n_failed,
         "n_patients": len({row.patient for row in found.cases}),
         "figures": _figures(found.figures),
-        "by_truth": _groups(found.by_truth),
+        "by_truth": _truths(found),
         "by_size": _groups(found.by_size),
         "by_place": _groups(found.by_place),
         "places": found.places,
@@ -196,7 +181,7 @@ def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[s
         "by_subtlety": _groups(found.by_subtlety),
         "froc": _froc(found, made_of),
         "rivals": _groups(found.rivals),
-        "yardstick": None if made_of.yardstick is None else _yardstick(made_of.yardstick),
+        "yardstick": None if found.yardstick is None else yardstick_record(found.yardstick),
         "threshold_scan": None
         if scan is None
         else {
@@ -241,13 +226,25 @@ def mark_words(made_of: Material) -> str:
     return made_of.hit_words
 
 
+def _truths(found: Evaluation) -> list[dict[str, object]]:
+    groups = _groups(found.by_truth)
+    return [one | {"rivals": _groups(found.rivals_by_truth.get(str(one["name"]), ()))} for one in groups]
+
+
 def _groups(groups: Iterable[Group]) -> list[dict[str, object]]:
     return [{"name": group.name, "figures": _figures(group.figures)} for group in groups]
 
 
-def _yardstick(row: YardstickRow) -> dict[str, object]:
-    figure = _figures({"dice": row.figure})["dice"]
-    return {"compared": row.view, "against": row.against, "group": row.group, "patients": row.patients, "dice": figure}
+def yardstick_record(one: ReaderYardstick) -> dict[str, object]:
+    """The readers' agreement as it stands in JSON."""
+    return {
+        "compared": one.compared,
+        "against": one.against,
+        "group": one.group,
+        "patients": one.patients,
+        "dice": _figures({"dice": one.dice})["dice"],
+        "by_size": [{"name": of.name, "dice": _figures(of.figures)["dice"]} for of in one.by_size],
+    }
 
 
 def table(found: Evaluation) -> str:

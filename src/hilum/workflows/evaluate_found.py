@@ -1,18 +1,18 @@
 """Judged cases to an evaluation, and to what its files are made of."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hilum.core import Failure, HilumError, InputError
-from hilum.core.evaluation import Alarm, Evaluation, Group, Threshold
+from hilum.core.evaluation import Alarm, Evaluation, Group, ReaderYardstick, Threshold
 from hilum.evaluate import alarms
 from hilum.evaluate.calibration import CaseCalibration
 from hilum.evaluate.case_lesions import LesionResult
 from hilum.evaluate.cases import CaseResult, with_pixels
 from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, main_figures, resamples_of
-from hilum.evaluate.point_evaluation import point_evaluation, point_figures
-from hilum.evaluate.yardstick import View, YardstickRow, headline
+from hilum.evaluate.point_evaluation import point_evaluation, ranked_point_figures
+from hilum.evaluate.yardstick import View, beside_model
 from hilum.workflows.evaluate_case import CaseOutcome, Outcome, Rivals
 from hilum.workflows.evaluate_data import TruthSource, content_of
 from hilum.workflows.evaluate_files import Material
@@ -40,7 +40,9 @@ def found_in(plan: Plan, outcomes: Sequence[Outcome], rivals: Rivals) -> tuple[E
         )
     fitted, notes = fitted_temperature(plan.source, [_calibration(one) for one in judged])
     found = replace(_evaluation(plan, judged, failures), fitted=fitted)
-    return found, _material(plan, found, judged, failures, (*rivals.notes, *notes))
+    yardstick, said = _yardstick(plan.source, found)
+    found = replace(found, yardstick=yardstick)
+    return found, _material(plan, judged, failures, (*rivals.notes, *notes, *said))
 
 
 def _calibration(judged: CaseOutcome) -> CaseCalibration | None:
@@ -74,8 +76,9 @@ def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Fa
         found = evaluation(with_pixels(results), _about(plan), raised)
     return replace(
         found,
-        rivals=_rival_groups(judged, plan.options),
+        rivals=_rival_groups([one.rivals for one in judged], plan.options),
         by_truth=_truth_groups(judged, plan.options),
+        rivals_by_truth=_rivals_by_truth(judged, plan.options),
         truth_hash=truth_hash(plan.seen),
         match=plan.hit_words,
         n_failed=len(failures),
@@ -98,12 +101,11 @@ def _about(plan: Plan) -> Judged:
 
 
 def _material(
-    plan: Plan, found: Evaluation, judged: Sequence[CaseOutcome], failures: tuple[Failure, ...], notes: tuple[str, ...]
+    plan: Plan, judged: Sequence[CaseOutcome], failures: tuple[Failure, ...], notes: tuple[str, ...]
 ) -> Material:
-    yardstick, said = _yardstick(plan.source, found)
     moved = tuple(one.result.row.key for one in judged if one.was_resampled)
     if moved:
-        said += (f"{len(moved)} predictions lay on another grid and were resampled",)
+        notes += (f"{len(moved)} predictions lay on another grid and were resampled",)
     return Material(
         source=plan.source,
         predictions=plan.folder,
@@ -111,8 +113,7 @@ def _material(
         rule=plan.rule,
         results=[one.result for one in judged],
         failures=failures,
-        yardstick=yardstick,
-        notes=(*notes, *said),
+        notes=notes,
         resampled=moved,
         bootstrap=(plan.options.bootstraps, plan.options.seed),
         hit_words=plan.hit_words,
@@ -152,14 +153,19 @@ def _duplicates(plan: Plan) -> tuple[Alarm, ...]:
     return alarms.duplicates({case.key: content_of(case) for case in source.cases}, "image", elsewhere)
 
 
-def _rival_groups(judged: Sequence[CaseOutcome], options: EvaluateOptions) -> tuple[Group, ...]:
-    names = list(dict.fromkeys(name for one in judged for name in one.rivals))
+def _rivals_by_truth(judged: Sequence[CaseOutcome], options: EvaluateOptions) -> dict[str, tuple[Group, ...]]:
+    truths = dict.fromkeys(name for one in judged for name in one.rivals_by_truth)
+    return {name: _rival_groups([one.rivals_by_truth.get(name, {}) for one in judged], options) for name in truths}
+
+
+def _rival_groups(judged: Sequence[Mapping[str, LesionResult]], options: EvaluateOptions) -> tuple[Group, ...]:
+    names = list(dict.fromkeys(name for rivals in judged for name in rivals))
     groups = []
     for name in names:
-        results = [one.rivals[name] for one in judged if name in one.rivals]
+        results = [rivals[name] for rivals in judged if name in rivals]
         draw = resamples_of(results, options.bootstraps, options.seed)
         pixels = with_pixels(results)
-        groups.append(Group(name, basic_figures(pixels, draw) if pixels else point_figures(results, draw)))
+        groups.append(Group(name, basic_figures(pixels, draw) if pixels else ranked_point_figures(results, draw)))
     return tuple(groups)
 
 
@@ -172,15 +178,17 @@ def _truth_groups(judged: Sequence[CaseOutcome], options: EvaluateOptions) -> tu
     return tuple(groups)
 
 
-def _yardstick(source: TruthSource, found: Evaluation) -> tuple[YardstickRow | None, tuple[str, ...]]:
+def _yardstick(source: TruthSource, found: Evaluation) -> tuple[ReaderYardstick | None, tuple[str, ...]]:
     """How well LIDC's readers agree on the nodules of the same patients; of several classes nobody knows which are."""
-    if not source.is_lidc or found.by_class:
+    if source.yardstick is None or found.by_class:
         return None, ()
     from hilum.workflows.yardstick import patients_yardstick
 
     is_flat = "area_error_mm2" in found.cases[0].values
+    if is_flat == (source.yardstick is View.VOLUME):
+        shape = "pictures" if is_flat else "volumes"
+        return None, (f"no human yardstick: readers are to be compared by {source.yardstick}, and these are {shape}",)
     try:
-        rows = patients_yardstick({row.patient for row in found.cases}).rows
-        return headline(rows, View.SILHOUETTE if is_flat else View.VOLUME), ()
+        return beside_model(patients_yardstick({row.patient for row in found.cases}).rows, source.yardstick), ()
     except HilumError as error:
         return None, (f"no human yardstick: {error.message}",)

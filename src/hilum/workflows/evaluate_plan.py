@@ -8,7 +8,9 @@ from pathlib import Path
 
 from hilum.core import AmbiguousError, HilumError, InputError
 from hilum.datasets.prepared import CaseSource
+from hilum.evaluate.bootstrap import require_draws
 from hilum.evaluate.cases import JudgeRule
+from hilum.evaluate.met import NSD_MM
 from hilum.evaluate.points import PointRule
 from hilum.metrics.lesions import MatchRule
 from hilum.workflows.evaluate_data import TruthSource, TruthWanted, folder_hash, truth_source
@@ -35,7 +37,8 @@ class EvaluateOptions:
         match: when a prediction hits a lesion; against points its assignment alone counts.
         tolerance_mm: against points, how far a mark may be off; None for the lesion's radius.
         marks: where the marks of free-response figures come from.
-        bootstraps: draws of patients.
+        nsd_mm: tolerances of the surface Dice; that at 2 mm is always there.
+        bootstraps: draws of patients, 100 or more; 0 for no intervals.
         seed: of the draws.
         workers: processes at a time; the result doesn't depend on it.
     """
@@ -49,6 +52,7 @@ class EvaluateOptions:
     match: MatchRule = field(default_factory=MatchRule)
     tolerance_mm: float | None = None
     marks: MarksFrom = MarksFrom.AUTO
+    nsd_mm: tuple[float, ...] = NSD_MM
     bootstraps: int = 1000
     seed: int = 0
     workers: int = 1
@@ -56,11 +60,13 @@ class EvaluateOptions:
     def __post_init__(self) -> None:
         if self.threshold is not None and self.threshold_from is not None:
             raise InputError("a threshold is stated or taken from an evaluation, not both.", "Leave one out.")
-        if not 1 <= self.bootstraps <= 100_000 or self.seed < 0 or self.workers < 1:
+        if not self.nsd_mm or not all(0 < one < math.inf for one in self.nsd_mm):
             raise InputError(
-                f"bootstraps are 1 to 100000, a seed is from 0, workers from 1; got {self.bootstraps}, {self.seed} and "
-                f"{self.workers}."
+                f"tolerances of the surface Dice are positive mm, got {self.nsd_mm}.", "Write --nsd-mm 1,2."
             )
+        require_draws(self.bootstraps)
+        if self.seed < 0 or self.workers < 1:
+            raise InputError(f"a seed is from 0 and workers from 1; got {self.seed} and {self.workers}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +198,8 @@ def run_of(plan: Plan) -> Run:
             "resample": options.resample,
             "match": plan.hit_words,
             "marks": plan.marks,
+            "nsd_mm": plan.rule.nsd_mm,
+            "yardstick": plan.source.yardstick,
             "bootstraps": options.bootstraps,
             "seed": options.seed,
             "patients": [case.patient for case in plan.source.cases] if not plan.source.split_hash else [],
@@ -205,7 +213,7 @@ def _rule(source: TruthSource, options: EvaluateOptions, seen: Sequence[TruthSee
     declared = dict(options.classes or source.labels or undeclared_labels(seen))
     if 0 in declared:
         raise InputError("0 is background and no class.", "Declare classes from 1.")
-    return JudgeRule(declared, match=options.match)
+    return JudgeRule(declared, match=options.match, nsd_mm=options.nsd_mm)
 
 
 def require_threshold(plan: Plan) -> None:

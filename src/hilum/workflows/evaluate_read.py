@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core import InputError, UnreadableError
-from hilum.core.evaluation import Alarm, CaseRow, Evaluation, Temperature, Threshold
+from hilum.core.evaluation import Alarm, CaseRow, Evaluation, Group, ReaderYardstick, Temperature, Threshold
 from hilum.core.figures import Figure
 from hilum.io import read_json
 from hilum.workflows.marks_table import read_marks_table
@@ -59,10 +59,7 @@ def read_evaluation(folder: Path) -> Evaluation:
 
 def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluation:
     threshold = content["threshold"]
-    figures = {
-        name: Figure(name, _number(one["value"]), _number(one["low"]), _number(one["high"]), int(one["n"]))
-        for name, one in content["figures"].items()
-    }
+    figures = _read_figures(content["figures"])
     return Evaluation(
         data=content["data"],
         split=content["split"],
@@ -70,6 +67,8 @@ def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluatio
         truth=content["truth"],
         threshold=Threshold(_number(threshold["value"]), threshold["chosen_on"]),
         figures=figures,
+        rivals=_read_groups(content.get("rivals", ())),
+        yardstick=_read_yardstick(content.get("yardstick")),
         cases=rows,
         truth_hash=str(content.get("truth_hash", "")),
         match=str(content.get("match", "")),
@@ -77,6 +76,31 @@ def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluatio
         alarms=read_alarms(content["alarms"]),
         temperature=read_temperature(content.get("temperature")),
         fitted=read_temperature(content.get("fitted_temperature")),
+    )
+
+
+def _read_figures(stored: Mapping[str, Any]) -> dict[str, Figure]:
+    return {name: _read_figure(name, one) for name, one in stored.items()}
+
+
+def _read_figure(name: str, stored: Mapping[str, Any]) -> Figure:
+    return Figure(name, *(_number(stored[end]) for end in ("value", "low", "high")), int(stored["n"]))
+
+
+def _read_groups(stored: Iterable[Mapping[str, Any]]) -> tuple[Group, ...]:
+    return tuple(Group(one["name"], _read_figures(one["figures"])) for one in stored)
+
+
+def _read_yardstick(stored: Mapping[str, Any] | None) -> ReaderYardstick | None:
+    if stored is None:
+        return None
+    return ReaderYardstick(
+        stored["compared"],
+        stored["against"],
+        stored["group"],
+        int(stored["patients"]),
+        _read_figure("dice", stored["dice"]),
+        tuple(Group(one["name"], _read_figures({"dice": one["dice"]})) for one in stored.get("by_size", ())),
     )
 
 
