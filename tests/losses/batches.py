@@ -22,6 +22,7 @@ EVERY: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "focal_tversky": ("focal_tversky", {}),
     "focal_tversky, 3/4": ("focal_tversky", {"gamma": 0.75}),
     "medical": ("medical", {}),
+    "squared_error": ("squared_error", {}),
     "boundary": ("boundary", {}),
     "attention": ("attention", {"compare": {"bce_weight": 0.5, "dice_weight": 0.5}}),
     "combined": ("combined", {"terms": [{"name": "bce_dice"}, {"name": "attention", "weight": 0.5}]}),

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from sklearn.metrics import f1_score
 
 from hilum.cli.app import main
-from hilum.core import ConfigError, OutputError
+from hilum.core import ConfigError, HilumError, OutputError
 from hilum.datasets.xray_config import XrayDataConfig
 from hilum.datasets.xray_load import load_samples
 from hilum.infer.loaded import load_model
@@ -64,7 +64,7 @@ def test_figures_on_the_patients_that_chose_the_threshold_are_said_to_flatter(ru
     stored = json.loads((run.folder / "model" / "config.json").read_text())["threshold"]
     assert stored["split"] == "validation"
     assert stored["patients"] == ["LIDC-IDRI-0006", "LIDC-IDRI-0011"]
-    words = ["evaluate", str(run.folder), str(tmp_path / "out"), "--data", str(pairs), "--bootstraps", "20"]
+    words = ["evaluate", str(run.folder), str(tmp_path / "out"), "--data", str(pairs), "--bootstraps", "100"]
     assert main([*words, "--split", "validation"]) == 0
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert "threshold_on_reported" in {alarm["name"] for alarm in found["alarms"]}
@@ -198,3 +198,55 @@ def test_the_rate_finder_leaves_a_picture(pairs, tmp_path, capsys):
     assert main([*command, "--threads", "1", *settings]) == 0
     assert "Suggested: --lr" in capsys.readouterr().out
     assert (tmp_path / "rate" / "lr_finder.png").is_file()
+
+
+@pytest.fixture(scope="module")
+def pretrained(pairs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "pretrained"
+    settings = (*TINY, "model.name=unet", "model.options.widths=[4, 8]", "augment.crop_px=[24, 24]")
+    assert run_train(resolved_config("xray_pretrain", settings=settings), pairs, out, OPTIONS).threshold is None
+    return out
+
+
+def test_a_pretrained_network_says_what_it_is_and_marks_nothing(pretrained, pairs, tmp_path, capsys):
+    card = (pretrained / "model" / "card.md").read_text()
+    for said in ("It marks no lesions", "start.parts=[encoder]", "mean squared error", "3 pictures of 3 patients"):
+        assert said in card
+    stored = json.loads((pretrained / "model" / "config.json").read_text())
+    assert {"explained", "hidden_error", "trivial_error"} <= stored["figures"].keys()
+    assert main(["predict", str(pairs), str(tmp_path / "found"), "--model", str(pretrained)]) == 1
+    assert "was pretrained" in capsys.readouterr().err
+
+
+def test_its_encoder_begins_a_run(pretrained, pairs, tmp_path):
+    settings = (*TINY, "trainer.epochs=1", "optimiser.lr=1e-12", "start.parts=[encoder]")
+    options = TrainOptions(OPTIONS.machine, start=str(pretrained))
+    begun = run_train(resolved_config("xray_unet", settings=settings), pairs, tmp_path / "next", options)
+    assert "began from: encoder: weights" in (begun.folder / "model" / "card.md").read_text()
+    old, new = (load_file(one / "model" / "weights.safetensors") for one in (pretrained, begun.folder))
+    same = {
+        name: torch.allclose(old[name], new[name]) for name in old if name.endswith("weight") and old[name].ndim > 1
+    }
+    assert all(same[name] for name in same if name.startswith("encoder"))
+    assert not any(same[name] for name in same if name.startswith(("decoder", "head")))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ((), "its head is of no use for masks"),
+        (("start.parts=[nothing]",), "no part 'nothing'"),
+        (("start.parts=[encoder]", "model.options.widths=[4, 16]"), "the weights don't fit UNet's encoder"),
+    ],
+)
+def test_what_cannot_be_taken_of_a_model_is_said(settings, said, pretrained, pairs, tmp_path):
+    options = TrainOptions(OPTIONS.machine, start=str(pretrained))
+    with pytest.raises(HilumError, match=said):
+        run_train(resolved_config("xray_unet", settings=(*TINY, *settings)), pairs, tmp_path / "next", options)
+    assert not (tmp_path / "next").exists()
+
+
+def test_parts_of_no_model_are_refused(pairs, tmp_path):
+    config = resolved_config("xray_unet", settings=(*TINY, "start.parts=[encoder]"))
+    with pytest.raises(ConfigError, match="of no model"):
+        run_train(config, pairs, tmp_path / "next", OPTIONS)

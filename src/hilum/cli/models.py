@@ -68,4 +68,4 @@ def _show_shipped(model: "ShippedListing", *, all_figures: bool) -> None:
         if (value := model.figures.get(name, {}).get("value")) is not None:
             low, high = (model.figures[name].get(end) for end in ("low", "high"))
             print(f"    {name:<26} {value:.3f}" + (f" ({low:.3f}–{high:.3f})" if low is not None else ""))
-    print(f"  card: {model.card}")
+    print(f"  card: {model.card or 'none yet'}")

@@ -135,9 +135,10 @@ def _say(trained: "Trained", *, debug: bool) -> int:
     from hilum.workflows.train import FAILED, SHOWN
 
     state = "Already there" if trained.was_done else "Done"
-    print(f"{trained.epochs} epochs; on validation, at a threshold of {trained.threshold:g} that was chosen there:")
+    at = "redrawn" if trained.threshold is None else f"at a threshold of {trained.threshold:g} that was chosen there"
+    print(f"{trained.epochs} epochs; on validation, {at}:")
     for name in SHOWN:
-        figure = trained.figures[name]
+        figure = trained.figures.get(name, {"value": None})
         if figure["value"] is not None:
             ends = "" if figure["low"] is None else f" ({figure['low']:.3f}–{figure['high']:.3f})"
             print(f"{name:<26} {figure['value']:.3f}{ends}")

@@ -29,6 +29,7 @@ class Purpose(IntEnum):
     ORDER = 0
     INSERT = 1
     AUGMENT = 2
+    HIDE = 3
 
 
 def generator(seed: int, purpose: Purpose, epoch: int, place: int = 0) -> np.random.Generator:

@@ -20,6 +20,27 @@ SHIPPED = Path(__file__).parent.parent / "weights"
 
 
 @dataclass(frozen=True, eq=False)
+class LoadedNetwork:
+    """A network with its weights.
+
+    Attributes:
+        name: of the shipped model, or of the folder.
+        network: in evaluation mode, on the CPU, float32.
+        weights_hash: SHA-256 of the file.
+        config_hash: of the run's configuration.
+        config: all of `config.json`.
+        is_pretext: whether it redraws pictures instead of marking lesions.
+    """
+
+    name: str
+    network: Network
+    weights_hash: str
+    config_hash: str
+    config: Mapping[str, Any]
+    is_pretext: bool
+
+
+@dataclass(frozen=True, eq=False)
 class LoadedModel:
     """A network with its weights, and what its user has to know.
 
@@ -70,8 +91,8 @@ def model_folder(model: str) -> Path:
     )
 
 
-def load_model(model: str) -> LoadedModel:
-    """A model by its name or folder, ready to be used.
+def load_network(model: str) -> LoadedNetwork:
+    """A network with its weights, whatever it was trained for, by its name or folder.
 
     Raises:
         MissingError: there is none.
@@ -84,23 +105,45 @@ def load_model(model: str) -> LoadedModel:
     try:
         settings = config["config"]
         name, options = settings["model"]["name"], settings["model"]["options"]
-        pixel_mm, threshold = float(settings["data"]["pixel_mm"]), float(config["threshold"]["value"])
         schema, config_hash = config["schema"], str(config["hash"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{folder / CONFIG} doesn't say what the model is: {error!r} is missing or wrong.") from error
+        is_pretext = settings.get("pretext") is not None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _not_said(folder, error) from error
     if schema != SCHEMA:
         raise ConfigError(f"{folder / CONFIG} is {schema!r}; {SCHEMA!r} was expected.")
     network = build_model(name, options)
     weights_hash = _fill(network, folder / WEIGHTS)
+    own_name = model if folder.parent == SHIPPED else folder.name
+    return LoadedNetwork(own_name, network.eval(), weights_hash, config_hash, config, is_pretext)
+
+
+def load_model(model: str) -> LoadedModel:
+    """A model that marks lesions, by its name or folder, ready to be used.
+
+    Raises:
+        MissingError: there is none.
+        UnreadableError: its configuration or weights are damaged.
+        ConfigError: the configuration names no known network, or the model marks no lesions.
+        UnsupportedError: the weights are another architecture's.
+    """
+    given = load_network(model)
+    if given.is_pretext:
+        raise ConfigError(
+            f"the model {model!r} was pretrained: it redraws pictures and marks no lesions.",
+            "Begin a run with its encoder: hilum train RECIPE OUT --from MODEL --set start.parts=[encoder]",
+        )
+    config = given.config
+    try:
+        pixel_mm, threshold = float(config["config"]["data"]["pixel_mm"]), float(config["threshold"]["value"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _not_said(model_folder(model), error) from error
     return LoadedModel(
-        model if folder.parent == SHIPPED else folder.name,
-        network.eval(),
-        pixel_mm,
-        threshold,
-        weights_hash,
-        config_hash,
-        config,
+        given.name, given.network, pixel_mm, threshold, given.weights_hash, given.config_hash, given.config
     )
+
+
+def _not_said(folder: Path, error: Exception) -> ConfigError:
+    return ConfigError(f"{folder / CONFIG} doesn't say what the model is: {error!r} is missing or wrong.")
 
 
 def _fill(network: Network, path: Path) -> str:

@@ -12,6 +12,7 @@ from hilum.losses.combined import BceDice, Combined, Medical
 from hilum.losses.deep import DeepSupervision
 from hilum.losses.focal import AdaptiveFocal, Focal
 from hilum.losses.overlap import Dice, FocalTversky, Tversky
+from hilum.losses.squared import SquaredError
 
 LOSSES: dict[str, type[SegmentationLoss]] = {
     "bce": Bce,
@@ -22,6 +23,7 @@ LOSSES: dict[str, type[SegmentationLoss]] = {
     "tversky": Tversky,
     "focal_tversky": FocalTversky,
     "medical": Medical,
+    "squared_error": SquaredError,
     "boundary": Boundary,
     "attention": Attention,
     "combined": Combined,

@@ -11,6 +11,7 @@ Recipe = Callable[[], TrainConfig]
 RECIPES: dict[str, Recipe] = {
     "xray": xray.xray,
     "xray_unet": xray.xray_unet,
+    "xray_pretrain": xray.xray_pretrain,
     "xray_original": xray.xray_original,
     "xray_original_cheap": xray.xray_original_cheap,
     "xray_improved": xray.xray_improved,

@@ -7,7 +7,7 @@ full. A recipe keeps its loss, its rates and the order of its phases in both.
 from hilum.datasets.xray_config import AugmentConfig, InsertionConfig, XrayDataConfig
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import ModelConfig
-from hilum.train.config import OptimiserConfig, Phase, ScheduleConfig, TrainConfig, TrainerConfig
+from hilum.train.config import OptimiserConfig, Phase, PretextConfig, ScheduleConfig, TrainConfig, TrainerConfig
 
 CHEAP_MM, FULL_MM = 1.4, 0.7
 CHEAP_EPOCHS = 12
@@ -47,6 +47,25 @@ def xray() -> TrainConfig:
         optimiser=OptimiserConfig(lr=2e-3, weight_decay=0.02),
         schedule=ScheduleConfig(kind="cosine", warmup_epochs=2),
         trainer=TrainerConfig(epochs=60, batch_size=8, ema=0.998, monitor="dice_pooled", panels_every=20),
+    )
+
+
+def xray_pretrain() -> TrainConfig:
+    """Before `xray`: the same network redraws hidden squares of the training patients' pictures; no mask is looked at.
+
+    Its encoder then begins a run: --from OUT --set start.parts=[encoder]. For `xray_unet`: --set model.name=unet, with
+    data.pixel_mm=1.4.
+    """
+    return TrainConfig(
+        recipe="xray_pretrain",
+        data=XrayDataConfig(pixel_mm=FULL_MM),
+        augment=AugmentConfig(crop_px=(320, 320), crop_on_lesion=0, rotate_deg=10, scale=0.2, blur=0, noise=0),
+        model=ModelConfig(name="res_unet", options={"start_probability": 0.4}),
+        loss=LossConfig(name="squared_error"),
+        optimiser=OptimiserConfig(lr=2e-3, weight_decay=0.02),
+        schedule=ScheduleConfig(kind="cosine", warmup_epochs=2),
+        trainer=TrainerConfig(epochs=40, batch_size=8, monitor="explained", panels_every=10),
+        pretext=PretextConfig(),
     )
 
 

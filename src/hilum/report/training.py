@@ -7,9 +7,10 @@ import numpy as np
 
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
+from hilum.core.radiograph import Pixels
 from hilum.report.drawing import BLUE, GREEN, NAVY, OCHRE, PURPLE, RED, SLATE, WINE, encoded, label, light_figure
 
-_FIGURES = ("dice_mean", "dice_pooled", "lesion_sensitivity", "empty_false_positive_rate")
+_FIGURES = ("dice_mean", "dice_pooled", "lesion_sensitivity", "empty_false_positive_rate", "explained")
 _COLOURS = (BLUE, RED, GREEN, PURPLE, OCHRE, SLATE, NAVY, WINE)
 
 
@@ -27,7 +28,7 @@ def training_curves(rows: Sequence[Mapping[str, float]]) -> bytes:
         (figures, [name for name in _FIGURES if name in names], "Validation"),
         (rates, [name for name in names if name.startswith("lr_")], "Learning rate"),
     ):
-        parts = [name.split("_", 1)[1] for name in chosen]
+        parts = [name.partition("_")[2] for name in chosen]
         order = list(dict.fromkeys(parts))
         for name, part in zip(chosen, parts, strict=True):
             colour = _COLOURS[(order.index(part) if place is losses else chosen.index(name)) % len(_COLOURS)]
@@ -78,6 +79,21 @@ def prediction_panels(panels: Sequence[Panel], threshold: float, title: str) -> 
         place.set_axis_off()
     words = ("truth green, prediction red", "probability", "attention")
     for place, word in zip(places[0], words, strict=False):
+        place.set_title(word, fontsize=10)
+    figure.suptitle(title, fontsize=11)
+    return encoded(figure)
+
+
+def redrawn_panels(rows: Sequence[tuple[Pixels, Pixels, Pixels]], title: str) -> bytes:
+    """PNG: a row a picture: as it was shown, as it was redrawn, as it is; all [y, x] from 0 to 1."""
+    figure = light_figure(12, 4 * max(len(rows), 1))
+    places = np.asarray(figure.subplots(max(len(rows), 1), 3, squeeze=False))
+    for row, planes in zip(places, rows, strict=False):
+        for place, plane in zip(row, planes, strict=True):
+            place.imshow(plane, cmap="gray", vmin=0, vmax=1)
+    for place in places.ravel():
+        place.set_axis_off()
+    for place, word in zip(places[0], ("shown", "redrawn", "as it is"), strict=True):
         place.set_title(word, fontsize=10)
     figure.suptitle(title, fontsize=11)
     return encoded(figure)

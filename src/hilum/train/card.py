@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from hilum import __version__
-from hilum.core.evaluation import Evaluation, Group
+from hilum.core.evaluation import Evaluation, Group, Threshold
 from hilum.core.figures import Figure
 from hilum.report.figures import with_interval
 from hilum.train.config import TrainConfig
@@ -64,7 +64,7 @@ class ModelFacts:
     Attributes:
         config: of the run.
         data: what it learnt from.
-        found: the kept model, judged on validation.
+        found: the kept model, judged on validation; None for one that redraws pictures.
         fitted: what the run came to.
         origin: where the weights came from before training.
         parameters: how many numbers were learnt.
@@ -73,7 +73,7 @@ class ModelFacts:
 
     config: TrainConfig
     data: DataFacts
-    found: Evaluation
+    found: Evaluation | None
     fitted: Fitted
     origin: str
     parameters: int
@@ -82,7 +82,12 @@ class ModelFacts:
 
 def model_card(facts: ModelFacts) -> str:
     """The card as Markdown."""
-    parts = (_head(facts), _use(), _data(facts), _results(facts.found), _threshold(facts), _training(facts))
+    parts: tuple[str, ...]
+    if facts.found is None:
+        parts = (_pretrained_head(facts), _data(facts), _redrawn(facts), _training(facts))
+    else:
+        judged = (_results(facts.found), _threshold(facts.found.threshold, facts.config.trainer.monitor))
+        parts = (_head(facts), _use(), _data(facts), *judged, _training(facts))
     return "\n\n".join(parts) + "\n"
 
 
@@ -92,6 +97,26 @@ def _head(facts: ModelFacts) -> str:
         f"# {config.recipe or config.model.name}\n\nMarks lung nodules on frontal chest X-rays: a network "
         f"`{config.model.name}` of {facts.parameters:,} parameters, on pixels of {config.data.pixel_mm:g} mm.\n\n"
         "**Decision support for research, not a medical device.**"
+    )
+
+
+def _pretrained_head(facts: ModelFacts) -> str:
+    config = facts.config
+    return (
+        f"# {config.recipe}\n\nRedraws hidden squares of frontal chest X-rays: a network `{config.model.name}` of "
+        f"{facts.parameters:,} parameters, on pixels of {config.data.pixel_mm:g} mm. **It marks no lesions.** Its "
+        "encoder is for runs that learn to: `hilum train RECIPE OUT --data DATA --from THIS --set "
+        "start.parts=[encoder]`, with the same network. No mask was looked at.\n\nFor research only."
+    )
+
+
+def _redrawn(facts: ModelFacts) -> str:
+    best = facts.fitted.best
+    return (
+        "## Results\n\n"
+        f"Of the hidden pixels' variance on the validation pictures {best['explained']:.1%} is explained: "
+        f"mean squared error {best['hidden_error']:.5f} of the full range squared, and {best['trivial_error']:.5f} for "
+        "the mean of what each picture shows. The best epoch was chosen on these same pictures."
     )
 
 
@@ -144,11 +169,10 @@ def _value(figure: Figure) -> str:
     return "undefined" if math.isnan(figure.value) else with_interval(figure)
 
 
-def _threshold(facts: ModelFacts) -> str:
-    threshold = facts.found.threshold
+def _threshold(threshold: Threshold, monitor: str) -> str:
     return (
         f"## Threshold\n\nA pixel is marked from a probability of {threshold.value:g} on: of a small grid, where "
-        f"{facts.config.trainer.monitor} was highest. Chosen on: {threshold.chosen_on}."
+        f"{monitor} was highest. Chosen on: {threshold.chosen_on}."
     )
 
 

@@ -23,7 +23,7 @@ ALL = "all"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Precision = Annotated[Literal["auto", "32", "bf16"], BeforeValidator(str)]
-Monitor = Literal["dice_mean", "dice_pooled"]
+Monitor = Literal["dice_mean", "dice_pooled", "explained"]
 
 
 class Phase(FrozenConfig):
@@ -92,7 +92,8 @@ class TrainerConfig(FrozenConfig):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Memory of the running mean of weights that is judged and kept (0.99 is usual for small data); 0 for none."""
     monitor: Monitor = "dice_mean"
-    """Figure on validation that picks the best model, at the threshold of the grid where it is highest."""
+    """Figure on validation that picks the best model, at the threshold of the grid where it is highest. explained: of
+    the hidden pixels' variance, for a run that redraws pictures."""
     patience: PositiveInt | None = None
     """Epochs without improvement after which training stops; None never does."""
     deterministic: bool = False
@@ -103,6 +104,24 @@ class TrainerConfig(FrozenConfig):
     """Epochs between two pictures of predictions and attention; 0 for none."""
     seed: NonNegativeInt = 0
     """Of everything that is drawn."""
+
+
+class PretextConfig(FrozenConfig):
+    """What of a picture is hidden, to be redrawn."""
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.6
+    """Of a picture's squares."""
+    square_mm: PositiveFloat = 22.4
+    """Side of a square; smaller ones can be guessed from their neighbours, and teach less."""
+    noise_level: NonNegativeFloat = 0.0
+    """Standard deviation of noise on what is shown, of the full range; what is redrawn has none."""
+
+
+class StartConfig(FrozenConfig):
+    """What is taken of the model that a run begins with (--from)."""
+
+    parts: Annotated[tuple[str, ...], Field(min_length=1)] = (ALL,)
+    """Parts of the network by name, such as encoder, or all; the others begin with random numbers."""
 
 
 class TrainConfig(FrozenConfig):
@@ -130,12 +149,24 @@ class TrainConfig(FrozenConfig):
     """How large they are."""
     trainer: TrainerConfig = TrainerConfig()
     """How long, and how it is judged."""
+    start: StartConfig = StartConfig()
+    """What is taken of a model that it begins with."""
+    pretext: PretextConfig | None = None
+    """Redraw hidden squares of pictures, without looking at masks, instead of marking lesions."""
 
     @model_validator(mode="after")
     def _phases_in_order(self) -> Self:
         firsts = [phase.first_epoch for phase in self.phases]
         if firsts[0] != 1 or any(later <= earlier for earlier, later in pairwise(firsts)):
             raise ValueError(f"phases begin at epoch 1 and one after another, these at {firsts}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_task(self) -> Self:
+        if (self.pretext is not None) != (self.trainer.monitor == "explained"):
+            raise ValueError("trainer.monitor is explained for a run with pretext, and for no other")
+        if self.pretext is not None and self.insertion.share:
+            raise ValueError("a run with pretext looks at no mask; set insertion.share to 0")
         return self
 
     def phase_at(self, epoch: int) -> int:

@@ -5,14 +5,39 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hilum.core import ConfigError
-from hilum.datasets.xray_sample import Picture, Truth, XraySample
+from hilum.datasets.xray_sample import Picture
 
 Index = tuple[int, int, int]
 """Epoch (from 0), place in the epoch's order, and case."""
+
+
+class Shown(Protocol):
+    """A picture as it is shown, and what is to be learnt of it; `XraySample` is one."""
+
+    @property
+    def image(self) -> Picture:
+        """[y, x] 0 to 1."""
+
+    @property
+    def truth(self) -> "NDArray[Any]":
+        """[y, x] 0 to 1: lesions, or a picture that is to be redrawn."""
+
+    @property
+    def weight(self) -> Picture:
+        """[y, x] of each pixel in the loss."""
+
+
+class JudgedCase(Shown, Protocol):
+    """One of somebody."""
+
+    @property
+    def patient(self) -> str:
+        """Whose it is."""
 
 
 class LearningCases(Protocol):
@@ -21,7 +46,7 @@ class LearningCases(Protocol):
     def order(self, epoch: int) -> Sequence[int]:
         """Which cases an epoch, counted from 0, goes through."""
 
-    def draw(self, epoch: int, place: int, case: int) -> XraySample:
+    def draw(self, epoch: int, place: int, case: int) -> Shown:
         """The case as it is shown at this place of this epoch: augmented, cropped."""
 
 
@@ -30,7 +55,7 @@ class Batch(NamedTuple):
 
     Attributes:
         image: [B, 1, H, W], 0 to 1.
-        target: [B, 1, H, W], 0 or 1.
+        target: [B, 1, H, W], 0 or 1; brightness, where pictures are redrawn.
         weight: [B, 1, H, W].
         size: [B, 2] rows and columns before padding.
         case: [B] which case each is.
@@ -43,11 +68,11 @@ class Batch(NamedTuple):
     case: Tensor
 
 
-def collate(samples: Sequence[tuple[int, XraySample]]) -> Batch:
+def collate(samples: Sequence[tuple[int, Shown]]) -> Batch:
     """Samples, each with its case's number, to a batch; images repeat their last row and column in the padding."""
     height, width = np.max([sample.image.shape for _, sample in samples], axis=0)
 
-    def stack(planes: Sequence[Picture | Truth], mode: Any) -> Tensor:
+    def stack(planes: "Sequence[NDArray[Any]]", mode: Any) -> Tensor:
         fitted = [
             np.pad(plane, ((0, height - plane.shape[0]), (0, width - plane.shape[1])), mode=mode) for plane in planes
         ]
@@ -63,24 +88,24 @@ def collate(samples: Sequence[tuple[int, XraySample]]) -> Batch:
     )
 
 
-class _Drawn(Dataset[tuple[int, XraySample]]):
+class _Drawn(Dataset[tuple[int, Shown]]):
     """Cases by epoch and place, so that a worker process needs no state."""
 
     def __init__(self, cases: LearningCases) -> None:
         self._cases = cases
 
-    def __getitem__(self, index: Index) -> tuple[int, XraySample]:
+    def __getitem__(self, index: Index) -> tuple[int, Shown]:
         epoch, place, case = index
         return case, self._cases.draw(epoch, place, case)
 
 
-class _Kept(Dataset[tuple[int, XraySample]]):
+class _Kept(Dataset[tuple[int, Shown]]):
     """Cases as they are."""
 
-    def __init__(self, samples: Sequence[XraySample]) -> None:
+    def __init__(self, samples: Sequence[Shown]) -> None:
         self._samples = samples
 
-    def __getitem__(self, index: int) -> tuple[int, XraySample]:
+    def __getitem__(self, index: int) -> tuple[int, Shown]:
         return index, self._samples[index]
 
     def __len__(self) -> int:
@@ -139,6 +164,6 @@ def training_batches(batches: EpochBatches, cases: LearningCases, workers: int =
     )
 
 
-def judged_batches(samples: Sequence[XraySample], batch_size: int) -> "DataLoader[Any]":
+def judged_batches(samples: Sequence[Shown], batch_size: int) -> "DataLoader[Any]":
     """All samples in their order, as they are."""
     return DataLoader(_Kept(samples), batch_size=batch_size, collate_fn=collate, generator=torch.Generator())

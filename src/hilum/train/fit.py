@@ -4,32 +4,34 @@ import logging
 import signal
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
 from hilum.core import ConfigError, TrainError
-from hilum.datasets.xray_sample import XraySample
+from hilum.core.geometry import Floats
 from hilum.io.text_file import write_bytes
 from hilum.models.network import Network
 from hilum.report.training import training_curves
 from hilum.train.checkpointing import computed_again
 from hilum.train.config import Machine, Precision, TrainConfig
-from hilum.train.data import EpochBatches, LearningCases, judged_batches, training_batches
+from hilum.train.data import EpochBatches, JudgedCase, LearningCases, judged_batches, training_batches
 from hilum.train.guard import Guard, failures_said
 from hilum.train.hard import HardNegatives
 from hilum.train.history import History
-from hilum.train.judging import Judging
+from hilum.train.judging import Judging, judge
 from hilum.train.keeping import CHECKPOINT, Best, Keeper, is_complete, read_checkpoint
 from hilum.train.module import Learner
-from hilum.train.panels import CURVES, Panels
+from hilum.train.panels import CURVES, Panels, RedrawnPanels
 from hilum.train.phases import Ema, Phases, Rates
+from hilum.train.pretext import HiddenSample, judge_redrawn
 from hilum.train.progress import Bar
 from hilum.train.silence import Silence
 from hilum.train.xrays import Xrays
@@ -46,7 +48,7 @@ class Cases:
     """
 
     learning: LearningCases
-    judged: Sequence[XraySample]
+    judged: Sequence[JudgedCase]
     split_hash: str = ""
 
 
@@ -129,20 +131,28 @@ def _fitted(config: TrainConfig, out: Path) -> Fitted:
 def _callbacks(cases: Cases, config: TrainConfig, machine: Machine, guard: Guard, out: Path) -> list[pl.Callback]:
     """In the order in which they act: judged before kept, kept before the checkpoint."""
     history = History(out, guard)
+    panels = RedrawnPanels if config.pretext else Panels
     return [
         Phases(config),
         *([Ema(config.trainer.ema)] if config.trainer.ema else []),
         guard,
-        Judging(cases.judged, config.trainer.monitor),
-        Silence(),
+        Judging(_figures_of(cases, config)),
+        *([] if config.pretext else [Silence()]),
         Rates(config),
         Best(config, out, cases.split_hash, [sample.patient for sample in cases.judged]),
         history,
         *_hard_negatives(cases.learning, config),
-        Panels(cases.judged, history, config.trainer.panels_every, out),
+        panels(cases.judged, history, config.trainer.panels_every, out),
         *([Bar(config.trainer.monitor)] if machine.progress else []),
         Keeper(config, out),
     ]
+
+
+def _figures_of(cases: Cases, config: TrainConfig) -> Callable[[Sequence[Floats]], dict[str, float]]:
+    """How validation is judged."""
+    if config.pretext:
+        return partial(judge_redrawn, samples=cast("Sequence[HiddenSample]", cases.judged))
+    return partial(judge, truths=[sample.truth for sample in cases.judged], monitor=config.trainer.monitor)
 
 
 def _hard_negatives(cases: LearningCases, config: TrainConfig) -> list[pl.Callback]:

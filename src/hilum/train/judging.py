@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002  # Lightning decides what a hook is given
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -11,7 +11,6 @@ import pytorch_lightning as pl
 
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
-from hilum.datasets.xray_sample import XraySample
 from hilum.metrics.lesions import components, count, match_components, total
 from hilum.metrics.overlap import Counts, Ratio, confusion, dice, pooled
 from hilum.train.config import Monitor
@@ -65,13 +64,11 @@ class Judging(pl.Callback):
     """After each validation: the learner's figures.
 
     Args:
-        samples: the validation cases.
-        monitor: the figure that picks the best epoch.
+        figures_of: what [y, x] of every case, in their order, are worth.
     """
 
-    def __init__(self, samples: Sequence[XraySample], monitor: Monitor) -> None:
-        self._truths = [sample.truth for sample in samples]
-        self._monitor: Monitor = monitor
+    def __init__(self, figures_of: Callable[[Sequence[Floats]], Mapping[str, float]]) -> None:
+        self._figures_of = figures_of
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forget the epoch before."""
@@ -82,6 +79,6 @@ class Judging(pl.Callback):
         learner = cast("Learner", pl_module)
         found: Mapping[str, float] = {}
         if trainer.is_global_zero:
-            maps = [learner.probabilities[case].numpy() for case in range(len(self._truths))]
-            found = judge(maps, self._truths, self._monitor)
+            maps = learner.probabilities
+            found = self._figures_of([maps[case].numpy() for case in range(len(maps))])
         learner.figures = dict(trainer.strategy.broadcast(found))

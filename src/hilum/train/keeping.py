@@ -64,8 +64,10 @@ class Best(pl.Callback):
         self._best, self._waited = score, 0
         self._figures = {"epoch": trainer.current_epoch + 1, **learner.figures}
         if trainer.is_global_zero:
-            threshold = threshold_record(Threshold(learner.figures["threshold"], VALIDATION), *self._chosen_on)
-            found = {"threshold": threshold, "validation": self._figures}
+            found: dict[str, Any] = {"validation": self._figures}
+            if "threshold" in learner.figures:
+                threshold = Threshold(learner.figures["threshold"], VALIDATION)
+                found["threshold"] = threshold_record(threshold, *self._chosen_on)
             write_model(self._folder, learner.network, self._config, found)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

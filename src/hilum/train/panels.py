@@ -11,9 +11,9 @@ import pytorch_lightning as pl
 import torch
 
 from hilum.core.geometry import Floats
-from hilum.datasets.xray_sample import XraySample
 from hilum.io.text_file import write_bytes
-from hilum.report.training import Panel, prediction_panels, training_curves
+from hilum.report.training import Panel, prediction_panels, redrawn_panels, training_curves
+from hilum.train.data import Shown
 from hilum.train.history import History
 from hilum.train.module import Learner
 
@@ -24,7 +24,7 @@ SHOWN = 4
 class Panels(pl.Callback):
     """Draws every so many epochs; the same cases each time: evenly chosen among those with something to see."""
 
-    def __init__(self, samples: Sequence[XraySample], history: History, every: int, out: Path) -> None:
+    def __init__(self, samples: Sequence[Shown], history: History, every: int, out: Path) -> None:
         self._samples, self._history, self._every, self._out = samples, history, every, out
         seen = [case for case, sample in enumerate(samples) if sample.truth.any()]
         self._cases = seen[:: max(1, -(-len(seen) // SHOWN))]
@@ -34,16 +34,17 @@ class Panels(pl.Callback):
         epoch = trainer.current_epoch + 1
         if not trainer.is_global_zero or not self._every or epoch % self._every or not self._cases:
             return
-        learner = cast("Learner", pl_module)
-        panels = [self._panel(learner, case) for case in self._cases]
-        words = f"epoch {epoch}, threshold {learner.figures['threshold']:g}"
-        picture = prediction_panels(panels, learner.figures["threshold"], words)
-        write_bytes(self._out / PANELS / f"epoch_{epoch:03d}.png", picture)
+        write_bytes(self._out / PANELS / f"epoch_{epoch:03d}.png", self._picture(cast("Learner", pl_module), epoch))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw the curves."""
         if trainer.is_global_zero and self._every and not (trainer.current_epoch + 1) % self._every:
             write_bytes(self._out / CURVES, training_curves(self._history.rows))
+
+    def _picture(self, learner: Learner, epoch: int) -> bytes:
+        panels = [self._panel(learner, case) for case in self._cases]
+        words = f"epoch {epoch}, threshold {learner.figures['threshold']:g}"
+        return prediction_panels(panels, learner.figures["threshold"], words)
 
     def _panel(self, learner: Learner, case: int) -> Panel:
         sample = self._samples[case]
@@ -55,7 +56,18 @@ class Panels(pl.Callback):
         )
 
 
-def attention_of(learner: Learner, sample: XraySample) -> Floats | None:
+class RedrawnPanels(Panels):
+    """Pictures as they were shown, redrawn, and as they are."""
+
+    def _picture(self, learner: Learner, epoch: int) -> bytes:
+        rows = [
+            (sample.image, learner.probabilities[case].numpy(), sample.truth)
+            for case, sample in ((case, self._samples[case]) for case in self._cases)
+        ]
+        return redrawn_panels(rows, f"epoch {epoch}, explained {learner.figures['explained']:.3f}")
+
+
+def attention_of(learner: Learner, sample: Shown) -> Floats | None:
     """Where the network looks on one picture, [h, w] from 0 to 1; None for networks that don't say."""
     image = torch.from_numpy(sample.image)[None, None].to(learner.device)
     attention = learner(image).attention

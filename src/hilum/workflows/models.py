@@ -63,9 +63,10 @@ class ShippedListing:
         bytes: of the weights.
         pixel_mm: side of the pixels that it was trained on.
         threshold: from which probability a pixel is marked; chosen on validation.
-        figures: on the validation patients that chose the threshold, by name: value, low, high, n.
+        figures: on the validation patients that chose the threshold, by name: value, low, high, n; values alone while
+            its run goes on.
         licence: of the data that it learnt from.
-        card: where its card lies.
+        card: where its card lies; None while its run goes on.
     """
 
     name: str
@@ -75,7 +76,7 @@ class ShippedListing:
     threshold: float
     figures: Mapping[str, Mapping[str, float | None]]
     licence: str
-    card: Path
+    card: Path | None
 
 
 def list_models(names: Sequence[str] = ()) -> list[ModelListing]:
@@ -109,9 +110,9 @@ def _shipped(name: str) -> ShippedListing:
             bytes=(folder / WEIGHTS).stat().st_size,
             pixel_mm=stored["config"]["data"]["pixel_mm"],
             threshold=stored["threshold"]["value"],
-            figures=stored["figures"],
-            licence=stored["data"]["licence"],
-            card=folder / CARD,
+            figures=stored.get("figures") or {name: {"value": one} for name, one in stored["validation"].items()},
+            licence=stored.get("data", {}).get("licence", "not said"),
+            card=folder / CARD if (folder / CARD).is_file() else None,
         )
     except KeyError as error:
         raise ConfigError(f"{folder / CONFIG} doesn't say what the model is: {error} is missing.") from error

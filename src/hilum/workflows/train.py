@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core import ConfigError, Failure, OutputError
-from hilum.infer.loaded import CONFIG, load_model
+from hilum.infer.loaded import CONFIG, LoadedNetwork, load_network
 from hilum.io.inputs import require_path
 from hilum.io.json_file import plain, read_json, write_json
 from hilum.io.text_file import write_bytes, write_text
 from hilum.models.network import Network
-from hilum.models.parts import require_fit
+from hilum.models.parts import load_part, part_of, require_fit
 from hilum.report.training import rate_picture
-from hilum.train.config import Machine, TrainConfig
+from hilum.train.config import ALL, Machine, TrainConfig
 from hilum.train.finder import FoundRate, find_rate
 from hilum.train.fit import Cases, fit, resolved_device, resolved_precision
 from hilum.train.keeping import CHECKPOINT, MODEL
 from hilum.train.phases import require_fitting
+from hilum.train.pretext import HiddenXrays, hidden_once
 from hilum.train.silence import MARKED, REMEDY
 from hilum.train.xrays import Xrays
 from hilum.workflows.journal import FOLDER, finished_note, journalled, was_finished
@@ -31,7 +32,16 @@ DOWNLOAD = "download"
 SETTINGS, FAILED = "config.yaml", "failures.json"
 SAID = 3
 """Settings that an error names."""
-SHOWN = ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image", "empty_false_positive_rate")
+SHOWN = (
+    "dice_mean",
+    "dice_pooled",
+    "lesion_sensitivity",
+    "false_positives_per_image",
+    "empty_false_positive_rate",
+    "explained",
+    "hidden_error",
+    "trivial_error",
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class Trained:
     Attributes:
         folder: where it lies.
         figures: of the kept model on validation, with intervals, as in `model/config.json`.
-        threshold: chosen on validation.
+        threshold: chosen on validation; None for a network that redraws pictures.
         epochs: learnt.
         failures: cases that could not be read.
         was_done: whether the folder held this run already.
@@ -71,7 +81,7 @@ class Trained:
 
     folder: Path
     figures: Mapping[str, Any]
-    threshold: float
+    threshold: float | None
     epochs: int
     failures: tuple[Failure, ...] = ()
     was_done: bool = False
@@ -153,12 +163,30 @@ def begun(config: TrainConfig, options: TrainOptions) -> Network:
     if options.pretrained is not None:
         _load_encoder(network, options.pretrained)
     if options.start is not None:
-        given = load_model(options.start)
-        require_fit(network.state_dict(), given.network.state_dict(), f"the model {config.model.name} of this run")
-        network.load_state_dict(given.network.state_dict())
-        network.weights_origin = f"weights {given.weights_hash[:12]} of the model {given.name}"
+        _take(network, load_network(options.start), config)
+    elif config.start.parts != (ALL,):
+        raise ConfigError(f"start.parts is {list(config.start.parts)}, of no model.", "Name one: --from MODEL.")
     require_fitting(network, config)
     return network
+
+
+def _take(network: Network, given: LoadedNetwork, config: TrainConfig) -> None:
+    """Take all weights of a trained model, or some parts' alone; keys and shapes have to be the same."""
+    parts, weights = config.start.parts, f"weights {given.weights_hash[:12]} of the model {given.name}"
+    if parts != (ALL,):
+        for part in parts:
+            load_part(network, part, part_of(given.network, part).state_dict())
+        rest = f"{', '.join(parts)}: {weights}; the rest: {network.weights_origin}"
+        network.weights_origin = rest
+        return
+    if given.is_pretext and config.pretext is None:
+        raise ConfigError(
+            f"the model {given.name} redraws pictures, so its head is of no use for masks.",
+            "Take its encoder: --set start.parts=[encoder]",
+        )
+    require_fit(network.state_dict(), given.network.state_dict(), f"the model {config.model.name} of this run")
+    network.load_state_dict(given.network.state_dict())
+    network.weights_origin = weights
 
 
 def _load_encoder(network: Network, pretrained: str) -> None:
@@ -182,7 +210,7 @@ def _run(config: TrainConfig, data: Path, options: TrainOptions) -> Run:
     """What determines the result."""
     inputs = {"data": data_hash(data)}
     if options.start is not None:
-        inputs["start"] = load_model(options.start).weights_hash
+        inputs["start"] = load_network(options.start).weights_hash
     if options.pretrained is not None:
         inputs["pretrained"] = sha256_of(_pretrained_file(options.pretrained))
     return Run("train", inputs, config.plain())
@@ -214,13 +242,17 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
 
 
 def _cases(read: TrainData, config: TrainConfig) -> Cases:
-    return Cases(Xrays(read.training, config, read.bank), read.validation, read.facts.split_hash)
+    xrays, split_hash = Xrays(read.training, config, read.bank), read.facts.split_hash
+    if config.pretext is None:
+        return Cases(xrays, read.validation, split_hash)
+    hidden = HiddenXrays(xrays, config.pretext, config.trainer.seed)
+    return Cases(hidden, hidden_once(read.validation, config.pretext), split_hash)
 
 
 def _as_left(out: Path, *, was_done: bool = True, note: str = "") -> Trained:
     content = read_json(out / MODEL / CONFIG)
     failures = tuple(Failure(**one) for one in read_json(out / FAILED))
-    threshold = content["threshold"]["value"]
+    threshold = content.get("threshold", {}).get("value")
     if content["validation"].get(MARKED) == 0:
         note = " ".join(filter(None, (note, f"the kept model marks nothing on validation. {REMEDY}")))
     return Trained(out, content["figures"], threshold, content["epochs"], failures, was_done, note)

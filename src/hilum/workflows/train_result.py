@@ -8,10 +8,12 @@ from hilum import __version__
 from hilum.config import merged
 from hilum.core import ConfigError
 from hilum.core.evaluation import Threshold
+from hilum.core.figures import Figure
 from hilum.evaluate.cases import JudgeRule
 from hilum.evaluate.evaluation import Judged
-from hilum.infer.loaded import CARD, load_model, model_folder
+from hilum.infer.loaded import CARD, load_model, load_network, model_folder
 from hilum.io.text_file import write_text
+from hilum.models.network import Network
 from hilum.train.card import ModelFacts, model_card
 from hilum.train.config import Machine, TrainConfig
 from hilum.train.final import judged_model
@@ -24,7 +26,7 @@ _EARLIER: dict[str, Any] = {"data": {"leave_out_odd": False}}
 
 
 def judged_facts(folder: Path, config: TrainConfig, read: TrainData, fitted: Fitted, machine: Machine) -> ModelFacts:
-    """Judge a stored model on the validation cases.
+    """Judge a stored model on the validation cases; one that redraws pictures has its figures already.
 
     Args:
         folder: of the model; what is judged is what lies there, rounded as it is stored.
@@ -33,6 +35,9 @@ def judged_facts(folder: Path, config: TrainConfig, read: TrainData, fitted: Fit
         fitted: what the run came to; its threshold is used.
         machine: where to compute.
     """
+    if config.pretext is not None:
+        pretrained = load_network(str(folder)).network
+        return ModelFacts(config, read.facts, None, fitted, pretrained.weights_origin, _learnt(pretrained))
     kept = load_model(str(folder))
     about = Judged(
         data=read.facts.name,
@@ -45,8 +50,11 @@ def judged_facts(folder: Path, config: TrainConfig, read: TrainData, fitted: Fit
     device = resolved_device(machine.device)
     with quiet(machine.threads):
         found = judged_model(kept.network, read.validation, about, batch_size=config.trainer.batch_size, device=device)
-    learnt = sum(one.numel() for one in kept.network.parameters())
-    return ModelFacts(config, read.facts, found, fitted, kept.network.weights_origin, learnt)
+    return ModelFacts(config, read.facts, found, fitted, kept.network.weights_origin, _learnt(kept.network))
+
+
+def _learnt(network: Network) -> int:
+    return sum(one.numel() for one in network.parameters())
 
 
 def write_facts(facts: ModelFacts, folder: Path) -> None:
@@ -57,10 +65,14 @@ def write_facts(facts: ModelFacts, folder: Path) -> None:
 
 def _found(facts: ModelFacts) -> dict[str, Any]:
     found, fitted = facts.found, facts.fitted
+    judged: dict[str, Any] = {"figures": {name: Figure(name, value) for name, value in fitted.best.items()}}
+    if found is not None:
+        patients = (case.patient for case in found.cases)
+        threshold = threshold_record(found.threshold, facts.data.split_hash, patients)
+        judged = {"threshold": threshold, "figures": found.figures}
     return {
-        "threshold": threshold_record(found.threshold, facts.data.split_hash, (case.patient for case in found.cases)),
+        **judged,
         "validation": fitted.best,
-        "figures": found.figures,
         "epochs": fitted.epochs,
         "seconds": fitted.seconds,
         "data": facts.data,
