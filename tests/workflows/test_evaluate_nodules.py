@@ -40,7 +40,7 @@ def test_nodules_are_told_apart_by_their_readers(tmp_path, shape):
         for n, (bits, mask) in enumerate(((7, three), (3, two)))
     ]
     nodules = tmp_path / "nodules.json"
-    nodules.write_text(json.dumps({"study": {}, "nodules": entries}))
+    nodules.write_text(json.dumps({"schema": "hilum.nodules/1", "study": {}, "nodules": entries}))
     truth = tmp_path / written(tmp_path, "truth", ((three + two) > 0).astype(np.uint8))
     (tmp_path / "predictions").mkdir()
     written(tmp_path / "predictions", "a", (three > 0).astype(np.uint8))

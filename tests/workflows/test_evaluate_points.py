@@ -58,7 +58,7 @@ def detections(folder):
 
 def evaluate(folder, data="films", pred="pred", out="out", split="test", truth=None, **options):
     wanted = TruthWanted(folder / data, split, truth)
-    return run_evaluate(folder / pred, wanted, folder / out, EvaluateOptions(bootstraps=50, **options))
+    return run_evaluate(folder / pred, wanted, folder / out, EvaluateOptions(bootstraps=100, **options))
 
 
 def content(folder, out="out"):
@@ -79,7 +79,7 @@ def test_a_detectors_marks_against_points(films):
     assert found["froc"]["candidates"]["from"] == "nodules.json"
     assert "radius" in found["match"]
     assert found["threshold"]["value"] is None
-    assert [one["name"] for one in found["rivals"]] == ["all background"]
+    assert [one["name"] for one in found["rivals"]] == ["all background", "blob detector (LoG)"]
     assert [one["name"] for one in found["by_subtlety"]] == ["subtlety 1, extremely subtle", "subtlety 5, obvious"]
     rows = {row["key"]: row for row in csv.DictReader((films / "out" / "cases.csv").read_text().splitlines())}
     assert float(rows["N1"]["lesions_found"]) == 1
@@ -209,7 +209,7 @@ def test_the_command_says_what_was_found_and_names_the_rules(films, capsys):
     detections(films)
     (films / "pred" / "E2" / "nodules.json").unlink()
     command = ["evaluate", str(films / "pred"), str(films / "out"), "--data", str(films / "films"), "--split", "test"]
-    assert main([*command, "--tolerance-mm", "25", "--assign", "optimal", "--bootstraps", "20"]) == 3
+    assert main([*command, "--tolerance-mm", "25", "--assign", "optimal", "--bootstraps", "100"]) == 3
     said = capsys.readouterr()
     assert "lesion_sensitivity         1.000" in said.out
     assert "dice" not in said.out

@@ -17,7 +17,7 @@ def test_blobs_are_looked_for_where_training_has_lesions(tmp_path):
     write_png((60 + 120 * (left | right)).astype(np.uint8), tmp_path / "x.png")
     case = CaseSource("a", "p", tmp_path / "no-truth.png", image=tmp_path / "x.png", pixel_mm=(0.7, 0.7))
     prior = prior_map([left])
-    everywhere, likely = blobs_of(case), blobs_of(case, prior)
+    everywhere, likely = blobs_of(case, SHAPE), blobs_of(case, SHAPE, prior)
     assert any(np.hypot(*(centre - (64, 96))) < 5 for centre in everywhere.centres)
     assert any(np.hypot(*(centre - (64, 32))) < 5 for centre in likely.centres)
     assert not any(np.hypot(*(centre - (64, 96))) < 30 for centre in likely.centres)

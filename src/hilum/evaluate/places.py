@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from hilum.core.evaluation import BY_THIRD, BY_ZONE, Group
+from hilum.core.evaluation import BY_SLICE, BY_THIRD, BY_ZONE, Group
 from hilum.evaluate.bootstrap import Resamples
 from hilum.evaluate.case_lesions import Lesion, LesionResult
 from hilum.evaluate.lesion_figures import OVERLAPPED, found_figures, mean_of, with_met
@@ -16,10 +16,12 @@ THIRDS = tuple(f"{row} {column}" for row in _ROWS for column in _COLUMNS)
 
 
 def place_rule(cases: Sequence[LesionResult]) -> str:
-    """How places are named: `BY_ZONE` where every case knows its lungs, else `BY_THIRD`; "" without a lesion."""
+    """How places are named: `BY_ZONE` where every case knows its lungs, else by thirds; "" without a lesion."""
     if not any(case.lesions for case in cases):
         return ""
-    return BY_ZONE if all(case.lungs is not None for case in cases) else BY_THIRD
+    if all(case.lungs is not None for case in cases):
+        return BY_ZONE
+    return BY_SLICE if any("volume_error_mm3" in case.row.values for case in cases) else BY_THIRD
 
 
 def by_place(
@@ -33,7 +35,7 @@ def by_place(
         of_each: what is averaged over lesions.
     """
     rule, of_each = place_rule(cases), with_met([case.lesions for case in cases], of_each)
-    names = {BY_ZONE: ZONES, BY_THIRD: THIRDS}.get(rule, ())
+    names = {BY_ZONE: ZONES, BY_THIRD: THIRDS, BY_SLICE: THIRDS}.get(rule, ())
     groups = []
     for name in names:
         lesions = [[one for one in case.lesions if _name(one.place, case, rule) == name] for case in cases]

@@ -62,6 +62,12 @@ def point_figures(cases: Sequence[LesionResult], draw: Resamples) -> dict[str, F
     return known | {name: Figure(name, math.nan) for name in UNDEFINED}
 
 
+def ranked_point_figures(cases: Sequence[LesionResult], draw: Resamples) -> dict[str, Figure]:
+    """Those, and where marks have scores the free-response figures, `froc_0.125` to `froc_8` among them."""
+    ranked = (*detection_figures(cases, draw), *froc_points(cases, draw).values())
+    return point_figures(cases, draw) | {figure.name: figure for figure in ranked}
+
+
 def _by_subtlety(cases: Sequence[LesionResult], draw: Resamples) -> tuple[Group, ...]:
     """Lesions from hardly visible to obvious."""
     groups = []

@@ -1,6 +1,7 @@
 """Figures in words, as reports and lines of a terminal show them: never without interval and number of cases."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from hilum.core.evaluation import Group
@@ -27,7 +28,6 @@ WORDS: Mapping[str, str] = {
     "hd95_mm": "95 % Hausdorff distance, mm",
     "assd_mm": "average surface distance, mm",
     "robust_distance_mm": "robust surface distance, mm",
-    "nsd_2mm": "surface Dice at 2 mm",
     "area_error_mm2": "area error, mm²",
     "volume_error_mm3": "volume error, mm³",
     "volume_error_percent": "size error, %",
@@ -53,7 +53,15 @@ WORDS: Mapping[str, str] = {
     "wafroc": "wAFROC area",
     "wafroc1": "wAFROC1 area (every image has a lesion)",
     "lesion_dice": "Dice of a lesion with what meets it",
+    "lesion_iou": "IoU of a lesion with what meets it",
+    "lesion_precision": "precision of what meets it",
+    "lesion_recall": "share of a lesion's pixels",
+    "lesion_hd95_mm": "95 % Hausdorff distance of a lesion, mm",
+    "lesion_volume_error_percent": "size error of a lesion, %",
 }
+_SURFACE_DICE = re.compile(r"(lesion_)?nsd_(.+)mm")
+_NARROW = 5
+"""From this number of figures on a table's intervals stand below their values."""
 
 
 def with_interval(figure: Figure) -> str:
@@ -71,7 +79,12 @@ def with_interval(figure: Figure) -> str:
 def in_words(name: str) -> str:
     """What a figure is called; of any class together, with a word before."""
     any_class = name.removeprefix("foreground_")
-    return WORDS.get(name, name) if any_class == name else f"any class: {WORDS.get(any_class, any_class)}"
+    if any_class != name:
+        return f"any class: {in_words(any_class)}"
+    surface = _SURFACE_DICE.fullmatch(name)
+    if surface is not None:
+        return f"surface Dice{' of a lesion' if surface[1] else ''} at {surface[2]} mm"
+    return WORDS.get(name, name)
 
 
 def count(figure: Figure) -> str:
@@ -87,4 +100,4 @@ def group_table(groups: Sequence[Group], caption: str) -> Table:
         [group.name, count(group.figures[first]), *(with_interval(group.figures[name]) for name in names)]
         for group in groups
     ]
-    return Table(("", "n", *(WORDS.get(name, name) for name in names)), rows, caption)
+    return Table(("", "n", *map(in_words, names)), rows, caption, is_narrow=len(names) >= _NARROW)

@@ -13,13 +13,17 @@ class Table:
 
     Attributes:
         columns: headings, with their units.
-        rows: cells as they are to be read; numbers already rounded.
+        rows: cells as they are to be read; numbers already rounded. A row of one cell is a heading among the rows.
         caption: what the table shows: data, rule, unit.
+        folded: the line that opens the table; "" shows it at once.
+        is_narrow: intervals stand below their values.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
+    folded: str = ""
+    is_narrow: bool = False
 
 
 @dataclass(frozen=True)

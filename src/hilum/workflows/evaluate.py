@@ -5,8 +5,12 @@ from functools import partial
 from pathlib import Path
 
 from hilum.core import HilumError
+from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
+from hilum.datasets.prepared import CaseSource
+from hilum.evaluate.blobs import blob_threshold
 from hilum.evaluate.cases import JudgeRule
-from hilum.evaluate.rivals import blob_threshold, prior_map
+from hilum.evaluate.rivals import PriorMap, map_of, small_truth
 from hilum.workflows.evaluate_case import CaseJob, Outcome, Rivals, blobs_of, judge_source, read_truth
 from hilum.workflows.evaluate_data import TruthSource, TruthWanted
 from hilum.workflows.evaluate_files import EvaluateRun, left, write_evaluation
@@ -17,8 +21,9 @@ from hilum.workflows.output import is_done, output_folder
 from hilum.workflows.pool import in_processes
 from hilum.workflows.track import Track, silently
 
-BLOB_CASES = 60
-"""Training images that the blob detector's threshold is chosen on: every n-th of those with a lesion."""
+BLOB_CASES = {2: 60, 3: 12}
+"""Training images, by axes, that the blob detector's threshold is chosen on: every n-th of those with a lesion."""
+SUREST = "the blob detector takes the two surest spots of each image"
 
 
 def run_evaluate(
@@ -76,20 +81,32 @@ def _outcomes(plan: Plan, track: Track) -> tuple[list[Outcome], Rivals]:
 
 def _learn_rivals(source: TruthSource, rule: JudgeRule, workers: int) -> Rivals:
     """The average map and the blobs' threshold, from training cases only."""
-    if not source.training:
-        return Rivals(notes=("no training cases here, so the average map and the blob detector are missing",))
-    if source.is_points:
-        return Rivals(notes=("the average map and the blob detector learn from masks, and the truth is points",))
+    if not source.training or source.is_points:
+        return Rivals(notes=(_nothing_learnt(source),))
     try:
-        truths = [read_truth(case, rule).labels > 0 for case in source.training]
-        if truths[0].ndim != 2:
-            return Rivals(notes=("the average map and the blob detector are for pictures",))
-        found = prior_map(truths)
-        seen = [n for n, case in enumerate(source.training) if case.image and truths[n].any()]
-        chosen = seen[:: max(1, math.ceil(len(seen) / BLOB_CASES))]
-        spots = partial(blobs_of, prior=found)
-        blobs = list(in_processes(spots, [source.training[n] for n in chosen], workers))
-        level = blob_threshold([(blob, truths[n]) for blob, n in zip(blobs, chosen, strict=True)]) if blobs else None
+        small = list(in_processes(partial(_small, rule=rule), source.training, workers))
+        found = map_of(small)
+        seen = [case for case, truth in zip(source.training, small, strict=True) if case.image and truth.any()]
+        chosen = seen[:: max(1, math.ceil(len(seen) / BLOB_CASES[small[0].ndim]))]
+        spots = list(in_processes(partial(_spots, rule=rule, prior=found), chosen, workers))
+        level = blob_threshold([one for one in spots if one is not None]) if any(spots) else None
     except HilumError as error:
-        return Rivals(notes=(f"the average map and the blob detector are missing: {error.message}",))
-    return Rivals(found, level, () if blobs else ("no training images here, so the blob detector is missing",))
+        return Rivals(notes=(f"the average map is missing ({error.message.rstrip('.')}), and {SUREST}",))
+    return Rivals(found, level, () if level is not None else (f"there are no training images here, so {SUREST}",))
+
+
+def _nothing_learnt(source: TruthSource) -> str:
+    why = "the truth is points" if source.is_points else "there are no training cases here"
+    has_images = any(case.image for case in source.cases)
+    return f"{why}, so the average map is missing, and {SUREST if has_images else 'so is the blob detector'}"
+
+
+def _small(case: CaseSource, rule: JudgeRule) -> Selection:
+    return small_truth(read_truth(case, rule).labels > 0)
+
+
+def _spots(case: CaseSource, rule: JudgeRule, prior: PriorMap) -> tuple[Floats, Selection] | None:
+    """Scores of a training image's spots, and which of them meet a lesion; None where it isn't on the truth's grid."""
+    truth = read_truth(case, rule).labels > 0
+    blobs = blobs_of(case, truth.shape, prior)
+    return None if blobs is None else (blobs.scores, blobs.meets(truth))

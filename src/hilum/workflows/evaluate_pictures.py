@@ -58,7 +58,7 @@ def curve_pictures(
             "Lesions found, with 95 % intervals; n is the number of lesions (of nodules by readers and visibility)."
         )
         pictures["found"] = Picture(groups_picture(groups), caption)
-    if any(case.lesions for case in results):
+    if any(case.lesions for case in results) and not found.is_of_volumes:  # one frame can't show where in a scan
         pictures["places"] = _places(results, source)
     return pictures
 
@@ -158,7 +158,7 @@ def example_pictures(found: Evaluation, source: TruthSource, job: CaseJob, track
         shown = _example(by_key[row.key], row, kind, job)
         name = f"case-{kind.split()[0]}-{number}"
         pictures[name] = Picture(
-            example_picture(shown), f"{shown.title}. Blue: truth; yellow: prediction; right: the part in the frame."
+            example_picture(shown), f"{row.key}. Blue: truth; yellow: prediction; right: the part in the frame."
         )
     return pictures
 
@@ -166,7 +166,7 @@ def example_pictures(found: Evaluation, source: TruthSource, job: CaseJob, track
 def _example(case: CaseSource, row: CaseRow, kind: str, job: CaseJob) -> Example:
     truth = read_truth(case, job.rule)
     pred, _, _ = predicted(find_prediction(job.folder, case.key), truth, job)
-    title = f"{kind}: {_short(row.key)}, " + (
+    title = f"{kind}: {_short(row.patient)}, " + (
         f"Dice {row.values['dice']:.3f}" if row.values["truth_pixels"] else "no lesion in the truth"
     )
     image = _image(case, truth.labels.shape)

@@ -5,6 +5,7 @@ import numpy as np
 from hilum.core import Failure, HilumError, InputError, Mask, UnitError
 from hilum.core.mask import Selection
 from hilum.datasets.prepared import CaseSource, stored_points
+from hilum.evaluate.blobs import Blobs
 from hilum.evaluate.case_lesions import Marks
 from hilum.evaluate.points import (
     PointLesion,
@@ -14,7 +15,17 @@ from hilum.evaluate.points import (
     prediction_of_pixels,
 )
 from hilum.io import read_radiograph
-from hilum.workflows.evaluate_case import BACKGROUND, CaseJob, CaseOutcome, Outcome, lungs_of, predicted
+from hilum.workflows.evaluate_case import (
+    BACKGROUND,
+    BLOBS,
+    CaseJob,
+    CaseOutcome,
+    Outcome,
+    blobs_of,
+    lungs_of,
+    predicted,
+    surest_blobs,
+)
 from hilum.workflows.evaluate_marks import MarksFrom, marks_file, read_marks
 from hilum.workflows.evaluate_predictions import find_prediction
 from hilum.workflows.output import sha256_of
@@ -31,8 +42,13 @@ def judge_point_source(case: CaseSource, job: CaseJob) -> Outcome:
 def _judge(case: CaseSource, job: CaseJob) -> CaseOutcome:
     truth = point_truth(case)
     said, content, was_resampled = predicted_points(case, truth, job)
-    result, nothing = (judge_points(case.key, case.patient, truth, one, job.point_rule) for one in (said, _no_marks()))
-    return CaseOutcome(result, {BACKGROUND: nothing}, content, was_resampled)
+    everyone = {"": said, BACKGROUND: _no_marks(), BLOBS: _blobs(case, truth)}
+    results = {
+        name: judge_points(case.key, case.patient, truth, one, job.point_rule)
+        for name, one in everyone.items()
+        if one is not None
+    }
+    return CaseOutcome(results.pop(""), results, content, was_resampled)
 
 
 def point_truth(case: CaseSource) -> PointTruth:
@@ -93,6 +109,18 @@ def discs(truth: PointTruth) -> Selection:
         down, across = ((rows - one.centre[0]) * truth.pixel_mm[0], (columns - one.centre[1]) * truth.pixel_mm[1])
         shown |= np.asarray(down**2 + across**2 <= (one.size_mm / 2) ** 2)
     return shown
+
+
+def _blobs(case: CaseSource, truth: PointTruth) -> PointPrediction | None:
+    """The blob detector, which needs no training to rank its spots: all are marks, the surest of them predictions."""
+    blobs = blobs_of(case, truth.shape)
+    return (
+        None if blobs is None else PointPrediction(_as_marks(surest_blobs(blobs), truth), _as_marks(blobs, truth), True)
+    )
+
+
+def _as_marks(blobs: Blobs, truth: PointTruth) -> Marks:
+    return Marks(blobs.centres.astype(np.float64), blobs.scores, 2 * blobs.radii * truth.pixel_mm[-1])
 
 
 def _no_marks() -> PointPrediction:
