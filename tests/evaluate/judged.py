@@ -19,4 +19,5 @@ def pair(pred, truth, key="a", patient="p", spacing_mm=(1.0, 1.0), **more):
 def judged(pairs, rule=None, **about):
     rule = rule or JudgeRule()
     settings = {"data": "made", "split": "validation", "split_hash": "", "truth": "mask", "threshold": Threshold()}
-    return evaluation([judge_case(one, rule) for one in pairs], Judged(**(settings | about), rule=rule, samples=200))
+    settings["samples"] = 200
+    return evaluation([judge_case(one, rule) for one in pairs], Judged(**(settings | about), rule=rule))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from hilum.core import Figure, InputError, MeasureError
-from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure, resample_patients
-from hilum.metrics.overlap import Counts, Ratio, dice, pooled
+from hilum.evaluate.bootstrap import Resamples, is_share, mean_figures, pooled_figure, require_draws, resample_patients
+from hilum.metrics.overlap import Counts, Ratio, dice, pooled, share
 
 
 def patients(number, cases_each=1):
@@ -123,6 +123,43 @@ def test_many_levels_are_summed_in_blocks_with_the_same_result(monkeypatch):
     whole = pooled_figure("x", sums, share, resamples)
     monkeypatch.setattr("hilum.evaluate.bootstrap._NUMBERS_AT_ONCE", 100)
     assert pooled_figure("x", sums, share, resamples) == whole
+
+
+@pytest.mark.parametrize("n", [2, 16, 87])
+def test_shares_of_1_or_0_in_all_patients_have_clopper_and_pearsons_interval(n):
+    from scipy.stats import binomtest
+
+    draw = resample_patients(patients(n, 2), np.random.default_rng(0), 100)
+    values = {"all": np.ones(2 * n), "none": np.zeros(2 * n), "half": np.full(2 * n, 0.5)}
+    figures = mean_figures(values, draw, are_shares=True)
+    for name, hits in (("all", n), ("none", 0)):
+        theirs = binomtest(hits, n).proportion_ci(0.95, "exact")
+        assert (figures[name].low, figures[name].high) == pytest.approx((theirs.low, theirs.high))
+    assert figures["half"].low == figures["half"].high == 0.5
+    assert mean_figures(values, draw)["none"].high == 0  # such as a difference of two models
+
+
+def test_patients_without_the_figure_are_none_of_those_that_all_have_it():
+    table = np.array([[3, 3], [1, 1], [0, 0], [0, 0], [2, 2]])
+    draw = resample_patients(patients(5), np.random.default_rng(0), 100)
+    figure = pooled_figure("x", table, lambda s: share(s[..., 0], s[..., 1]), draw, is_share=True)
+    assert figure.low == pytest.approx(0.025 ** (1 / 3))
+    nothing = pooled_figure("x", np.zeros((5, 2)), lambda s: share(s[..., 0], s[..., 1]), draw, is_share=True)
+    assert (nothing.n, math.isnan(nothing.value)) == (0, True)
+
+
+def test_a_figure_with_a_unit_is_no_share():
+    shares = ("dice_mean", "lesion_sensitivity", "nsd_2mm", "froc_0.5")
+    others = ("hd95_mm", "area_error_mm2", "volume_error_percent", "false_positives_per_image")
+    assert [is_share(name) for name in (*shares, *others)] == [True] * 4 + [False] * 4
+
+
+@pytest.mark.parametrize("number", [-1, 1, 99, 100_001])
+def test_numbers_of_draws_that_make_no_interval_are_refused(number):
+    with pytest.raises(InputError, match="bootstraps"):
+        require_draws(number)
+    for fine in (0, 100, 100_000):
+        require_draws(fine)
 
 
 def test_what_can_t_be_averaged_is_refused():

@@ -23,6 +23,24 @@ def some_pairs():
     return [pair(p, t, key=f"k{n}", patient=f"p{n}") for n, (p, t) in enumerate(zip(preds, truths, strict=True))]
 
 
+def test_n_is_0_where_nothing_is_defined_and_nothing_is_defined_where_n_is_0():
+    blank = np.zeros((64, 64))
+    nothing = judged([pair(blank, disc(), "a", "p"), pair(blank, disc(), "b", "q")])
+    assert math.isnan(nothing.figures["precision_pooled"].value)
+    one_class = judged([pair(disc(), disc(), "a", "p")], JudgeRule({1: "lung", 2: "covid"}))
+    for figures in (nothing.figures, *(group.figures for group in one_class.by_class)):
+        for figure in figures.values():
+            assert math.isnan(figure.value) == (figure.n == 0), figure
+
+
+def test_without_draws_there_are_values_and_no_interval():
+    probability = np.where(disc(), np.float32(0.9), np.float32(0.05))
+    pairs = [pair(probability >= 0.5, disc(), name, name, probability=probability) for name in "abc"]
+    found = judged(pairs, samples=0)
+    assert found.froc["1"].value == found.figures["lesion_average_precision"].value == 1
+    assert all(math.isnan(one.low) for one in (*found.figures.values(), *found.froc.values()))
+
+
 def test_means_leave_empty_truth_out_and_pools_take_all_pixels():
     pairs = some_pairs()
     found = judged(pairs)
@@ -42,8 +60,10 @@ def test_intervals_hold_the_value_and_shrink_to_it_when_all_cases_are_alike():
     for name in ("dice_mean", "dice_pooled", "lesion_sensitivity"):
         figure = found.figures[name]
         assert figure.low <= figure.value <= figure.high
-    alike = judged([pair(disc(), disc(), key=str(n), patient=str(n)) for n in range(5)])
-    assert (alike.figures["dice_mean"].low, alike.figures["dice_mean"].high) == (1, 1)
+    alike = judged([pair(disc(radius=5), disc(), key=str(n), patient=str(n)) for n in range(5)]).figures["dice_mean"]
+    assert alike.low == pytest.approx(alike.value) == pytest.approx(alike.high)
+    perfect = judged([pair(disc(), disc(), key=str(n), patient=str(n)) for n in range(5)]).figures["dice_mean"]
+    assert (perfect.low, perfect.high) == pytest.approx((0.025**0.2, 1))  # five of five is no certainty
 
 
 def test_one_patient_has_no_interval():

@@ -32,7 +32,7 @@ def films(tmp_path):
 
 
 def evaluated(films, model, out, split):
-    words = ["evaluate", str(model), str(out), "--data", str(films), "--split", split, "--bootstraps", "20"]
+    words = ["evaluate", str(model), str(out), "--data", str(films), "--split", split, "--bootstraps", "100"]
     assert main(words) == 0
     return json.loads((out / "evaluation.json").read_text())
 
@@ -54,7 +54,7 @@ def test_the_masks_are_those_of_the_threshold(films, tmp_path):
     model = tiny_model(tmp_path / "tiny")
     mine = evaluated(films, model, tmp_path / "mine", "test")["figures"]
     words = ["evaluate", str(tmp_path / "mine_predictions"), str(tmp_path / "out"), "--data", str(films)]
-    assert main([*words, "--split", "test", "--bootstraps", "20", "--as", "masks"]) == 0
+    assert main([*words, "--split", "test", "--bootstraps", "100", "--as", "masks"]) == 0
     masks = json.loads((tmp_path / "out" / "evaluation.json").read_text())["figures"]
     assert masks["dice_mean"]["value"] == pytest.approx(mine["dice_mean"]["value"], abs=2e-3)
 

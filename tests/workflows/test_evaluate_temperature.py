@@ -45,7 +45,7 @@ def undrawn(monkeypatch):
 
 def evaluated(folder, split, out, **options):
     wanted = TruthWanted(folder / "data", split)
-    options = EvaluateOptions(threshold=0.5, bootstraps=20, **options)
+    options = EvaluateOptions(threshold=0.5, bootstraps=100, **options)
     return run_evaluate(folder / "pred", wanted, folder / out, options)
 
 
@@ -112,7 +112,7 @@ def test_only_an_evaluation_of_validation_has_a_temperature(dataset):
     for n in range(8):
         write_png(np.zeros(SHAPE, bool), dataset / "masks" / f"case{n}.png")
     wanted = TruthWanted(dataset / "data", "validation")
-    run_evaluate(dataset / "masks", wanted, dataset / "val", EvaluateOptions(bootstraps=20))
+    run_evaluate(dataset / "masks", wanted, dataset / "val", EvaluateOptions(bootstraps=100))
     with pytest.raises(InputError, match="fitted no temperature"):
         evaluated(dataset, "test", "out", temperature_from=dataset / "val")
 
@@ -121,7 +121,7 @@ def test_masks_have_nothing_to_apply_it_to_and_probabilities_without_error_have_
     evaluated(dataset, "validation", "val")
     for n in range(8):
         write_png(disc(SHAPE, (20, 20), 5), dataset / "masks" / f"case{n}.png")
-    options = EvaluateOptions(temperature_from=dataset / "val", bootstraps=20)
+    options = EvaluateOptions(temperature_from=dataset / "val", bootstraps=100)
     found = run_evaluate(dataset / "masks", TruthWanted(dataset / "data", "test"), dataset / "out", options).evaluation
     assert "temperature_unused" in [alarm.name for alarm in found.alarms]
     assert found.temperature is None

@@ -184,7 +184,7 @@ def test_options_out_of_range(folder, option, capsys):
 )
 def test_odd_files_are_noted_with_a_count(folder, name, text, note, capsys):
     (folder / f"{name}.csv").write_text(text)
-    assert froc(folder, "--bootstraps", "50") == 0
+    assert froc(folder, "--bootstraps", "100") == 0
     assert any(one.startswith(note) for one in content(folder)["notes"])
     assert f"hilum: note: {note}" in capsys.readouterr().err
 

@@ -17,9 +17,14 @@ from hilum.core.mask import Selection
 from hilum.metrics.overlap import share
 
 RESAMPLES = 1_000
+FEWEST = 100
+"""Fewer draws make no 95 % interval: its ends are the third from either end of a hundred."""
+MOST = 100_000
 LEVEL = 0.95
 _NUMBERS_AT_ONCE = 2**24
 """Sums of one block of resamples: 128 MiB."""
+_NOT_A_SHARE = ("_mm", "_mm2", "_mm3", "_percent", "_per_image")
+"""Ends of the names of figures that may exceed 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +38,18 @@ class Resamples:
 
     weights: Floats
     patient: NDArray[np.intp]
+
+
+def require_draws(bootstraps: int) -> None:
+    """Refuse numbers of draws that make no interval.
+
+    Raises:
+        InputError: it is neither 0, for no intervals, nor from `FEWEST` to `MOST`.
+    """
+    if bootstraps and not FEWEST <= bootstraps <= MOST:
+        raise InputError(
+            f"bootstraps are {FEWEST} to {MOST}, or 0 for no intervals, got {bootstraps}.", "1000 is customary."
+        )
 
 
 def resample_patients(patients: Sequence[str], rng: np.random.Generator, number: int = RESAMPLES) -> Resamples:
@@ -53,7 +70,14 @@ def resample_patients(patients: Sequence[str], rng: np.random.Generator, number:
     return Resamples(times[:, patient].astype(np.float64), patient)
 
 
-def mean_figures(values: Mapping[str, Floats], resamples: Resamples, level: float = LEVEL) -> dict[str, Figure]:
+def is_share(name: str) -> bool:
+    """Whether a figure (no difference of figures) lies between 0 and 1; the unit in its name says when it doesn't."""
+    return not name.endswith(_NOT_A_SHARE)
+
+
+def mean_figures(
+    values: Mapping[str, Floats], resamples: Resamples, level: float = LEVEL, *, are_shares: bool = False
+) -> dict[str, Figure]:
     """The mean of each per-case figure over the cases that have it, with its percentile interval (Efron 1979).
 
     A NaN is left out of the mean and of n. The interval is NaN when fewer than two patients have a value, since one
@@ -63,6 +87,7 @@ def mean_figures(values: Mapping[str, Floats], resamples: Resamples, level: floa
         values: by name, [cases] each, in the order of the resamples' cases.
         resamples: from `resample_patients`.
         level: of the interval.
+        are_shares: whether values lie between 0 and 1, so that an interval at 0 or 1 has a width, too.
 
     Raises:
         MeasureError: a value is infinite, or the numbers of cases differ.
@@ -78,13 +103,19 @@ def mean_figures(values: Mapping[str, Floats], resamples: Resamples, level: floa
     for column, name in enumerate(values):
         kept = known[:, column]
         value = float(table[kept, column].mean()) if kept.any() else math.nan
-        low, high = _interval(samples[:, column], resamples.patient[kept], level)
+        low, high = _interval(samples[:, column], resamples.patient[kept], level, is_share=are_shares)
         figures[name] = Figure(name, value, low, high, int(kept.sum()))
     return figures
 
 
 def pooled_figure(
-    name: str, sums: Floats, figure: Callable[[Floats], Floats], resamples: Resamples, level: float = LEVEL
+    name: str,
+    sums: Floats,
+    figure: Callable[[Floats], Floats],
+    resamples: Resamples,
+    level: float = LEVEL,
+    *,
+    is_share: bool = False,
 ) -> Figure:
     """A figure of sums over all cases, summed again for every resample.
 
@@ -94,6 +125,7 @@ def pooled_figure(
         figure: [..., k] sums to [...] values, such as `Ratio.DICE.of_sums`.
         resamples: from `resample_patients`.
         level: of the interval.
+        is_share: whether the figure lies between 0 and 1, so that an interval at 0 or 1 has a width, too.
 
     Raises:
         MeasureError: a sum is not finite, or the numbers of cases differ.
@@ -105,12 +137,14 @@ def pooled_figure(
         )
     blocks = math.ceil(len(resamples.weights) * sums.shape[1] / _NUMBERS_AT_ONCE)
     samples = np.concatenate([figure(block @ sums) for block in np.array_split(resamples.weights, max(blocks, 1))])
-    low, high = _interval(samples, resamples.patient, level)
-    return Figure(name, float(figure(sums.sum(axis=0))), low, high, len(sums))
+    value = float(figure(sums.sum(axis=0)))
+    has_it = ~np.isnan(figure(sums)) if is_share and value in (0, 1) else np.ones(len(sums), dtype=bool)
+    low, high = _interval(samples, resamples.patient[has_it], level, is_share=is_share)
+    return Figure(name, value, low, high, 0 if math.isnan(value) else len(sums))
 
 
 def sampled_figure(
-    name: str, value: float, samples: Floats, resamples: Resamples, has_it: Selection, n: int, level: float = LEVEL
+    name: str, value: float, samples: Floats, resamples: Resamples, has_it: Selection, n: int, *, is_share: bool = False
 ) -> Figure:
     """A figure that was worked out for every resample elsewhere, since it is no function of sums.
 
@@ -121,10 +155,10 @@ def sampled_figure(
         resamples: from `resample_patients`.
         has_it: [cases] which cases the figure is of; of one patient alone there is no interval.
         n: how many cases or lesions it is of.
-        level: of the interval.
+        is_share: whether the figure lies between 0 and 1, so that an interval at 0 or 1 has a width, too.
     """
-    low, high = _interval(samples, resamples.patient[has_it], level)
-    return Figure(name, value, low, high, n)
+    low, high = _interval(samples, resamples.patient[has_it], LEVEL, is_share=is_share)
+    return Figure(name, value, low, high, 0 if math.isnan(value) else n)
 
 
 def _table(values: Mapping[str, Floats], resamples: Resamples) -> Floats:
@@ -139,11 +173,19 @@ def _table(values: Mapping[str, Floats], resamples: Resamples) -> Floats:
     return np.stack([np.asarray(column, dtype=np.float64) for column in values.values()], axis=1)
 
 
-def _interval(samples: Floats, patient: NDArray[np.intp], level: float) -> tuple[float, float]:
-    """The percentile interval of one figure's resamples; `patient` are those of the cases that have a value."""
-    defined = samples[~np.isnan(samples)]
-    if len(np.unique(patient)) < 2 or not len(defined):
+def _interval(samples: Floats, patient: NDArray[np.intp], level: float, *, is_share: bool) -> tuple[float, float]:
+    """The percentile interval of one figure's resamples; `patient` are those of the cases that have a value.
+
+    Patients who all have the share 1, or 0, show no spread however often they are drawn. Then the interval is
+    Clopper's and Pearson's (1934) of n patients of n, or of 0. It holds for any mean of values from 0 to 1: of those
+    with one mean, values that are 0 or 1 only are most often all alike.
+    """
+    defined, patients = samples[~np.isnan(samples)], len(np.unique(patient))
+    if patients < 2 or not len(defined):
         return math.nan, math.nan
-    tail = 50 * (1 - level)
-    low, high = np.percentile(defined, [tail, 100 - tail])
-    return float(low), float(high)
+    tail = (1 - level) / 2
+    low, high = (float(end) for end in np.percentile(defined, [100 * tail, 100 - 100 * tail]))
+    if is_share and defined.min() == defined.max():
+        low = tail ** (1 / patients) if low == 1 else low
+        high = 1 - tail ** (1 / patients) if high == 0 else high
+    return low, high

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.metrics.lesions import Components, Matches, intersections

@@ -62,9 +62,16 @@ def froc_points(cases: Sequence[LesionResult], draw: Resamples, rates: Sequence[
     found = detections(cases)
     value = sensitivity_at(next(weighted_curves(found, _once(cases))), rates)
     samples = np.array([sensitivity_at(curve, rates) for curve in weighted_curves(found, draw.weights)])
+    samples = samples.reshape(-1, len(rates))  # without draws, too
     return {
         f"{rate:g}": sampled_figure(
-            f"froc_{rate:g}", float(value[k]), samples[:, k], draw, found.lesions > 0, int(found.lesions.sum())
+            f"froc_{rate:g}",
+            float(value[k]),
+            samples[:, k],
+            draw,
+            found.lesions > 0,
+            int(found.lesions.sum()),
+            is_share=True,
         )
         for k, rate in enumerate(rates)
     }
@@ -85,9 +92,15 @@ def detection_figures(cases: Sequence[LesionResult], draw: Resamples) -> list[Fi
     everyone: Selection = np.ones(len(cases), dtype=bool)
     return [
         sampled_figure(
-            "lesion_average_precision", float(areas[0][0]), areas[1], draw, has_lesion, int(found.lesions.sum())
+            "lesion_average_precision",
+            float(areas[0][0]),
+            areas[1],
+            draw,
+            has_lesion,
+            int(found.lesions.sum()),
+            is_share=True,
         ),
-        sampled_figure(name, float(merits[0][0]), merits[1], draw, everyone, len(cases)),
+        sampled_figure(name, float(merits[0][0]), merits[1], draw, everyone, len(cases), is_share=True),
     ]
 
 

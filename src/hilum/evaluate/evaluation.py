@@ -184,7 +184,7 @@ def _pooled_classes(name: str, counts: Floats, ratio: Ratio, draw: Resamples) ->
     def mean(sums: Floats) -> Floats:
         return mean_over_classes(sums.reshape(*sums.shape[:-1], classes, 4), ratio)
 
-    return pooled_figure(name, counts.reshape(len(counts), -1), mean, draw)
+    return pooled_figure(name, counts.reshape(len(counts), -1), mean, draw, is_share=True)
 
 
 def mean_over_classes(sums: Floats, ratio: Ratio) -> Floats:
@@ -200,7 +200,7 @@ def _table(counts: Sequence[Counts]) -> Floats:
 
 
 def _pooled(name: str, counts: Floats, ratio: Ratio, draw: Resamples) -> Figure:
-    return pooled_figure(name, counts, ratio.of_sums, draw)
+    return pooled_figure(name, counts, ratio.of_sums, draw, is_share=True)
 
 
 def _lesion_dice(cases: Sequence[CaseResult], draw: Resamples) -> Figure:
@@ -215,7 +215,7 @@ def _by_class(cases: Sequence[CaseResult], rule: JudgeRule, draw: Resamples) -> 
         counts = _table([case.by_class[label] for case in cases])
         has = int((counts[:, 0] + counts[:, 2] > 0).sum())
         figures = [
-            *(replace(_pooled(f"{one}_pooled", counts, ratio, draw), n=has) for one, ratio in OVERLAPS.items()),
+            *(_of_class(_pooled(f"{one}_pooled", counts, ratio, draw), has) for one, ratio in OVERLAPS.items()),
             *(_mean(cases, draw, f"{one}_mean", f"{one}_{name}") for one in ("dice", "iou")),
             *(_mean(cases, draw, one, f"{one}_{name}") for one in CLASS_MEANS if _any_has(cases, f"{one}_{name}")),
             *_image_level(counts, draw),
@@ -223,6 +223,11 @@ def _by_class(cases: Sequence[CaseResult], rule: JudgeRule, draw: Resamples) -> 
         ]
         groups.append(Group(name, {figure.name: figure for figure in figures}))
     return tuple(groups)
+
+
+def _of_class(pooled: Figure, has: int) -> Figure:
+    """With the number of images that have the class; of a class without a pixel nothing is defined."""
+    return replace(pooled, n=has) if has and not math.isnan(pooled.value) else Figure(pooled.name, math.nan)
 
 
 def _image_level(counts: Floats, draw: Resamples) -> list[Figure]:

@@ -10,7 +10,7 @@ from hilum.core.evaluation import Group
 from hilum.core.figures import Figure
 from hilum.core.geometry import Floats
 from hilum.datasets.drr_pairs import SIZE_BANDS_MM, size_band
-from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure
+from hilum.evaluate.bootstrap import Resamples, is_share, mean_figures, pooled_figure
 from hilum.evaluate.case_lesions import Lesion, LesionResult
 from hilum.metrics.overlap import share
 
@@ -36,7 +36,7 @@ def values_of(cases: Sequence[LesionResult], name: str) -> Floats:
 
 def mean_of(name: str, values: Floats, draw: Resamples) -> Figure:
     """The mean over the cases that have a value."""
-    return mean_figures({name: values}, draw)[name]
+    return mean_figures({name: values}, draw, are_shares=is_share(name))[name]
 
 
 def share_of_sums(sums: Floats) -> Floats:
@@ -47,7 +47,8 @@ def share_of_sums(sums: Floats) -> Floats:
 def lesion_figures(cases: Sequence[LesionResult], draw: Resamples) -> list[Figure]:
     """Lesions found of all, and false predictions per image."""
     lesions, found, false = (values_of(cases, name) for name in ("lesions", "lesions_found", "false_positives"))
-    sensitivity = pooled_figure("lesion_sensitivity", np.stack([found, lesions], axis=1), share_of_sums, draw)
+    table = np.stack([found, lesions], axis=1)
+    sensitivity = pooled_figure("lesion_sensitivity", table, share_of_sums, draw, is_share=True)
     return [replace(sensitivity, n=int(lesions.sum())), mean_of("false_positives_per_image", false, draw)]
 
 
@@ -77,7 +78,8 @@ def mean_over_lesions(name: str, values: Sequence[Sequence[float]], draw: Resamp
     """
     known = [[one for one in some if not math.isnan(one)] for some in values]
     table = np.array([[sum(some), len(some)] for some in known], dtype=np.float64).reshape(-1, 2)
-    return replace(pooled_figure(name, table, share_of_sums, draw), n=int(table[:, 1].sum()))
+    figure = pooled_figure(name, table, share_of_sums, draw, is_share=is_share(name))
+    return replace(figure, n=int(table[:, 1].sum()))
 
 
 def names_met(lesions: Iterable[Iterable[Mapping[str, float]]]) -> list[str]:

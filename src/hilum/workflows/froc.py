@@ -11,6 +11,7 @@ import numpy as np
 from hilum.core import InputError
 from hilum.core.figures import Figure
 from hilum.core.geometry import Floats
+from hilum.evaluate.bootstrap import require_draws
 from hilum.io.json_file import read_json, write_json
 from hilum.io.luna16 import DIAMETER, PROBABILITY, SeriesPoints, read_points, read_series_list
 from hilum.io.text_file import write_bytes
@@ -153,8 +154,7 @@ def run_froc(files: FrocFiles, out: Path, options: FrocOptions | None = None, *,
 def _require(options: FrocOptions) -> None:
     if options.rule not in RULES:
         raise InputError(f"a rule is {' or '.join(RULES)}, got {options.rule!r}.")
-    if not 0 <= options.bootstraps <= 100_000:
-        raise InputError(f"bootstraps are 0 to 100000, got {options.bootstraps}.", "LUNA16 takes 1000.")
+    require_draws(options.bootstraps)
     if options.seed < 0:
         raise InputError(f"a seed is a whole number from 0, got {options.seed}.")
 

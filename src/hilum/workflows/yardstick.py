@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hilum.core import Failures, InputError
 from hilum.datasets.splits import Role, is_held_out, role
+from hilum.evaluate.bootstrap import require_draws
 from hilum.evaluate.yardstick import (
     HEADLINE_READERS,
     LEVEL,
@@ -104,8 +105,9 @@ def patients_yardstick(patients: Collection[str], bootstraps: int = 1000, seed: 
 
 
 def _draw(bootstraps: int, seed: int) -> tuple[int, int]:
-    if not 0 <= bootstraps <= 100_000 or seed < 0:
-        raise InputError(f"bootstraps are 0 to 100000 and a seed is from 0, got {bootstraps} and {seed}.")
+    require_draws(bootstraps)
+    if seed < 0:
+        raise InputError(f"a seed is from 0, got {seed}.")
     return bootstraps, seed
 
 
