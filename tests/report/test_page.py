@@ -10,6 +10,7 @@ from hilum.core import Diameters, Geometry, GeometryError, Nodule, Volume
 from hilum.report.nodules import size_table
 from hilum.report.page import Page, Picture, Section, Table, render
 from hilum.report.pictures import Layer, three_planes
+from hilum.report.scans import in_scans
 
 GRID = Geometry.regular((20, 60, 60), (2.5, 1, 1), (-30, -30, -25))
 
@@ -72,3 +73,33 @@ def test_outlines_have_their_colour_and_need_lps_axes():
     flipped = Geometry(GRID.shape_zyx, np.diag([-1, 1, 1, 1]) @ GRID.affine_lps)
     with pytest.raises(GeometryError, match="LPS order"):
         three_planes(Volume(volume.array, flipped), (0, 0, 0), layers)
+
+
+def test_a_folded_table_opens_by_its_line_and_a_row_of_one_cell_is_a_heading():
+    table = Table(("", "value"), [["Surfaces"], ["HD95", "1.0"]], folded="All 2 figures")
+    text = render(Page("T", "l", [Section("S", tables=[table])]))
+    assert "<details><summary>All 2 figures</summary>" in text
+    assert text.count("<details>") == text.count("</details>") == 1
+    assert '<th scope="rowgroup" colspan="2">Surfaces</th>' in text
+    assert "<td>HD95</td>" in text
+
+
+def test_in_a_narrow_table_the_interval_stands_below_and_no_number_wraps_within():
+    rows = [["top (left)", "1.689 (1.453–1.920)"], ["x", "a sentence of more than forty characters may wrap"]]
+    narrow, wide = (
+        render(Page("T", "l", [Section("S", tables=[Table(("", "mm"), rows, is_narrow=one)])])) for one in (True, False)
+    )
+    assert "<td>1.689<br><small>(1.453–1.920)</small></td>" in narrow
+    assert "<td>top (left)</td>" in narrow
+    assert "<td>1.689 (1.453–1.920)</td>" in wide
+    assert '<td class="words">a sentence' in wide
+
+
+def test_a_page_about_volumes_says_scan_and_voxel():
+    table = Table(("", "false positives per image"), [["all pixels together", "1"]], "What a picture has.")
+    shown = in_scans(Section("S", ["2 false positives an image, on 3 images"], tables=[table]))
+    assert shown.paragraphs == ("2 false positives a scan, on 3 scans",)
+    (said,) = shown.tables
+    assert said.columns == ("", "false positives per scan")
+    assert said.rows == (("all voxels together", "1"),)
+    assert said.caption == "What a scan has."

@@ -78,7 +78,12 @@ def test_images_and_tolerances_are_options_of_the_command(folder, capsys):
     assert main([*words, "--nsd-mm", "0.5,3"]) == 0
     figures = json.loads((folder / "out" / "evaluation.json").read_text())["figures"]
     assert figures["nsd_0.5mm"]["value"] < figures["nsd_2mm"]["value"] <= figures["nsd_3mm"]["value"] == 1
-    assert "surface Dice at 0.5 mm" in (folder / "out" / "report.html").read_text()
+    page = (folder / "out" / "report.html").read_text()
+    folded = page.split(f"<summary>All {len(figures)} figures</summary>")[1].split("</details>")[0]
+    surfaces = folded.split(">Surfaces<")[1].split("rowgroup")[0]
+    assert "surface Dice at 0.5 mm" in surfaces
+    assert "IoU" not in surfaces
+    assert ">Others<" not in folded
     assert main([*words, "--nsd-mm", "1;2"]) == 2
     assert main([*words, "--nsd-mm", "-1"]) == 2
     assert "--nsd-mm 1,2" in capsys.readouterr().err

@@ -40,15 +40,16 @@ def free_response_picture(
     curve = list(froc_points(results, resamples_of(results, *bootstrap), _CURVE).values())
     low, high = (np.array([getattr(one, end) for one in curve]) for end in ("low", "high"))
     has_band = bool(np.isfinite(low).all())
+    unit = "scan" if found.is_of_volumes else "image"
     shown = FrocPicture(
         np.array(_CURVE),
         np.array([one.value for one in curve]),
         low if has_band else None,
         high if has_band else None,
         {float(rate): one.value for rate, one in found.froc.items()},
-        f"{curve[0].n} lesions on {found.n_cases} images",
+        f"{curve[0].n} lesions on {found.n_cases} {unit}s",
         "all lesions",
-        "an image",
+        "a scan" if found.is_of_volumes else "an image",
     )
     return Picture(froc_picture(shown), "Free-response curve (FROC) with its 95 % interval at each place.")
 
