@@ -1,6 +1,8 @@
 """`hilum compare` of label maps, of models that miss cases, and of evaluations from before masks had a hash."""
 
+import csv
 import json
+import math
 
 import numpy as np
 import pytest
@@ -30,6 +32,11 @@ PREDICTIONS = {
 }
 
 
+RIVAL = {"value": 0.0625, "low": 0.03125, "high": 0.125, "n": 6}
+YARDSTICK = {"compared": "slice", "against": "others' consensus", "group": "n ≥ 3", "patients": 5}
+YARDSTICK |= {"dice": {"value": 0.71875, "low": 0.7, "high": 0.75, "n": 9}, "by_size": []}
+
+
 def save(found, folder):
     """What comparisons read of an evaluation's folder."""
     figures = {
@@ -38,6 +45,7 @@ def save(found, folder):
     about = {"data": found.data, "split": found.split, "split_hash": "", "truth": found.truth, "truth_hash": "f00d"}
     threshold = {"value": None, "chosen_on": "masks"}
     record = {"schema": "hilum.evaluation/1", **about, "threshold": threshold, "figures": figures, "alarms": []}
+    record |= {"rivals": [{"name": "all background", "figures": {"dice_mean": RIVAL}}], "yardstick": YARDSTICK}
     write_json(folder / "evaluation.json", record)
     (folder / "cases.csv").write_text(table(found))
 
@@ -123,3 +131,46 @@ def test_of_many_models_the_summary_keeps_to_the_dice(judged, tmp_path):
     summary = page[: page.index("Alarms")]
     assert "Dice: " in summary
     assert "Hausdorff" not in summary
+
+
+def test_rivals_and_the_human_yardstick_stand_beside_the_models(judged, content):
+    (rival,) = content["rivals"]
+    assert (rival["name"], rival["figures"]["dice_mean"]) == ("all background", RIVAL)
+    assert content["yardstick"] == YARDSTICK
+    own = json.loads((judged / "far-judged" / "evaluation.json").read_text())["figures"]
+    assert content["figures"]["far"]["dice_mean"] == pytest.approx(own["dice_mean"])
+    page = (judged / "all" / "report.html").read_text()
+    assert "rival: all background</td><td>0.062 (0.031–0.125)" in page
+    assert "The human yardstick: 0.719 (0.700–0.750)" in page
+
+
+def test_the_table_has_every_row_of_the_record_and_pictures_lie_beside(judged, content):
+    with (judged / "all" / "comparison.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(content["comparisons"]) + len(content["pooled"])
+    for row, one in zip(rows, content["comparisons"] + content["pooled"], strict=False):
+        assert (row["figure"], row["class"], row["second"]) == (one["figure"], one["class"] or "", one["second"])
+        value = one["difference"]["value"]
+        assert float(row["difference"]) == pytest.approx(math.nan if value is None else value, nan_ok=True)
+        if "wilcoxon_p" in one:
+            p = one["permutation_p"]
+            assert float(row["permutation_p"]) == pytest.approx(math.nan if p is None else p, nan_ok=True)
+    for name in ("differences.png", "differences_mm.png"):
+        assert (judged / "all" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_number_of_draws_can_be_chosen_and_none_leaves_no_interval(judged, tmp_path):
+    two = [f"{name}={judged / name}-judged" for name in ("near", "far")]
+    found = {}
+    for draws in ("0", "200", "1000"):
+        out = tmp_path / draws
+        assert main(["compare", str(out), *two, "--bootstraps", draws]) == 0
+        found[draws] = json.loads((out / "comparison.json").read_text())
+        assert found[draws]["statistics"]["bootstraps"] == int(draws)
+    dice = {draws: entry(one, "dice", None, "near", "far") for draws, one in found.items()}
+    assert dice["0"]["difference"]["low"] is None
+    assert "nan" not in dice["0"]["verdict"]
+    assert dice["200"]["difference"]["high"] != dice["1000"]["difference"]["high"]
+    assert len({one["difference"]["value"] for one in dice.values()}) == 1
+    assert len({one["permutation_p"] for one in dice.values()}) == 1  # all signs of so few patients are tried
+    assert main(["compare", str(tmp_path / "few"), *two, "--bootstraps", "1"]) == 2

@@ -243,7 +243,7 @@ def test_hilums_own_predictions_folder_and_its_index(folders):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["xray_unet"], "no models of its own yet"),
+        (["xray_unet"], "hilum models lists the models, and hilum train makes one"),
         (["pred", "--split", "test"], "no split 'test'"),
         (["pred", "--threshold-from", "pred"], "evaluation.json"),
     ],
@@ -259,6 +259,10 @@ def test_what_cannot_be_meant_is_one_clear_line(folders, monkeypatch, capsys, ar
     ("arguments", "said"),
     [
         (["--classes", "nonsense"], "1=lung"),
+        (["--classes", "1=a;2"], "commas"),
+        (["--classes", "1=a,1=b"], "1=lung"),
+        (["--pixel-mm", "0"], "positive number"),
+        (["--pixel-mm", "-1"], "positive number"),
         (["--threshold", "0"], "--threshold"),
         (["--bootstraps", "1"], "bootstraps"),
         (["--workers", "0"], "--workers"),

@@ -4,13 +4,14 @@ import sys
 from pathlib import Path
 
 from hilum.cli.exit_code import checked_options
-from hilum.cli.options import Force, Seed
+from hilum.cli.options import Bootstraps, Force, Seed
 
 
 def compare(
     out: Path,
     /,
     *evaluations: str,
+    bootstraps: Bootstraps = 1000,
     seed: Seed = 0,
     force: Force = False,
 ) -> int:
@@ -18,7 +19,8 @@ def compare(
 
     Each evaluation is a name and the folder that hilum evaluate left: A=PATH. OUT then holds comparison.json (for each
     figure and pair of models the difference, its interval, Wilcoxon's and the permutation test's p after Holm, Cohen's
-    d, the share of cases improved, the smallest difference that could have been seen), report.html and run.json.
+    d, the share of cases improved, the smallest difference that could have been seen), comparison.csv with a row for
+    each, report.html with its pictures as PNG, and run.json.
 
     ```
     hilum compare out baseline=evaluated/baseline new=evaluated/new
@@ -30,16 +32,20 @@ def compare(
         Folder for the results.
     evaluations
         Two or more, NAME=FOLDER. Differences are later minus earlier.
+    bootstraps
+        Draws of patients for the 95 % intervals; 0 for none.
     seed
         Seed of bootstrap and permutation.
     force
         Replace what an earlier run of hilum left in OUT.
     """
+    from hilum.evaluate.bootstrap import require_draws
     from hilum.workflows.compare import run_compare
 
     with checked_options():
+        require_draws(bootstraps)
         named = _named(evaluations)
-    run = run_compare(named, out, seed=seed, force=force)
+    run = run_compare(named, out, bootstraps=bootstraps, seed=seed, force=force)
     for verdict in run.verdicts:
         print(verdict)
     for alarm in run.alarms:

@@ -94,7 +94,7 @@ def compare_evaluations(
     Args:
         models: at least two evaluations by name.
         seed: of bootstrap and permutation.
-        samples: bootstrap draws of pooled differences.
+        samples: bootstrap draws.
 
     Raises:
         InputError: fewer than two models, another truth or split, or no case in common.
@@ -110,7 +110,7 @@ def compare_evaluations(
     pairs = list(combinations(models, 2))
     classes = _classes(rows)
     wanted = [(figure, "") for figure in PAIRED] + [(figure, one) for one in classes for figure in PAIRED_BY_CLASS]
-    versus = [one for what in wanted if _is_known(rows, *what) for one in _versus(*what, pairs, rows, seed)]
+    versus = [one for what in wanted if _is_known(rows, *what) for one in _versus(*what, pairs, rows, (seed, samples))]
     by_marks, uncompared = compare_marks(models, next(iter(rows.values())), seed, samples)
     draw = resample_patients(patients, np.random.default_rng(seed), samples)
     doubts = (*_alarms(tables, keys), *_other_rules(models), *_unchecked(models), *_missed_alarm(rows), *uncompared)
@@ -177,15 +177,18 @@ def _figure_of(rows: Sequence[CaseRow], figure: str, of_class: str) -> Floats:
     return np.asarray(np.abs(values)) if figure in MAGNITUDES else values
 
 
-def _versus(figure: str, of_class: str, pairs: Sequence[tuple[str, str]], rows: Rows, seed: int) -> list[Versus]:
+def _versus(
+    figure: str, of_class: str, pairs: Sequence[tuple[str, str]], rows: Rows, draws: tuple[int, int]
+) -> list[Versus]:
     """One figure for every pair of models, with Holm's correction over the pairs."""
-    higher = figure not in LOWER_IS_BETTER
+    higher, (seed, samples) = figure not in LOWER_IS_BETTER, draws
     compared, missed = [], []
     for first, second in pairs:
         both = rows[first], rows[second]
         patients = [row.patient for row in rows[first]]
         differences = paired_differences(*_paired_values(figure, of_class, both), patients)
-        compared.append(compare_paired(figure, differences, np.random.default_rng(seed), higher_is_better=higher))
+        rng = np.random.default_rng(seed)
+        compared.append(compare_paired(figure, differences, rng, higher_is_better=higher, samples=samples))
         missed.append(_missed(of_class, both) if figure in LEAVE_OUT_MISSES else None)
     return [
         Versus(figure, *pair, paired, higher, left, of_class)

@@ -131,8 +131,8 @@ def compare_free_response(
     """
     draw = resample_patients(both.patients, rng, samples)
     ones, zeros = np.ones((1, len(both.patients))), np.zeros_like(draw.weights)
-    there = _values(both.found, np.concatenate([zeros[:1], ones], axis=1))
-    here = _values(both.found, np.concatenate([ones, zeros[:1]], axis=1))
+    there = _values(both.found, np.concatenate([0 * ones, ones], axis=1))
+    here = _values(both.found, np.concatenate([ones, 0 * ones], axis=1))
     drawn = _values(both.found, np.concatenate([zeros, draw.weights], axis=1))
     drawn = drawn - _values(both.found, np.concatenate([draw.weights, zeros], axis=1))
     observed = (there - here)[0]
@@ -157,7 +157,7 @@ def _values(found: Detections, weights: Floats) -> Floats:
         area = precision_area(curve, lesions, float(weight.sum())) if lesions else math.nan
         at_rates = sensitivity_at(curve, RATES)
         rows.append([area, competition_performance(at_rates), *at_rates])
-    return np.column_stack([merit, np.array(rows)])
+    return np.column_stack([merit, np.array(rows).reshape(len(weights), 2 + len(RATES))])
 
 
 def _permutation_p(both: TwoModels, observed: Floats, draw: Resamples, rng: np.random.Generator, number: int) -> Floats:
@@ -220,7 +220,7 @@ def compare_marks(
         for first, second in pairs
     ]
     return [
-        Versus(paired.difference.name, *pair, paired, higher_is_better=True)
+        Versus(paired.difference.name, *pair, paired, higher_is_better=True, is_of_marks=True)
         for of_figure in zip(*found, strict=True)
         for pair, paired in zip(pairs, with_holm(of_figure), strict=True)
     ], []

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hilum.core import Figure, MeasureError
 from hilum.core.geometry import Floats
-from hilum.evaluate.bootstrap import mean_figures, resample_patients
+from hilum.evaluate.bootstrap import RESAMPLES, mean_figures, resample_patients
 
 ALPHA = 0.05
 POWER = 0.8
@@ -271,7 +271,12 @@ class PairedComparison:
 
 
 def compare_paired(
-    name: str, differences: Differences, rng: np.random.Generator, *, higher_is_better: bool = True
+    name: str,
+    differences: Differences,
+    rng: np.random.Generator,
+    *,
+    higher_is_better: bool = True,
+    samples: int = RESAMPLES,
 ) -> PairedComparison:
     """All of the above for one figure.
 
@@ -280,10 +285,11 @@ def compare_paired(
         differences: from `paired_differences`.
         rng: for bootstrap and permutation.
         higher_is_better: False for distances and errors.
+        samples: bootstrap draws.
     """
     patients, spread = len(differences.by_patient), spread_of(differences)
     return PairedComparison(
-        difference=_mean_difference(name, differences, rng),
+        difference=_mean_difference(name, differences, rng, samples),
         patients=patients,
         dropped=differences.dropped,
         only_first_undefined=differences.only_first_undefined,
@@ -321,8 +327,8 @@ def with_holm(comparisons: Sequence[PairedComparison]) -> tuple[PairedComparison
     )
 
 
-def _mean_difference(name: str, differences: Differences, rng: np.random.Generator) -> Figure:
+def _mean_difference(name: str, differences: Differences, rng: np.random.Generator, samples: int) -> Figure:
     if not len(differences.cases):
         return Figure(name, math.nan)
-    resamples = resample_patients([str(number) for number in differences.patient], rng)
+    resamples = resample_patients([str(number) for number in differences.patient], rng, samples)
     return mean_figures({name: differences.cases}, resamples)[name]

@@ -37,6 +37,7 @@ class Versus:
         higher_is_better: which way is good.
         missed: of a figure that leaves out what is missed; None for others.
         of_class: the class's name; "" for all classes together (their mean), or when there is one.
+        is_of_marks: whether it is of all scored marks together, and no mean over cases.
     """
 
     figure: str
@@ -46,6 +47,7 @@ class Versus:
     higher_is_better: bool
     missed: Missed | None = None
     of_class: str = ""
+    is_of_marks: bool = False
 
     @property
     def is_seen(self) -> bool:
@@ -76,9 +78,10 @@ class Versus:
     def _better(self) -> str:
         difference, unit = self.paired.difference, self._unit
         better = self.second if (difference.value > 0) == self.higher_is_better else self.first
+        ends = f" ({signed_number(difference.low)} to {signed_number(difference.high)})"
         return (
-            f"{better} is better; {self.second} − {self.first} = {signed_number(difference.value)}{unit} "
-            f"({signed_number(difference.low)} to {signed_number(difference.high)}), {self._p}."
+            f"{better} is better; {self.second} − {self.first} = {signed_number(difference.value)}{unit}"
+            f"{'' if math.isnan(difference.low) else ends}, {self._p}."
         )
 
     @property

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hilum.core.evaluation import Alarm
+from hilum.core.evaluation import Alarm, ReaderYardstick
 from hilum.core.figures import Figure
 from hilum.metrics.froc import RATES
 from hilum.report.differences import Strip, differences_picture
@@ -12,6 +12,7 @@ from hilum.report.evaluation import alarm_sections
 from hilum.report.figures import WORDS, with_interval
 from hilum.report.froc import fraction
 from hilum.report.page import Page, Picture, Section, Table
+from hilum.report.yardstick import yardstick_words
 
 CASE_WORDS: Mapping[str, tuple[str, str]] = {
     "dice": ("Dice", ""),
@@ -134,7 +135,10 @@ class ComparisonReport:
         lead: what was compared on what.
         verdicts: what matters most, a sentence or two for each figure and pair.
         figures: of each model, by name of model: the headline figures.
-        pairs: everything compared case by case.
+        rivals: the same of trivial predictions.
+        yardstick: how well readers agree; None where nobody knows.
+        pairs: everything compared.
+        pictures: of the differences, from `difference_pictures`.
         resolution: what the permutation test can tell at most.
         pooled: class ("" for all together), models and difference of pooled figures.
         alarms: what makes the comparison doubtful.
@@ -148,6 +152,9 @@ class ComparisonReport:
     pairs: Sequence[PairRow]
     resolution: str
     pooled: Sequence[tuple[str, tuple[str, str], Figure]]
+    pictures: Sequence[Picture] = ()
+    rivals: Sequence[tuple[str, Sequence[Figure]]] = ()
+    yardstick: ReaderYardstick | None = None
     alarms: Sequence[Alarm] = ()
     provenance: Sequence[tuple[str, str]] = field(default_factory=tuple)
 
@@ -157,21 +164,26 @@ def comparison_page(report: ComparisonReport) -> Page:
     names = [WORDS.get(figure.name, figure.name) for figure in report.figures[0][1]]
     models = Table(
         ("", *names),
-        [[model, *(with_interval(figure) for figure in figures)] for model, figures in report.figures],
-        "Each model by itself. Overlapping intervals say nothing about the difference: cases are paired below.",
+        [
+            [name, *(with_interval(figure) for figure in figures)]
+            for name, figures in (*report.figures, *((f"rival: {name}", figures) for name, figures in report.rivals))
+        ],
+        "Each model by itself, and the trivial rivals, as they were evaluated. Overlapping intervals say nothing about "
+        "the difference: cases are paired below.",
     )
     pooled = Table(
         ("figure", "models", "difference (95 % interval)"),
         [[_pooled_words(figure.name, of), _versus(pair), _signed(figure)] for of, pair, figure in report.pooled],
         "All pixels together: an interval by bootstrap over patients, and no test.",
     )
+    yardstick = () if report.yardstick is None else (yardstick_words(report.yardstick),)
     sections = [
-        Section("Summary", report.verdicts, tables=[models]),
+        Section("Summary", (*report.verdicts, *yardstick), tables=[models]),
         *alarm_sections(report.alarms, CHECKED),
         Section(
             "Case by case",
             (_RULE, report.resolution),
-            pictures=_pictures(report.pairs),
+            pictures=report.pictures,
             tables=[*_pair_tables(report.pairs), pooled],
         ),
     ]
@@ -237,14 +249,14 @@ def _number(value: float, digits: int = 2) -> str:
     return "–" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
-def _pictures(pairs: Sequence[PairRow]) -> list[Picture]:
-    """Shares (Dice and the like), then millimetres, which have another scale; of classes the Dice only."""
+def difference_pictures(pairs: Sequence[PairRow]) -> dict[str, Picture]:
+    """By name: shares (Dice and the like), then millimetres, which have another scale; of classes the Dice only."""
     known = [one for one in pairs if not math.isnan(one.difference.value) and one.figure not in _NOT_DRAWN]
     known = [one for one in known if not one.of_class or one.figure == "dice"]
     shares = [_strip(one) for one in known if not case_words(one.figure)[1]]
     lengths = [_strip(one) for one in known if case_words(one.figure)[1] == " mm"]
-    both = ((shares, "difference"), (lengths, "difference, mm"))
-    return [differences_picture(strips, axis) for strips, axis in both if strips]
+    both = (("differences", shares, "difference"), ("differences_mm", lengths, "difference, mm"))
+    return {name: differences_picture(strips, axis) for name, strips, axis in both if strips}
 
 
 def _strip(one: PairRow) -> Strip:

@@ -1,20 +1,23 @@
-"""Evaluations of several models side by side (`hilum compare`): `comparison.json` and `report.html`."""
+"""Evaluations of several models side by side (`hilum compare`): files for people and programs."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from hilum import __version__
 from hilum.core import InputError
-from hilum.core.evaluation import Alarm, Evaluation
+from hilum.core.evaluation import Alarm, Evaluation, Group, ReaderYardstick
 from hilum.core.figures import Figure
+from hilum.evaluate.bootstrap import RESAMPLES, require_draws
 from hilum.evaluate.comparison import EvaluationsCompared, compare_evaluations
 from hilum.evaluate.statistics import ALPHA, PERMUTATIONS, POWER
 from hilum.evaluate.versus import RESOLUTION, Versus
 from hilum.io import read_json, write_json
-from hilum.io.text_file import write_text
-from hilum.report.comparison import ComparisonReport, PairRow, comparison_page
+from hilum.io.text_file import write_bytes, write_text
+from hilum.report.comparison import ComparisonReport, PairRow, comparison_page, difference_pictures
 from hilum.report.page import render
+from hilum.workflows.comparison_table import TABLE, comparison_table
+from hilum.workflows.evaluate_files import yardstick_record
 from hilum.workflows.evaluate_read import CASES, EVALUATION, read_alarms, read_evaluation
 from hilum.workflows.marks_table import MARKS
 from hilum.workflows.output import Run, is_done, output_folder, sha256_of
@@ -23,6 +26,8 @@ COMPARISON = "comparison.json"
 SCHEMA = "hilum.comparison/1"
 
 _HEADLINE = ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image")
+_RANKED = ("lesion_average_precision", "wafroc", "wafroc1")
+"""Headline figures where marks have scores."""
 _VERDICTS = (
     *("dice", "lesion_sensitivity", "false_positives", "hd95_mm"),
     *("wafroc", "wafroc1", "lesion_average_precision", "cpm"),
@@ -41,12 +46,15 @@ class CompareRun:
     was_done: bool
 
 
-def run_compare(evaluations: Mapping[str, Path], out: Path, *, seed: int = 0, force: bool = False) -> CompareRun:
-    """Compare evaluations pair by pair.
+def run_compare(
+    evaluations: Mapping[str, Path], out: Path, *, bootstraps: int = RESAMPLES, seed: int = 0, force: bool = False
+) -> CompareRun:
+    """Compare evaluations pair by pair; leaves `comparison.json`, `comparison.csv`, `report.html` and its pictures.
 
     Args:
         evaluations: output folders of `hilum evaluate` by the models' names.
         out: folder for the results.
+        bootstraps: draws of patients; 0 for no intervals.
         seed: of bootstrap and permutation.
         force: replace what an earlier run of hilum left there.
 
@@ -56,21 +64,27 @@ def run_compare(evaluations: Mapping[str, Path], out: Path, *, seed: int = 0, fo
     """
     if seed < 0:
         raise InputError(f"a seed is a whole number from 0, got {seed}.")
+    require_draws(bootstraps)
     models = {name: read_evaluation(folder) for name, folder in evaluations.items()}
     inputs = {
         f"{name} {file}": sha256_of(folder / file)
         for name, folder in evaluations.items()
         for file in (EVALUATION, CASES, *([MARKS] if (folder / MARKS).is_file() else []))
     }
-    run = Run("compare", inputs, {"models": list(models), "seed": seed})
+    run = Run("compare", inputs, {"models": list(models), "bootstraps": bootstraps, "seed": seed})
     if is_done(out, run) and not force:
         content = read_json(out / COMPARISON)
         return CompareRun(out, tuple(content["verdicts"]), read_alarms(content["alarms"]), was_done=True)
-    found = compare_evaluations(models, seed)
+    found = compare_evaluations(models, seed, bootstraps)
     verdicts = tuple(one.verdict for one in found.versus if _is_said(one))
     with output_folder(out, run, force=force) as folder:
-        write_json(folder / COMPARISON, record(found, verdicts, seed))
-        write_text(folder / "report.html", render(comparison_page(_report(found, verdicts, run))))
+        write_json(folder / COMPARISON, record(found, verdicts, bootstraps, seed))
+        write_text(folder / TABLE, comparison_table(found))
+        pictures = difference_pictures([_row(versus) for versus in found.versus])
+        for name, picture in pictures.items():
+            write_bytes(folder / f"{name}.png", picture.png)
+        report = replace(_report(found, verdicts, run), pictures=tuple(pictures.values()))
+        write_text(folder / "report.html", render(comparison_page(report)))
     return CompareRun(out, verdicts, found.alarms, was_done=False)
 
 
@@ -78,7 +92,7 @@ def _is_said(one: Versus) -> bool:
     return one.figure in (_CLASS_VERDICTS if one.of_class else _VERDICTS)
 
 
-def record(found: EvaluationsCompared, verdicts: tuple[str, ...], seed: int) -> dict[str, object]:
+def record(found: EvaluationsCompared, verdicts: tuple[str, ...], bootstraps: int, seed: int) -> dict[str, object]:
     """`comparison.json` (schema hilum.comparison/1)."""
     one = next(iter(found.models.values()))
     return {
@@ -88,6 +102,12 @@ def record(found: EvaluationsCompared, verdicts: tuple[str, ...], seed: int) -> 
         "split_hash": one.split_hash,
         "truth": one.truth,
         "models": list(found.models),
+        "figures": {name: {figure.name: _figure(figure) for figure in own} for name, own in _by_itself(found)},
+        "rivals": [
+            {"name": name, "figures": {figure.name: _figure(figure) for figure in figures}}
+            for name, figures in _rivals(found)
+        ],
+        "yardstick": None if (yardstick := _yardstick(found)) is None else yardstick_record(yardstick),
         "classes": found.classes,
         "n_cases": found.cases,
         "n_patients": found.patients,
@@ -106,6 +126,7 @@ def record(found: EvaluationsCompared, verdicts: tuple[str, ...], seed: int) -> 
             "permutations": PERMUTATIONS,
             "resolution": RESOLUTION,
             "correction": "Holm over the pairs of models, each figure and class for itself",
+            "bootstraps": bootstraps,
             "seed": seed,
         },
         "hilum": __version__,
@@ -146,8 +167,10 @@ def _report(found: EvaluationsCompared, verdicts: tuple[str, ...], run: Run) -> 
         title=" against ".join(found.models),
         lead=lead,
         verdicts=_summary(found, verdicts),
-        figures=[(name, _headline(model)) for name, model in found.models.items()],
+        figures=_by_itself(found),
         pairs=[_row(versus) for versus in found.versus],
+        rivals=_rivals(found),
+        yardstick=_yardstick(found),
         resolution=RESOLUTION,
         pooled=[(pooled.of_class, (pooled.first, pooled.second), pooled.difference) for pooled in found.pooled],
         alarms=found.alarms,
@@ -166,8 +189,25 @@ def _summary(found: EvaluationsCompared, verdicts: tuple[str, ...]) -> tuple[str
     return (*(one.verdict for one in found.versus if one.figure == "dice" and not one.of_class), more)
 
 
-def _headline(model: Evaluation) -> list[Figure]:
-    return [model.figures.get(name, Figure(name, float("nan"))) for name in _HEADLINE]
+def _by_itself(found: EvaluationsCompared) -> list[tuple[str, list[Figure]]]:
+    return [(name, _headline(model, found)) for name, model in found.models.items()]
+
+
+def _headline(one: Evaluation | Group, found: EvaluationsCompared) -> list[Figure]:
+    ranked = [name for name in _RANKED if any(name in model.figures for model in found.models.values())]
+    return [one.figures.get(name, Figure(name, float("nan"))) for name in (*_HEADLINE, *ranked)]
+
+
+def _rivals(found: EvaluationsCompared) -> list[tuple[str, list[Figure]]]:
+    """Each by name; of evaluations that have the same one, the first's, on the cases that were judged there."""
+    by_name: dict[str, Group] = {}
+    for rival in (rival for model in found.models.values() for rival in model.rivals):
+        by_name.setdefault(rival.name, rival)
+    return [(name, _headline(rival, found)) for name, rival in by_name.items()]
+
+
+def _yardstick(found: EvaluationsCompared) -> ReaderYardstick | None:
+    return next((model.yardstick for model in found.models.values() if model.yardstick is not None), None)
 
 
 def _row(versus: Versus) -> PairRow:

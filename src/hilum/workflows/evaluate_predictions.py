@@ -238,8 +238,9 @@ def require_folder(folder: Path) -> None:
         raise InputError(f"{folder} is a file; a folder of predictions was expected.", "Name the folder.")
     if len(folder.parts) == 1 and not folder.suffix:
         raise InputError(
-            f"there is no folder {folder}, and hilum has no models of its own yet.",
-            "Give a folder with one mask or probability map for each case.",
+            f"there is neither a folder of predictions nor a model called {folder}.",
+            "hilum models lists the models, and hilum train makes one; or give a folder with a mask or map for "
+            "each case.",
         )
     raise InputError(f"there is no folder {folder}.", "Give a folder with a mask or probability map for each case.")
 

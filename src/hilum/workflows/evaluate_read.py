@@ -84,7 +84,7 @@ def _read_figures(stored: Mapping[str, Any]) -> dict[str, Figure]:
 
 
 def _read_figure(name: str, stored: Mapping[str, Any]) -> Figure:
-    return Figure(name, *(_number(stored[end]) for end in ("value", "low", "high")), int(stored["n"]))
+    return Figure(name, _number(stored["value"]), _number(stored["low"]), _number(stored["high"]), int(stored["n"]))
 
 
 def _read_groups(stored: Iterable[Mapping[str, Any]]) -> tuple[Group, ...]:
