@@ -13,7 +13,7 @@ EVERY: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "bce, weight 7": ("bce", {"pos_weight": 7}),
     "bce, weight by batch": ("bce", {"pos_weight": {"factor": 1, "cap": 20}}),
     "dice": ("dice", {}),
-    "dice over the batch": ("dice", {"over": "batch"}),
+    "dice over each sample": ("dice", {"over": "sample"}),
     "bce_dice": ("bce_dice", {"bce_weight": 0.7, "dice_weight": 0.3}),
     "focal": ("focal", {}),
     "focal without alpha": ("focal", {"alpha": None, "gamma": 1.5}),

@@ -65,7 +65,7 @@ def test_boundary(shape, share):
 
 @pytest.mark.parametrize("share", SHARES)
 def test_dice_and_focal_as_source_b_weighs_them(share):
-    oracle = monai("DiceFocalLoss", sigmoid=True, lambda_dice=0.6, lambda_focal=0.4, gamma=3)
+    oracle = monai("DiceFocalLoss", sigmoid=True, lambda_dice=0.6, lambda_focal=0.4, gamma=3, batch=True)
     terms = [
         {"name": "dice", "weight": 0.6, "options": {"smooth": 1e-5}},
         {"name": "focal", "weight": 0.4, "options": {"alpha": None, "gamma": 3}},
@@ -75,7 +75,7 @@ def test_dice_and_focal_as_source_b_weighs_them(share):
 
 @pytest.mark.parametrize("share", SHARES)
 def test_dice_and_bce(share):
-    oracle = monai("DiceCELoss", sigmoid=True, lambda_dice=0.3, lambda_ce=0.7, smooth_nr=1, smooth_dr=1)
+    oracle = monai("DiceCELoss", sigmoid=True, lambda_dice=0.3, lambda_ce=0.7, smooth_nr=1, smooth_dr=1, batch=True)
     same("bce_dice", {"bce_weight": 0.7, "dice_weight": 0.3}, oracle, SHAPES[0], share)
 
 
@@ -97,7 +97,7 @@ def test_deep_supervision_where_both_agree_on_the_truth():
     """MONAI takes every second pixel, which is ours on truths made of blocks; its weights aren't normalised."""
     target = truth((3, 1, 2, 3)).repeat_interleave(4, 2).repeat_interleave(4, 3)
     given = output()
-    oracle = monai("DeepSupervisionLoss", loss=monai("DiceLoss", sigmoid=True, smooth_nr=1, smooth_dr=1))
+    oracle = monai("DeepSupervisionLoss", loss=monai("DiceLoss", sigmoid=True, smooth_nr=1, smooth_dr=1, batch=True))
     loss = DeepSupervision(DeepSupervision.Config.of({"loss": {"name": "dice"}}))
     expected = oracle([given.logits, *given.deep], target) / (1 + 0.5 + 0.25)
     torch.testing.assert_close(loss(given, target).total.float(), expected.float())

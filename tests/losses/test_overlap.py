@@ -16,7 +16,7 @@ def total(name, given, target, **options):
 def test_tversky_of_equal_weights_is_dice():
     given, target = output().logits, truth()
     halves = total("tversky", given, target, fp_weight=0.5, fn_weight=0.5, smooth=0.5)
-    torch.testing.assert_close(halves, total("dice", given, target, smooth=1))
+    torch.testing.assert_close(halves, total("dice", given, target, smooth=1, over="sample"))
 
 
 def test_of_sure_predictions_dice_is_one_minus_the_figure():
@@ -25,7 +25,8 @@ def test_of_sure_predictions_dice_is_one_minus_the_figure():
         dice(confusion((logits > 0).numpy(), mask.numpy().astype(bool)))
         for logits, mask in zip(given, target, strict=True)
     ]
-    assert total("dice", given, target, smooth=1e-9).item() == pytest.approx(1 - sum(figures) / 3)
+    apart = total("dice", given, target, smooth=1e-9, over="sample").item()
+    assert apart == pytest.approx(1 - sum(figures) / 3)
     pooled = dice(confusion((given > 0).numpy(), target.numpy().astype(bool)))
     assert total("dice", given, target, smooth=1e-9, over="batch").item() == pytest.approx(1 - pooled)
 
@@ -71,5 +72,17 @@ def test_samples_count_alike_only_when_they_are_counted_apart():
     target[0, 0, :6] = 1
     target[1, 0, 0, 0] = 1
     only_large = torch.cat([target[:1] * 1600 - 800, torch.full_like(target[:1], -800)])
-    assert total("dice", only_large, target, smooth=1e-9).item() == pytest.approx(0.5)
+    assert total("dice", only_large, target, smooth=1e-9, over="sample").item() == pytest.approx(0.5)
     assert total("dice", only_large, target, smooth=1e-9, over="batch").item() == pytest.approx(1 / 145)
+
+
+def test_marking_nothing_pays_only_where_images_are_counted_apart():
+    """An image without truth is right then, one of a few pixels nearly so; summed over the batch, all is missed."""
+    target = torch.zeros(4, 1, 8, 12, dtype=torch.float64)
+    target[1, 0, 0, :3] = 1
+    target[2, 0, :2, :5] = 1
+    target[3, 0, :6, :10] = 1
+    nothing = torch.full_like(target, -800)
+    apart = 1 - (1 + 1 / 4 + 1 / 11 + 1 / 61) / 4
+    assert total("dice", nothing, target, over="sample").item() == pytest.approx(apart)
+    assert total("dice", nothing, target).item() == pytest.approx(1 - 1 / 74)

@@ -59,6 +59,7 @@ def test_the_original_is_source_c():
     segmentation, attention = plan.loss.options["terms"]
     assert (segmentation["options"]["bce_weight"], segmentation["options"]["dice_weight"]) == (0.7, 0.3)
     assert attention["weight"] == 0.5
+    assert segmentation["options"]["dice"]["over"] == "batch"
 
 
 def test_the_improved_is_source_a():

@@ -33,6 +33,11 @@ class Dice(_Overlap):
     class Config(_Overlap.Config):
         """How overlaps are added up."""
 
+        over: Over = "batch"
+        """batch: sums over all images first. sample: a loss for each image, then their mean; then an image without
+        truth, or with a few pixels of it, is nearly right when nothing is marked, and training on nodules tends to end
+        there (`docs/explanation/losses.md`)."""
+
     config: Config
 
     def of(self, pixels: Pixels) -> Loss:

@@ -18,8 +18,8 @@ _BUT_ATTENTION = ("encoder", "fusion", "decoder", "head")
 def xray_unet() -> TrainConfig:
     """The plain baseline: a U-Net with a strided stem, BCE + Dice, the cheap protocol.
 
-    Dice is taken over the batch: over each picture, an empty prediction is right on every picture without a lesion, and
-    training ends there (every probability near 0, Dice loss 1 less the share of such pictures).
+    Dice is taken over the batch: over each picture, an empty prediction is right on pictures without a lesion, nearly
+    so on those with small ones, and training ends there (`docs/explanation/losses.md`).
     """
     return TrainConfig(
         recipe="xray_unet",
@@ -73,7 +73,8 @@ def xray_original() -> TrainConfig:
     """The source's model by its own plan: attention alone for 10 epochs, all to epoch 50, then all but attention.
 
     150 epochs of 2 pictures, 5e-5, plateau 15, stop 25. The source freezes a pretrained encoder; from random numbers,
-    as here, the encoder learns too. It turns three pictures in ten by up to 10 degrees, here each is turned.
+    as here, the encoder learns too. It turns three pictures in ten by up to 10 degrees, here each is turned. It doesn't
+    say what its Dice is summed over; here it is the batch, since over each picture an empty mask is hard to leave.
     """
     return _source_c("xray_original", ModelConfig(name="original"), (*_BUT_ATTENTION, "adaptation"))
 
@@ -142,7 +143,9 @@ _SOURCE_AUGMENT = AugmentConfig.none().model_copy(update={"flip": 0.5, "rotate_d
 
 
 def _source_c(name: str, model: ModelConfig, but_attention: tuple[str, ...]) -> TrainConfig:
-    segmentation = LossConfig(name="bce_dice", options={"bce_weight": 0.7, "dice_weight": 0.3})
+    segmentation = LossConfig(
+        name="bce_dice", options={"bce_weight": 0.7, "dice_weight": 0.3, "dice": {"over": "batch"}}
+    )
     return TrainConfig(
         recipe=name,
         data=XrayDataConfig(pixel_mm=FULL_MM),
