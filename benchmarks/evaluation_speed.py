@@ -1,17 +1,19 @@
 """How long judging takes: 109 predictions on X-rays of 512², every 2D figure, 1,000 bootstraps. The limit is 60 s.
 
-    python benchmarks/evaluation_speed.py [--images 109] [--resamples 1000] [--command]
+    python benchmarks/evaluation_speed.py [--images 109] [--resamples 1000] [--command | --data-set]
 
 Masks and probabilities are made up: up to four discs as truth, and a prediction that finds some of them. With --command
 they are written as files, and `hilum evaluate --workers 2` judges them: reading, lesions, FROC, alarms, pictures and
-the report as well. The machine's load is said before and after.
+the report as well. With --data-set they are the validation split of a data set with three times as many for training,
+so that the rivals learn and are judged by both truths, too. The machine's load is said before and after.
 """
 
 import argparse
+import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +52,10 @@ from hilum.metrics.surface import (
 
 SIZE, PIXEL_MM = (512, 512), (0.7, 0.7)
 INTERVAL_LEVELS = 1000
+TRAINING_TIMES = 3
+"""Training images for each reported one, as in the published pairs."""
 Floats = NDArray[np.float64]
+Image = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def stage(name: str, seconds: dict[str, float]) -> Iterator[None]:
     seconds[name] = seconds.get(name, 0) + time.perf_counter() - start
 
 
-def example(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def example(rng: np.random.Generator) -> Image:
     """Probability and truth of one image."""
     rows, columns = np.ogrid[: SIZE[0], : SIZE[1]]
     truth, probability = np.zeros(SIZE, dtype=bool), 0.05 * rng.random(SIZE, dtype=np.float32)
@@ -123,7 +128,7 @@ def pooled(cases: list[Judged], resamples: Resamples) -> None:
     pooled_figure("ece", bins, lambda all_: calibration_error_of_sums(*np.split(all_, 3, axis=-1)), resamples)
 
 
-def by_command(images: list[tuple[NDArray[np.float32], NDArray[np.bool_]]], resamples: int) -> float:
+def by_command(images: list[Image], resamples: int) -> float:
     """Seconds that `hilum evaluate` takes from files to report."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -136,12 +141,50 @@ def by_command(images: list[tuple[NDArray[np.float32], NDArray[np.bool_]]], resa
         paths = [str(folder / "pred"), str(folder / "out"), "--data", str(folder / "truth")]
         paths += ["--patients", str(folder / "whose.csv")]
         words = ["--pixel-mm", "0.7", "--threshold", "0.5", "--workers", "2", "--bootstraps", str(resamples)]
-        start = time.perf_counter()
-        code = evaluate(["evaluate", *paths, *words])
-        took = time.perf_counter() - start
-        if code:
-            raise SystemExit(f"hilum evaluate ended with {code}: a broken run has no time.")
-        return took
+        return timed([*paths, *words])
+
+
+def with_data_set(images: list[Image], resamples: int, rng: np.random.Generator) -> float:
+    """Seconds that `hilum evaluate` takes against a data set: rivals learn from its training images."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for n, (probability, _) in enumerate(images):
+            write_png(np.rint(65535 * probability).astype(np.uint16), folder / "pred" / f"validation{n}.png")
+        training = (example(rng) for _ in range(TRAINING_TIMES * len(images)))
+        cases = [*write_cases(folder / "data", "validation", images), *write_cases(folder / "data", "train", training)]
+        splits: dict[str, object] = {
+            split: [str(case["patient"]) for case in cases if str(case["key"]).startswith(split)]
+            for split in ("train", "validation", "test")
+        }
+        splits |= {"rule": "made up", "seed": 0, "hash": "made-up"}
+        index = {"schema": "hilum.dataset/1", "kind": "made-up", "cases": cases, "splits": splits}
+        (folder / "data" / "dataset.json").write_text(json.dumps(index))
+        paths = [str(folder / "pred"), str(folder / "out"), "--data", str(folder / "data"), "--split", "validation"]
+        return timed([*paths, "--threshold", "0.5", "--workers", "2", "--bootstraps", str(resamples)])
+
+
+def write_cases(folder: Path, split: str, images: Iterable[Image]) -> list[dict[str, object]]:
+    """Pictures, both truths, and what the data set's index says of them."""
+    cases: list[dict[str, object]] = []
+    for n, (probability, truth) in enumerate(images):
+        key = f"{split}{n}"
+        write_png(np.rint(60 + 150 * probability).astype(np.uint8), folder / f"{key}_x.png")
+        for name in ("union", "consensus"):
+            write_png(truth, folder / f"{key}_{name}.png")
+        masks = {name: f"{key}_{name}.png" for name in ("union", "consensus")}
+        case: dict[str, object] = {"key": key, "patient": f"{split} {n // 2}", "image": f"{key}_x.png", "masks": masks}
+        cases.append(case | {"nodules": None, "pixel_mm": PIXEL_MM, "sha256": key})
+    return cases
+
+
+def timed(words: list[str]) -> float:
+    """Seconds of `hilum evaluate` with these words."""
+    start = time.perf_counter()
+    code = evaluate(["evaluate", *words])
+    took = time.perf_counter() - start
+    if code:
+        raise SystemExit(f"hilum evaluate ended with {code}: a broken run has no time.")
+    return took
 
 
 def main() -> None:
@@ -149,12 +192,15 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=109)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--command", action="store_true", help="time hilum evaluate on files, not its parts")
+    parser.add_argument("--data-set", action="store_true", help="the same against a data set with training images")
     options = parser.parse_args()
     rng, seconds = np.random.default_rng(0), dict[str, float]()
     images = [example(rng) for _ in range(options.images)]
     print(f"Load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
-    if options.command:
-        took = by_command(images, options.resamples)
+    if options.command or options.data_set:
+        took = (
+            with_data_set(images, options.resamples, rng) if options.data_set else by_command(images, options.resamples)
+        )
         print(f"\nhilum evaluate, {options.images} images of {SIZE}, {options.resamples} resamples: {took:.1f} s")
         print(f"\nLoad: {os.getloadavg()[0]:.1f}")
         return
