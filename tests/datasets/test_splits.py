@@ -5,7 +5,15 @@ from dataclasses import fields
 import pytest
 
 from hilum.core import InputError
-from hilum.datasets.splits import Role, is_demonstration, is_held_out, is_validation, lidc_number, role
+from hilum.datasets.splits import (
+    Role,
+    is_demonstration,
+    is_held_out,
+    is_validation,
+    leading_lidc_patient,
+    lidc_number,
+    role,
+)
 from hilum.datasets.stored_split import StoredSplit
 from hilum.io.lidc import lidc_scans
 
@@ -26,6 +34,11 @@ from hilum.io.lidc import lidc_scans
 )
 def test_the_number_decides(patient: str, expected: Role) -> None:
     assert role(patient) is expected
+
+
+def test_a_name_may_begin_with_a_patient() -> None:
+    names = ("LIDC-IDRI-0006_01-01-2000-NA-NA", "LIDC-IDRI-0006", "LIDC-IDRI-00067", "a LIDC-IDRI-0006", "LIDC-IDRI-6")
+    assert [leading_lidc_patient(name) for name in names] == ["LIDC-IDRI-0006", "LIDC-IDRI-0006", None, None, None]
 
 
 def test_every_patient_has_one_role_and_both_ends_of_zero_are_held_out() -> None:

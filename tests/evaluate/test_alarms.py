@@ -24,6 +24,20 @@ def test_a_threshold_chosen_on_reported_patients():
     assert not alarms.threshold_on_reported(Threshold(0.3, "stated"), None, ["a"])
 
 
+def test_nothing_is_chosen_on_held_out_patients_or_on_other_splits_than_validation():
+    held_out = ChosenOn("all", "", frozenset({"LIDC-IDRI-0005", "LIDC-IDRI-0006", "JPCLN001"}))
+    (raised,) = alarms.chosen_elsewhere("threshold", held_out)
+    assert (raised.name, raised.evidence, raised.is_note) == ("threshold_on_held_out", ("LIDC-IDRI-0005",), False)
+    for split, split_hash in (("train", "5eed"), ("test", "5eed"), ("all", "5eed"), ("train", "")):
+        (raised,) = alarms.chosen_elsewhere("temperature", ChosenOn(split, split_hash, frozenset({"a"})))
+        assert (raised.name, raised.is_note) == ("temperature_not_on_validation", False)
+    assert not alarms.chosen_elsewhere("threshold", ChosenOn("validation", "5eed", frozenset({"LIDC-IDRI-0006"})))
+    assert not alarms.chosen_elsewhere("threshold", ChosenOn("all", "", frozenset({"a"})))  # a plain folder
+    assert not alarms.chosen_elsewhere("threshold", None)
+    (note,) = alarms.held_out_reported(["LIDC-IDRI-0010", "LIDC-IDRI-0011", "b"])
+    assert (note.evidence, note.is_note) == (("LIDC-IDRI-0010",), True)
+
+
 def test_iou_above_dice_which_no_definition_gives():
     impossible = {"dice_mean": Figure("dice_mean", 0.59), "iou_mean": Figure("iou_mean", 0.79)}
     assert alarms.iou_above_dice(impossible)

@@ -113,10 +113,35 @@ def test_rivals_learn_from_training_only(dataset):
     assert false[0] <= false[1]
     for n in (0, 1):
         save(dataset / "data" / f"case{n}.png", png(np.zeros((64, 72), bool)))
-    assert [one.name for one in evaluate(dataset, data="data", split="test", out="none").evaluation.rivals] == [
-        "all background",
-        "all foreground",
-    ]
+    untaught = evaluate(dataset, data="data", split="test", out="none").evaluation
+    assert "average prior map" not in {one.name for one in untaught.rivals}
+
+
+def test_patients_of_lidc_are_read_from_the_keys_and_held_out_ones_noted(tmp_path):
+    for key in ("LIDC-IDRI-0005_01-01-2000", "LIDC-IDRI-0006_1", "LIDC-IDRI-0006_2"):
+        for folder in ("truth", "pred"):
+            save(tmp_path / folder / f"{key}.png", png(truth_of(0)))
+    found = evaluate(tmp_path).evaluation
+    assert [row.patient for row in found.cases] == ["LIDC-IDRI-0005", "LIDC-IDRI-0006", "LIDC-IDRI-0006"]
+    raised = {alarm.name: alarm.evidence for alarm in found.alarms}
+    assert raised["patients_from_keys"] == ("LIDC-IDRI-0005", "LIDC-IDRI-0006")
+    assert raised["held_out_reported"] == ("LIDC-IDRI-0005",)
+    assert "patients_unknown" not in raised
+    for folder in ("truth", "pred"):
+        save(tmp_path / folder / "other.png", png(truth_of(0)))
+    mixed = evaluate(tmp_path, out="mixed").evaluation
+    assert len({row.patient for row in mixed.cases}) == 4  # one key that names no patient: none of them is taken
+    assert "patients_unknown" in {alarm.name for alarm in mixed.alarms}
+
+
+def test_a_threshold_from_held_out_patients_rings(tmp_path):
+    for name, key in (("held", "LIDC-IDRI-0005_1"), ("held", "LIDC-IDRI-0010_1"), ("free", "LIDC-IDRI-0006_1")):
+        save(tmp_path / f"{name}_truth" / f"{key}.png", png(truth_of(0)))
+        save(tmp_path / name / f"{key}.png", (truth_of(0) * 40_000).astype(np.uint16))
+    evaluate(tmp_path, pred="held", data="held_truth", out="chosen", threshold=0.5)
+    found = evaluate(tmp_path, pred="free", data="free_truth", threshold_from=tmp_path / "chosen").evaluation
+    (raised,) = (alarm for alarm in found.alarms if alarm.name == "threshold_on_held_out")
+    assert raised.evidence == ("LIDC-IDRI-0005", "LIDC-IDRI-0010")
 
 
 def test_a_prior_mask_is_a_rival_where_there_is_one(dataset):
@@ -259,6 +284,10 @@ def test_what_cannot_be_meant_is_one_clear_line(folders, monkeypatch, capsys, ar
     ("arguments", "said"),
     [
         (["--classes", "nonsense"], "1=lung"),
+        (["--classes", "1=a;2"], "commas"),
+        (["--classes", "1=a,1=b"], "1=lung"),
+        (["--pixel-mm", "0"], "positive number"),
+        (["--pixel-mm", "-1"], "positive number"),
         (["--classes", "1=a;2"], "commas"),
         (["--classes", "1=a,1=b"], "1=lung"),
         (["--pixel-mm", "0"], "positive number"),

@@ -1,5 +1,6 @@
 """`hilum evaluate`."""
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,8 @@ class Predictions:
 
 VIEWS = {"silhouette": "SILHOUETTE", "slice": "SLICE", "volume": "VOLUME"}
 """Names on the command line, and those of `hilum.evaluate.yardstick.View`."""
+
+_CLASS_NAME = re.compile(r"[\w ()-]+")
 
 CRITERIA = {
     "overlap": "OVERLAP",
@@ -231,8 +234,13 @@ def _classes(words: str | None) -> "Mapping[int, str] | None":
     if words is None:
         return None
     pairs = [part.partition("=") for part in words.split(",")]
-    if not all(number.strip().isdecimal() and name.strip() for number, _, name in pairs):
-        raise InputError(f"classes are numbers and names, 1=lung,2=covid, got {words!r}.")
+    numbers = [number.strip() for number, _, _ in pairs]
+    is_fit = all(number.isdecimal() for number in numbers) and len(set(numbers)) == len(numbers)
+    if not is_fit or not all(_CLASS_NAME.fullmatch(name.strip()) for _, _, name in pairs):
+        raise InputError(
+            f"classes are numbers and names, 1=lung,2=covid, got {words!r}.",
+            "A name has letters, digits, spaces and - _ ( ) only; commas lie between classes; each has its own number.",
+        )
     return {int(number): name.strip() for number, _, name in pairs}
 
 

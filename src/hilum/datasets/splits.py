@@ -42,6 +42,12 @@ def is_lidc_patient(patient: str) -> bool:
     return _LIDC_PATIENT.fullmatch(patient) is not None
 
 
+def leading_lidc_patient(name: str) -> str | None:
+    """The LIDC-IDRI patient that a name begins with: of "LIDC-IDRI-0078_01-01-2000"; None when it begins otherwise."""
+    match = re.match(rf"{_LIDC_PATIENT.pattern}(?![0-9])", name)
+    return None if match is None else match[0]
+
+
 def role(patient: str) -> Role:
     """What this patient may be used for, wherever its images, marks or shapes appear.
 

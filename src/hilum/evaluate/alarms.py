@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from hilum.core.evaluation import Alarm, Group, Threshold
 from hilum.core.figures import Figure
+from hilum.datasets.splits import is_held_out, is_lidc_patient
 from hilum.evaluate.candidates import SEVERAL, TIMES_LARGER
 
 _ROUNDING = 1e-9
@@ -78,6 +79,37 @@ def temperature_on_reported(
     shared = sorted(fitted.patients & set(reported)) if fitted else []
     says = f"The temperature {temperature or 1:.3g} was fitted on patients that are reported here: ECE flatters."
     return _alarm("temperature_on_reported", says, shared)
+
+
+def chosen_elsewhere(what: str, chosen: ChosenOn | None) -> tuple[Alarm, ...]:
+    """A threshold or temperature of patients that nothing may be chosen on, or of a split that is not for choosing.
+
+    Args:
+        what: "threshold" or "temperature".
+        chosen: where it comes from; None when a person stated it, or there is none.
+    """
+    if chosen is None:
+        return ()
+    is_wrong = chosen.split in ("train", "test") or (chosen.split == "all" and bool(chosen.split_hash))
+    says = f"The {what} was chosen on the split {chosen.split!r}; choices are made on validation."
+    return (
+        *_alarm(
+            f"{what}_on_held_out",
+            f"The {what} was chosen on patients that are held out: nothing is learnt or chosen on them.",
+            _held_out(chosen.patients),
+        ),
+        *_alarm(f"{what}_not_on_validation", says, [f"{len(chosen.patients)} patients"] if is_wrong else []),
+    )
+
+
+def held_out_reported(reported: Iterable[str]) -> tuple[Alarm, ...]:
+    """Patients are reported that are kept for the end: a model changed after this look has learnt from them."""
+    says = "Held-out patients are reported: that is for the end, and nothing may be changed by what is seen here."
+    return _alarm("held_out_reported", says, _held_out(reported), is_note=True)
+
+
+def _held_out(patients: Iterable[str]) -> list[str]:
+    return [one for one in sorted(set(patients)) if is_lidc_patient(one) and is_held_out(one)]
 
 
 def iou_above_dice(figures: Mapping[str, Figure], groups: Iterable[Group] = ()) -> tuple[Alarm, ...]:
@@ -165,6 +197,12 @@ def patients_unknown(keys: Sequence[str]) -> tuple[Alarm, ...]:
     """Nobody said whose the cases are: each counts as a patient of its own, and intervals may be too narrow."""
     says = "Nobody said which patient a case belongs to; each counts as one, and intervals may be too narrow."
     return _alarm("patients_unknown", says, [f"{len(keys)} cases"] if keys else [], is_note=True)
+
+
+def patients_from_keys(patients: Iterable[str]) -> tuple[Alarm, ...]:
+    """Nobody said whose the cases are, and every key begins with the name of a patient of LIDC, which was taken."""
+    says = "Nobody said which patient a case belongs to; each key begins with a patient of LIDC, and that one is taken."
+    return _alarm("patients_from_keys", says, sorted(set(patients)), is_note=True)
 
 
 def few_patients(patients: int, least: int = 20) -> tuple[Alarm, ...]:

@@ -1,6 +1,7 @@
 """What predictions are judged against: a data set's split, or a plain folder of true masks."""
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from hilum.core import InputError, UnreadableError
 from hilum.core.radiograph import PixelMm
 from hilum.datasets.prepared import CaseSource, StoredNodule, index_of, read_prepared, stored_nodules
-from hilum.datasets.splits import is_lidc_patient
+from hilum.datasets.splits import is_lidc_patient, leading_lidc_patient
 from hilum.evaluate.case_lesions import TrueNodule
 from hilum.evaluate.yardstick import View
 from hilum.io.read import files_in
@@ -38,7 +39,8 @@ class TruthSource:
         others: all cases that are not reported.
         patients_of: patients by split.
         labels: classes that the data set declares; empty when it doesn't say.
-        knows_patients: whether somebody said whose the cases are.
+        knows_patients: whether somebody said whose the cases are, or their keys do.
+        are_patients_from_keys: whether patients are those that keys begin with, since nobody said.
         yardstick: what of a nodule LIDC's readers are compared by; None where they are no yardstick.
         hash: SHA-256 of what the truth is read from.
         is_points: whether of each lesion only centre and size are known, and no mask.
@@ -54,6 +56,7 @@ class TruthSource:
     patients_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
     labels: Mapping[int, str] = field(default_factory=dict)
     knows_patients: bool = True
+    are_patients_from_keys: bool = False
     yardstick: View | None = None
     hash: str = ""
     is_points: bool = False
@@ -80,6 +83,13 @@ class TruthWanted:
     pixel_mm: PixelMm | None = None
     images: Path | None = None
     yardstick: View | None = None
+
+    def __post_init__(self) -> None:
+        if self.pixel_mm is not None and not all(0 < side < math.inf for side in self.pixel_mm):
+            raise InputError(
+                f"a pixel's side is a positive number of mm, got {min(self.pixel_mm):g}.",
+                "Leave --pixel-mm out where nobody knows it; then there are no millimetres.",
+            )
 
 
 def truth_source(wanted: TruthWanted) -> TruthSource:
@@ -151,6 +161,10 @@ def _of_folder(wanted: TruthWanted) -> TruthSource:
     if not named:
         raise InputError(f"{wanted.data} holds no masks ({', '.join(MASK_SUFFIXES)}).", "Name the folder with truth.")
     patients, images = _patients(wanted.patients, named), _images(wanted.images, named)
+    begun = {key: leading_lidc_patient(key) for key in named} if wanted.patients is None else {}
+    by_keys = {key: patient for key, patient in begun.items() if patient is not None}
+    are_from_keys = len(by_keys) == len(named)  # of some keys only, they would be no patients of LIDC
+    patients = by_keys if are_from_keys else patients
     return TruthSource(
         data=wanted.data.resolve().name,
         split=ALL,
@@ -160,7 +174,8 @@ def _of_folder(wanted: TruthWanted) -> TruthSource:
             CaseSource(key, patients.get(key, key), path, images.get(key), pixel_mm=wanted.pixel_mm)
             for key, path in named.items()
         ),
-        knows_patients=wanted.patients is not None,
+        knows_patients=wanted.patients is not None or are_from_keys,
+        are_patients_from_keys=are_from_keys,
         yardstick=_yardstick(wanted.yardstick, [patients.get(key, key) for key in named], wanted),
         hash=folder_hash(wanted.data) + ("" if wanted.images is None else f" images {folder_hash(wanted.images)}"),
     )

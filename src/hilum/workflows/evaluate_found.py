@@ -136,10 +136,14 @@ def _raised(plan: Plan, judged: Sequence[CaseOutcome]) -> tuple[Alarm, ...]:
         *alarms.training_cases_reported(splits.get("train", ()), reported),
         *alarms.threshold_on_reported(plan.chosen.threshold, plan.chosen.source, reported),
         *alarms.temperature_on_reported(plan.applied.value, plan.applied.source, reported),
+        *alarms.chosen_elsewhere("threshold", plan.chosen.source),
+        *alarms.chosen_elsewhere("temperature", plan.applied.source),
+        *alarms.held_out_reported(reported),
         *_duplicates(plan),
         *alarms.duplicates(predictions, "prediction"),
         *alarms.unasked_predictions(stray),
         *(() if source.knows_patients else alarms.patients_unknown(keys)),
+        *(alarms.patients_from_keys(reported) if source.are_patients_from_keys else ()),
     )
 
 
