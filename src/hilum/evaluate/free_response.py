@@ -47,6 +47,9 @@ _BETWEEN = 0.4
 
 _ROUNDING = 1e-12
 
+_AT_ONCE = 1_000
+"""Exchanges of one block, for the memory's sake."""
+
 _FREE_RESPONSE = frozenset({"lesion_average_precision", "wafroc", "wafroc1"})
 
 
@@ -168,11 +171,13 @@ def _permutation_p(both: TwoModels, observed: Floats, draw: Resamples, rng: np.r
         swapped = np.arange(2**patients)[:, None] >> np.arange(patients) & 1
     else:
         swapped = rng.integers(0, 2, (number, patients))
-    swap = swapped[:, draw.patient].astype(np.float64)
-    there = _values(both.found, np.concatenate([swap, 1 - swap], axis=1))
-    differences = there - _values(both.found, np.concatenate([1 - swap, swap], axis=1))
-    as_large = (np.abs(differences) >= np.abs(observed) - _ROUNDING).sum(axis=0)
-    p = as_large / len(swap) if exact else (as_large + 1) / (number + 1)
+    as_large = np.zeros(len(observed))
+    for block in np.array_split(swapped, -(-len(swapped) // _AT_ONCE)):
+        swap = block[:, draw.patient].astype(np.float64)
+        there = _values(both.found, np.concatenate([swap, 1 - swap], axis=1))
+        differences = there - _values(both.found, np.concatenate([1 - swap, swap], axis=1))
+        as_large += (np.abs(differences) >= np.abs(observed) - _ROUNDING).sum(axis=0)
+    p = as_large / len(swapped) if exact else (as_large + 1) / (number + 1)
     return np.where(np.isnan(observed), math.nan, p)
 
 

@@ -99,7 +99,9 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
     drawn = curves(with_pixels(made_of.results))
     best = None if drawn is None or drawn.scan is None else (drawn.scan.best, float(drawn.scan.dice_mean.max()))
     advice = recommendations(found, best)
-    write_json(folder / EVALUATION, record(found, made_of, drawn) | {"recommendations": advice})
+    training = _training(made_of.predictions)
+    beside = {"training": dict(training), "recommendations": advice}
+    write_json(folder / EVALUATION, record(found, made_of, drawn) | beside)
     write_text(folder / CASES, table(found))
     if found.marks:
         write_text(folder / MARKS, marks_table(found))
@@ -111,7 +113,7 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
         write_bytes(folder / f"{name}.png", picture.png)
     report = EvaluationReport(
         title=f"{made_of.predictions.resolve().name}: how good are these predictions?",
-        training=_training(made_of.predictions),
+        training=training,
         recommendations=advice,
         curves=tuple(whole.values()),
         free_response=free_response_section(found, froc, _free_response_words(made_of)),
