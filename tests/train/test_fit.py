@@ -16,7 +16,7 @@ from hilum.core import ConfigError, InputError, TrainError, UnreadableError
 from hilum.datasets.xray_config import AugmentConfig, SamplingConfig
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import ModelConfig
-from hilum.train.config import OptimiserConfig, Phase
+from hilum.train.config import OptimiserConfig, Phase, ScheduleConfig
 from hilum.train.final import probabilities
 from hilum.train.fit import Cases, fit
 from hilum.train.judging import judge
@@ -105,6 +105,15 @@ def test_a_loss_that_is_no_number_stops_the_run_and_saves_the_batch(tmp_path):
         assert np.isnan(saved["image"]).any()
         assert sorted(saved["case"].tolist()) == sorted(Discs().order(1)[:4])
     assert len(rows_of(tmp_path)) == 1
+
+
+def test_a_step_that_no_number_can_hold_is_said(tmp_path):
+    config = TINY.model_copy(
+        update={"optimiser": OptimiserConfig(lr=1e38), "schedule": ScheduleConfig(warmup_epochs=0)}
+    )
+    with pytest.raises(TrainError, match="too large for numbers of 32 bits") as error:
+        run(tmp_path, config)
+    assert "optimiser.lr" in error.value.remedy
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):

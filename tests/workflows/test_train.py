@@ -16,10 +16,11 @@ from hilum.datasets.xray_load import load_samples
 from hilum.infer.loaded import load_model
 from hilum.train.config import Machine, TrainConfig
 from hilum.train.final import probabilities
+from hilum.workflows import train
 from hilum.workflows.train import TrainOptions, run_train
 from hilum.workflows.train_config import resolved_config
 from hilum.workflows.train_result import ship
-from tests.xrays import chest, write_xrays
+from tests.xrays import TRAINING, VALIDATION, chest, write_xrays
 
 TINY = (
     "data.pixel_mm=1.4",
@@ -250,3 +251,37 @@ def test_parts_of_no_model_are_refused(pairs, tmp_path):
     config = resolved_config("xray_unet", settings=(*TINY, "start.parts=[encoder]"))
     with pytest.raises(ConfigError, match="of no model"):
         run_train(config, pairs, tmp_path / "next", OPTIONS)
+
+
+@pytest.mark.parametrize("error", [MemoryError("Unable to allocate 8 GiB"), RuntimeError("can't allocate memory")])
+@pytest.mark.parametrize("place", ["read_data", "begun", "judged_facts"])
+def test_too_little_memory_anywhere_is_one_clear_line(place, error, pairs, tmp_path, monkeypatch, capsys):
+    def exhausted(*arguments):
+        raise error
+
+    monkeypatch.setattr(train, place, exhausted)
+    words = [word for one in (*TINY, "trainer.epochs=1") for word in ("--set", one)]
+    assert main(["train", "xray_unet", str(tmp_path / "out"), "--data", str(pairs), "--threads", "1", *words]) == 1
+    said = capsys.readouterr().err
+    assert "the memory is not enough" in said
+    assert "trainer.batch_size" in said
+    assert len(said.splitlines()) == 2
+
+
+def test_too_many_broken_pictures_name_the_setting(tmp_path, capsys):
+    data = write_xrays(tmp_path / "pairs", [chest(one) for one in (*TRAINING, *VALIDATION)])
+    for path in data.glob("LIDC-IDRI-000[23]-?.png"):
+        path.write_bytes(path.read_bytes()[:100])
+    words = ["train", "xray_unet", str(tmp_path / "out"), "--data", str(data), "--set", "data.max_failures=1"]
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert "damaged or truncated" in said
+    assert "data.max_failures" in said
+
+
+@pytest.mark.parametrize(("split", "said"), [(TRAINING, "to learn from"), (VALIDATION, "to be judged by")])
+def test_a_split_without_a_lesion_is_said(split, said, tmp_path, capsys):
+    drawn = [chest(one, lesions=() if one in split else (((30, 20), 4),)) for one in (*TRAINING, *VALIDATION)]
+    data = write_xrays(tmp_path / "pairs", drawn)
+    assert main(["train", "xray_unet", str(tmp_path / "out"), "--data", str(data)]) == 1
+    assert f"so there is nothing {said}" in capsys.readouterr().err

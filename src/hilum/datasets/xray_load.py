@@ -49,7 +49,7 @@ def load_samples(dataset: Path, split: str, config: XrayDataConfig) -> tuple[lis
     if not any(sample.has_lesion for sample in samples):
         raise TrainError(
             f"none of the {len(samples)} pictures in the split {split!r} of {data.index.parent} has a lesion in its "
-            f"{config.truth} truth, so there is nothing to learn from.",
+            f"{config.truth} truth, so there is nothing to {'learn from' if split == 'train' else 'be judged by'}.",
             "Choose another data set or truth.",
         )
     return samples, failures

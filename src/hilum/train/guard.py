@@ -19,6 +19,7 @@ from hilum.io.atomic import atomic_file
 from hilum.train.data import Batch
 
 FAILED_BATCH = "failed_batch.npz"
+LOWER_RATE = "Lower optimiser.lr, lengthen schedule.warmup_epochs, or take trainer.precision 32."
 
 
 class Guard(pl.Callback):
@@ -65,7 +66,7 @@ class Guard(pl.Callback):
                 np.savez_compressed(temporary, **{key: one.cpu().numpy() for key, one in self._batch._asdict().items()})
         raise TrainError(
             f"the {what} became {value} in epoch {trainer.current_epoch + 1}; the batch is in {path}.",
-            "Lower optimiser.lr, lengthen schedule.warmup_epochs, or take trainer.precision 32.",
+            LOWER_RATE,
         )
 
 
@@ -86,12 +87,15 @@ def failures_said() -> Iterator[None]:
             raise
         raise TrainError(words.strip()) from error
     except (RuntimeError, MemoryError) as error:
+        if "without overflow" in str(error):  # AdamW's step, before any loss could tell
+            raise TrainError("a step became too large for numbers of 32 bits.", LOWER_RATE) from error
         if not _is_memory(error):
             raise
         raise TrainError(
             "the memory is not enough for this run.",
-            "Lower trainer.batch_size (trainer.accumulate keeps the step as large) or augment.crop_px, or take "
-            "trainer.precision bf16 or trainer.gradient_checkpointing true.",
+            "Lower trainer.batch_size (trainer.accumulate keeps the step as large) or augment.crop_px, take "
+            "trainer.precision bf16 or trainer.gradient_checkpointing true, a smaller network, or a larger "
+            "data.pixel_mm.",
         ) from error
 
 

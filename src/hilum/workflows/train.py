@@ -17,6 +17,7 @@ from hilum.report.training import rate_picture
 from hilum.train.config import ALL, Machine, TrainConfig
 from hilum.train.finder import FoundRate, find_rate
 from hilum.train.fit import Cases, fit, resolved_device, resolved_precision
+from hilum.train.guard import failures_said
 from hilum.train.keeping import CHECKPOINT, MODEL
 from hilum.train.phases import require_fitting
 from hilum.train.pretext import HiddenXrays, hidden_once
@@ -107,7 +108,11 @@ def run_train(config: TrainConfig, data: Path, out: Path, options: TrainOptions 
         OutputError: `out` holds something else, or can't be written.
     """
     options = options or TrainOptions()
-    config = on_device(config, options.machine)
+    with failures_said():  # reading and judging may need more memory than learning
+        return _trained(on_device(config, options.machine), data, out, options)
+
+
+def _trained(config: TrainConfig, data: Path, out: Path, options: TrainOptions) -> Trained:
     run = _run(config, data, options)
     if was_finished(out, run) and not options.force:
         return _as_left(out, note=finished_note(out, run))
@@ -135,7 +140,8 @@ def run_find_rate(config: TrainConfig, data: Path, out: Path, options: TrainOpti
     options = options or TrainOptions()
     config = on_device(config, options.machine)
     run = _run(config, data, options)
-    read = read_data(data, config)
+    with failures_said():
+        read = read_data(data, config)
     with output_folder(out, replace(run, command="train --find-lr"), force=options.force) as folder:
         found = find_rate(begun(config, options), _cases(read, config), config, options.machine)
         write_bytes(folder / "lr_finder.png", rate_picture(found.rates, found.losses, found.suggested))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hilum.core import ConfigError, Failure, TrainError
+from hilum.core import ConfigError, Failure, Failures, TooManyFailuresError, TrainError
 from hilum.datasets.insertion import NoduleBank
 from hilum.datasets.nodule_bank import build_bank
 from hilum.datasets.odd import is_misplaced
@@ -63,7 +63,7 @@ def read_data(data: Path, config: TrainConfig) -> TrainData:
     if data.suffix == PACK and data.is_file():
         return _of_pack(data, config)
     prepared = read_prepared(data)
-    (training, missing), (validation, lost) = (load_samples(data, one, config.data) for one in ("train", "validation"))
+    (training, missing), (validation, lost) = (_loaded(data, one, config) for one in ("train", "validation"))
     failures = (*missing, *lost)
     bank = build_bank(data) if config.insertion.share else None
     name = f"{prepared.kind} {index_of(data).parent.resolve().name}"
@@ -71,6 +71,14 @@ def read_data(data: Path, config: TrainConfig) -> TrainData:
     facts = _facts(name, prepared.split_hash, (taught, validation), failures)
     facts = replace(facts, notes=notes)
     return TrainData(taught, validation, _with_insertions(facts, config), bank, failures)
+
+
+def _loaded(data: Path, split: str, config: TrainConfig) -> tuple[list[XraySample], Failures]:
+    try:
+        return load_samples(data, split, config.data)
+    except TooManyFailuresError as error:
+        remedy = "Mend what failed, or allow more: --set data.max_failures=NUMBER"
+        raise TooManyFailuresError(error.message, remedy) from error
 
 
 def _of_pack(path: Path, config: TrainConfig) -> TrainData:
