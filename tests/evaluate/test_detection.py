@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hilum.evaluate.cases import JudgeRule, judge_case
+from hilum.evaluate.curves import curves
 from hilum.evaluate.detection import detections
 from hilum.metrics.froc import average_precision, froc_curve, sensitivity_at, wafroc
 from tests.evaluate.judged import disc, judged, pair
@@ -60,6 +61,17 @@ def test_a_map_that_knows_nothing_finds_nothing_by_covering_everything(level):
     alarm = next(one for one in found.alarms if one.name == "lesions_only_covered")
     assert not alarm.is_note
     assert len(alarm.evidence) == 12
+
+
+def test_a_mask_among_maps_is_in_no_figure_of_scores_and_takes_none_away():
+    maps = some()
+    mask = pair(disc(), disc(), key="mask", patient="mask")
+    alone, mixed = judged(maps), judged([mask, *maps])
+    for name in ("lesion_average_precision", "wafroc", "roc_auc_pooled", "ece"):
+        assert (mixed.figures[name].value, mixed.figures[name].n) == (alone.figures[name].value, alone.figures[name].n)
+    assert mixed.froc["0.5"].value == alone.froc["0.5"].value
+    assert mixed.figures["dice_mean"].n == alone.figures["dice_mean"].n + 1
+    assert curves([judge_case(one, JudgeRule()) for one in (mask, *maps)]).scan is not None
 
 
 def test_a_floor_joins_no_two_peaks_and_a_spot_on_it_is_no_hit():

@@ -226,6 +226,7 @@ def threshold_unused(stated: float, masks: int, cases: int) -> tuple[Alarm, ...]
         cases: all predictions.
     """
     says = f"The threshold {stated:g} has no effect on {masks} of {cases} predictions: they are masks already."
+    says += " They are in no figure of probabilities or scored marks, which are of the others." if masks < cases else ""
     shown = [f"{masks} masks"] if masks and not math.isnan(stated) else []
     return _alarm("threshold_unused", says, shown, is_note=True)
 

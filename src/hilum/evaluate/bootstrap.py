@@ -39,6 +39,10 @@ class Resamples:
     weights: Floats
     patient: NDArray[np.intp]
 
+    def of(self, chosen: Selection) -> "Resamples":
+        """The same draws, of some cases: `chosen` is [cases]."""
+        return Resamples(self.weights[:, chosen], self.patient[chosen])
+
 
 def require_draws(bootstraps: int) -> None:
     """Refuse numbers of draws that make no interval.

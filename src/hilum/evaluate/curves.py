@@ -33,9 +33,9 @@ class Curves:
 
 
 def curves(cases: Sequence[CaseResult]) -> Curves | None:
-    """The curves; None where a prediction is a mask, which has one point only."""
+    """The curves of those that are probability maps; None where all are masks, which have one point only."""
     scores = [case.scores for case in cases if case.scores is not None]
-    if not scores or len(scores) < len(cases):
+    if not scores:
         return None
     counts = pooled_scores(scores)
     before = [case.calibration.before for case in scores if case.calibration.before is not None]

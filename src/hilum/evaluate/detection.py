@@ -57,6 +57,7 @@ def froc_points(cases: Sequence[LesionResult], draw: Resamples, rates: Sequence[
         draw: of patients.
         rates: LUNA16's, or as many as a curve with its band needs.
     """
+    cases, draw = _scored(cases, draw)
     if not has_marks(cases):
         return {}
     found = detections(cases)
@@ -79,6 +80,7 @@ def froc_points(cases: Sequence[LesionResult], draw: Resamples, rates: Sequence[
 
 def detection_figures(cases: Sequence[LesionResult], draw: Resamples) -> list[Figure]:
     """Average precision over lesions, and wAFROC, or wAFROC1 when every case has a lesion; none without scores."""
+    cases, draw = _scored(cases, draw)
     if not has_marks(cases):
         return []
     found = detections(cases)
@@ -102,6 +104,12 @@ def detection_figures(cases: Sequence[LesionResult], draw: Resamples) -> list[Fi
         ),
         sampled_figure(name, float(merits[0][0]), merits[1], draw, everyone, len(cases), is_share=True),
     ]
+
+
+def _scored(cases: Sequence[LesionResult], draw: Resamples) -> tuple[list[LesionResult], Resamples]:
+    """The cases whose marks have scores: a mask among probability maps is in none of these figures."""
+    has_scores = np.array([case.is_scored for case in cases], dtype=bool)
+    return [case for case in cases if case.is_scored], draw.of(has_scores)
 
 
 def _once(cases: Sequence[LesionResult]) -> Floats:

@@ -115,9 +115,10 @@ def all_figures(cases: Sequence[CaseResult], draw: Resamples) -> dict[str, Figur
     apart = [f"{FOREGROUND}{name}" for name in (*surfaces, *OTHER_MEANS)]
     found += [_mean(cases, draw, name, name) for name in (*OTHER_MEANS, *apart) if _any_has(cases, name)]
     found += [_mean(cases, draw, f"{name}_mean", name) for name in SCORE_MEANS if _any_has(cases, name)]
-    scored = [case.scores for case in cases]
-    if cases and all(one is not None for one in scored):
-        found += pooled_score_figures([one for one in scored if one is not None], draw)
+    scores = [case.scores for case in cases if case.scores is not None]
+    if scores:
+        are_maps = np.array([case.scores is not None for case in cases])
+        found += pooled_score_figures(scores, draw.of(are_maps))
     else:
         found.append(Figure("ece", math.nan))
     found += detection_figures(cases, draw)

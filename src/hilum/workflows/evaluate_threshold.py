@@ -67,7 +67,8 @@ def _of_evaluation(path: Path) -> Chosen:
         scan, split = content["threshold_scan"], str(content["split"])
         if not scan:
             raise InputError(
-                f"{folder} judged masks, so it knows no best threshold.", "Evaluate the probabilities on validation."
+                f"{folder} knows no best threshold: all its predictions are masks, or none of its maps has a lesion.",
+                "Evaluate the probabilities on validation.",
             )
         return Chosen(Threshold(float(scan["best"]), f"{split} of {content['data']}"), chosen_on(folder, content))
     except (KeyError, TypeError, ValueError) as error:
