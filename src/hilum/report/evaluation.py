@@ -8,7 +8,7 @@ from hilum.core import Failure
 from hilum.core.evaluation import Alarm, Evaluation, Group, Threshold
 from hilum.core.figures import Figure
 from hilum.report.evaluation_tables import evaluation_tables, is_meaningless
-from hilum.report.figures import WORDS, count, with_interval
+from hilum.report.figures import WORDS, count, counted, with_interval
 from hilum.report.page import Page, Picture, Section, Table
 from hilum.report.scans import in_scans
 from hilum.report.yardstick import yardstick_words
@@ -111,9 +111,9 @@ def _examples_title(found: Evaluation) -> str:
 
 
 def _lead(found: Evaluation) -> str:
-    patients = len({row.patient for row in found.cases})
+    patients = counted(len({row.patient for row in found.cases}), "patient")
     return (
-        f"{cases_words(found)} of {patients} patients, {found.data}, split “{found.split}”, truth “{found.truth}”; "
+        f"{cases_words(found)} of {patients}, {found.data}, split “{found.split}”, truth “{found.truth}”; "
         f"{found.n_empty_truth} of them without a lesion. {_threshold_words(found)}{_temperature_words(found)}"
     )
 
@@ -122,7 +122,7 @@ def cases_words(found: Evaluation) -> str:
     """How many cases were judged, of how many that were asked for: "436 cases", "40 of 436 cases judged"."""
     if found.n_failed:
         return f"{found.n_cases} of {found.n_asked} cases judged"
-    return f"{found.n_cases} case{'s' if found.n_cases != 1 else ''}"
+    return counted(found.n_cases, "case")
 
 
 def _threshold_words(found: Evaluation) -> str:
@@ -158,10 +158,11 @@ def _summary(found: Evaluation) -> Section:
 
 def _dice_words(found: Evaluation) -> str:
     dice = found.figures["dice_mean"]
-    said = f"Mean Dice {with_interval(dice)} over {dice.n} cases with a lesion; the sources' band: {band(dice.value)}."
+    cases = counted(dice.n, "case")
+    said = f"Mean Dice {with_interval(dice)} over {cases} with a lesion; the sources' band: {band(dice.value)}."
     for other in found.by_truth:
         beside = other.figures["dice_mean"]
-        said += f" By the truth “{other.name}” it is {with_interval(beside)} over {beside.n} cases."
+        said += f" By the truth “{other.name}” it is {with_interval(beside)} over {counted(beside.n, 'case')}."
     return said
 
 

@@ -76,6 +76,11 @@ def with_interval(figure: Figure) -> str:
     return f"{value} ({figure.low:.{digits}f}{joint}{figure.high:.{digits}f})".replace("-", "−")
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """1 case, 2 cases; `many` where it isn't `one` with an s."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def in_words(name: str) -> str:
     """What a figure is called; of any class together, with a word before."""
     any_class = name.removeprefix("foreground_")
