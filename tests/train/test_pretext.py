@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hilum.core import ConfigError
+from hilum.core import ConfigError, InputError
 from hilum.datasets.xray_config import AugmentConfig
 from hilum.datasets.xray_sample import XraySample
 from hilum.losses.choice import LossConfig
@@ -110,3 +110,25 @@ def test_other_squares_are_hidden_each_time_and_a_draw_can_be_replayed():
 def test_a_run_has_one_task(fields):
     with pytest.raises(ConfigError, match="with pretext"):
         TrainConfig.of(fields)
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path):
+    class Stopped(HiddenXrays):
+        def draw(self, epoch, place, case):
+            if epoch == 1:
+                raise InputError("stopped")
+            return super().draw(epoch, place, case)
+
+    config = TASK.model_copy(update={"trainer": TASK.trainer.model_copy(update={"epochs": 2, "panels_every": 0})})
+    judged = hidden_once([wave(90)], PRETEXT)
+
+    def go(out, kind):
+        torch.manual_seed(0)
+        learning = kind(Xrays([wave(number) for number in range(4)], config), PRETEXT, seed=0)
+        return fit(config.model.build(), Cases(learning, judged), config, MACHINE, tmp_path / out)
+
+    go("whole", HiddenXrays)
+    with pytest.raises(InputError, match="stopped"):
+        go("cut", Stopped)
+    go("cut", HiddenXrays)
+    assert (tmp_path / "cut" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()

@@ -136,7 +136,7 @@ def _data(facts: ModelFacts) -> str:
         f"split: by patient, hash `{data.split_hash or 'none stored'}`",
         f"training: {data.training[0]} pictures of {data.training[1]} patients",
         f"validation: {data.validation[0]} pictures of {data.validation[1]} patients",
-        f"truth: `{config.data.truth}`",
+        *([f"truth: `{config.data.truth}`"] if facts.found else []),
         "LIDC patients whose number is divisible by 5 were not used for anything",
         *([f"{len(data.failed)} cases could not be read: {', '.join(data.failed)}"] if data.failed else []),
         *data.notes,
@@ -183,7 +183,8 @@ def _training(facts: ModelFacts) -> str:
         f"began from: {facts.origin}",
         f"{fitted.epochs} epochs in {fitted.seconds / 60:.1f} minutes; kept: epoch {fitted.best['epoch']:.0f}"
         + (", the running mean of the weights" if config.trainer.ema else ""),
-        f"weights stored as {config.trainer.store}; the figures above are those of the stored weights",
+        f"weights stored as {config.trainer.store}"
+        + ("; the figures above are those of the stored weights" if facts.found else ""),
         *_silence(fitted),
         f"loss `{config.loss.name}`, precision {config.trainer.precision}, seed {config.trainer.seed}",
         f"made again by: `hilum train {config.recipe} OUT --data DATA -c config.yaml`",
