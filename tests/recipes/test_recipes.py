@@ -72,6 +72,14 @@ def test_the_improved_is_source_a():
     ]
 
 
+def test_what_was_pretrained_fits_the_recipe_that_it_is_for():
+    with torch.device("meta"):
+        encoders = [recipe(name).model.build().parts()["encoder"] for name in ("xray_pretrain", "xray")]
+    one, other = ({name: value.shape for name, value in encoder.state_dict().items()} for encoder in encoders)
+    assert one == other
+    assert recipe("xray_pretrain").data.pixel_mm == recipe("xray").data.pixel_mm
+
+
 def test_an_unknown_recipe_is_an_error():
     with pytest.raises(ConfigError, match="no recipe 'x'"):
         recipe("x")

@@ -48,7 +48,7 @@ hilum evaluate masks out …    predictions of any tool against a data set
 hilum compare out A=… B=…     two or more evaluations, case by case
 hilum froc … out              detections judged by LUNA16's rule
 hilum yardstick               how well radiologists agree, by size
-hilum models                  the networks that can be trained, and their settings
+hilum models                  networks that can be trained, and trained models that come along
 hilum recipes                 complete training runs
 hilum doctor                  what is installed, what is missing, what to do
 ```
