@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from PIL import Image
 from scipy.ndimage import binary_dilation
 
 from hilum.core import OutputError
@@ -31,7 +32,19 @@ def test_everything_promised_is_there(demo_folder):
     xray = {"xray.png", "xray.dcm", "mask.png", "thickness.png", "nodules.json", "geometry.json", "overlay.png"}
     xray |= {"shadow-1.png", "masks/nodule-1.png", *(f"masks/nodule-1-reader-{number}.png" for number in (1, 2, 3, 4))}
     expected = {"report.html", "nodules.json", "mask.nii.gz", "nodule-1.png", "run.json"}
-    assert names == expected | readers | {f"xray/{name}" for name in xray}
+    found = {f"prediction/{name}" for name in ("probability.png", "mask.png", "nodules.json", "overlay.png")}
+    assert names == expected | readers | found | {f"xray/{name}" for name in xray}
+
+
+def test_the_network_says_more_of_the_nodule_than_of_most_of_the_picture(demo_folder):
+    probability = np.array(Image.open(demo_folder / "prediction" / "probability.png")) / 65535
+    shadow = np.array(Image.open(next(demo_folder.glob("xray/mask.png")))) > 0
+    assert probability.max() > 0
+    known = json.loads((demo_folder / "xray" / "nodules.json").read_text(encoding="utf-8"))["nodules"]
+    assert len(known) == 1
+    row, column = np.argwhere(shadow).mean(axis=0) / shadow.shape * probability.shape
+    near = probability[round(row) - 10 : round(row) + 11, round(column) - 10 : round(column) + 11]
+    assert near.max() > np.quantile(probability, 0.99)
 
 
 def test_the_mask_lies_on_the_ct_itself(demo_folder):
@@ -105,7 +118,7 @@ def test_the_report_needs_nothing_from_anywhere(demo_folder, nodules):
     page = (demo_folder / "report.html").read_text(encoding="utf-8")
     references = _References()
     references.feed(page)
-    assert len(references.found) == 3
+    assert len(references.found) == 4
     assert all(reference.startswith("data:image/png;base64,") for reference in references.found)
     assert not re.search(r"url\(|@import|https?://", re.sub(r"base64,[^\"]*", "", page))
     assert "Not a medical device" in page

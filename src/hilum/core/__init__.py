@@ -16,7 +16,16 @@ from hilum.core.errors import (
     UnreadableError,
     UnsupportedError,
 )
-from hilum.core.evaluation import Alarm, CaseMarks, CaseRow, Evaluation, Group, Temperature, Threshold
+from hilum.core.evaluation import (
+    Alarm,
+    CaseMarks,
+    CaseRow,
+    Evaluation,
+    Group,
+    ReaderYardstick,
+    Temperature,
+    Threshold,
+)
 from hilum.core.failures import Failure, Failures, FirstFailure
 from hilum.core.figures import Figure
 from hilum.core.geometry import Geometry
@@ -54,6 +63,7 @@ __all__ = [
     "Provenance",
     "Quantity",
     "Radiograph",
+    "ReaderYardstick",
     "SpacingError",
     "SpacingPlane",
     "Temperature",

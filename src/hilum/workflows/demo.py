@@ -12,10 +12,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hilum.core import Mask, Nodule, Volume
+from hilum.core import Mask, Nodule, Prediction, Volume
+from hilum.core.mask import Selection
 from hilum.datasets.lidc import LidcNodule, lidc_nodules
 from hilum.drr.room import Taken
 from hilum.drr.shadow import Shadow
+from hilum.drr.source_style import source_mask, source_style_drr
+from hilum.infer.loaded import WEIGHTS, load_model, model_folder
 from hilum.io import read_volume
 from hilum.io.installed import SAMPLE_PATIENT, lidc_database_path, sample_ct_path, sample_organs_path
 from hilum.io.lidc import Read, lidc_reads
@@ -34,6 +37,7 @@ from hilum.report.xray import Silhouette, shadow_detail
 from hilum.workflows.drr import DrrRequest, Made, overlay, picture_of, write_drr
 from hilum.workflows.drr_nodules import organs_of, subjects_of_read
 from hilum.workflows.output import Run, is_done, output_folder, sha256_of
+from hilum.workflows.predict import DEFAULT_XRAY, write_prediction
 from hilum.workflows.track import Track, silently
 
 CONSENSUS = 0.5
@@ -113,7 +117,8 @@ def run_demo(out: Path, *, force: bool = False, track: Track = silently) -> Demo
         MissingError: the sample CT or the readers' outlines are not installed.
         OutputError: `out` holds something else, or can't be written.
     """
-    inputs = {path.name: sha256_of(path) for path in (sample_ct_path(), lidc_database_path())}
+    weights = model_folder(DEFAULT_XRAY) / WEIGHTS
+    inputs = {path.name: sha256_of(path) for path in (sample_ct_path(), lidc_database_path(), weights)}
     run = Run("demo", inputs, {"consensus": CONSENSUS, "chapters": [chapter.__name__ for chapter in CHAPTERS]})
     if is_done(out, run) and not force:
         return Demonstration(out, was_done=True)
@@ -185,7 +190,43 @@ def seen_by_xray(scene: Scene, folder: Path) -> Section:
     return Section("On an X-ray", paragraphs=(SHADOW_RULE,), pictures=[front, *details], tables=[table])
 
 
-CHAPTERS: tuple[Chapter, ...] = (nodules_measured, nodules_outlined, seen_by_xray)
+def found_by_network(scene: Scene, folder: Path) -> Section:
+    """What the shipped network finds on the X-ray in the style that it has learnt; `prediction/`."""
+    from hilum.infer.xray import XrayOptions, XrayPredictor
+    from hilum.infer.xray_domain import XrayStyle
+
+    xray = source_style_drr(scene.ct)
+    model = load_model(DEFAULT_XRAY)
+    found = XrayPredictor(model, XrayOptions(XrayStyle.PUBLISHED))(SAMPLE_PATIENT, xray)
+    known = source_mask(scene.agreed, scene.ct)
+    write_prediction(folder / "prediction", xray, found, known)
+    picture = Picture(
+        (folder / "prediction" / "overlay.png").read_bytes(),
+        "The CT in the published pairs' style. Yellow: what the network marks, with its score. Blue rings: what else "
+        "it thought of, below its threshold. White, dashed: the shadow of the readers' consensus.",
+    )
+    about = (
+        f"The network {model.name} looks at a chest X-ray alone, one picture, no CT. {SAMPLE_PATIENT} was in neither "
+        f"its training nor its validation. It marks pixels from a probability of {model.threshold:g} on; what it "
+        "reaches on other patients stands in its card (hilum models). It misses nodules, and marks what is none."
+    )
+    return Section("What a network finds on it", (about,), [picture], [_ranked(found, known)])
+
+
+def _ranked(found: Prediction, known: Selection) -> Table:
+    """The likeliest places, and whether the nodule's shadow is there."""
+    threshold = found.provenance.thresholds["mask"]
+    rows = []
+    for nodule in found.nodules[:5]:
+        row, column = (round(place) for place in nodule.centre_px or (0, 0))
+        score = nodule.score or 0.0
+        is_there = "yes" if known[row, column] else "no"
+        rows.append((nodule.id, f"{score:.2f}", "yes" if score >= threshold else "no", is_there))
+    columns = ("place", "score", "marked", "on the nodule's shadow")
+    return Table(columns, rows, "The likeliest places, the likeliest first; at most five.")
+
+
+CHAPTERS: tuple[Chapter, ...] = (nodules_measured, nodules_outlined, seen_by_xray, found_by_network)
 
 
 def _on_ct(mask: Mask, scene: Scene) -> Mask:
