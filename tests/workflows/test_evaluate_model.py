@@ -66,3 +66,11 @@ def test_a_model_needs_pictures(films, tmp_path, capsys):
     model = tiny_model(tmp_path / "tiny")
     assert main(["evaluate", str(model), str(tmp_path / "out"), "--data", str(masks)]) == 1
     assert "no pictures for the model" in capsys.readouterr().err
+
+
+def test_the_report_says_where_the_threshold_is_from_without_listing_everybody(films, tmp_path):
+    patients = [f"patient-{number}" for number in range(40)]
+    evaluated(films, tiny_model(tmp_path / "tiny", patients), tmp_path / "out", "test")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "patients: 40 of them" in page
+    assert "patient-17" not in page

@@ -34,6 +34,7 @@ from hilum.workflows.marks_table import MARKS, marks_table
 from hilum.workflows.track import Track
 
 FAILED, REPORT = "failures.json", "report.html"
+_LISTED = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,7 +275,16 @@ def _training(predictions: Path) -> tuple[tuple[str, str], ...]:
     made_by: Any = content.get("provenance") if isinstance(content, dict) else None
     if not isinstance(made_by, dict):
         return ()
-    return tuple((str(name), str(value)) for name, value in made_by.items())
+    return tuple((str(name).replace("_", " "), _in_words(value)) for name, value in made_by.items())
+
+
+def _in_words(value: object) -> str:
+    """What an index says, in a cell of a table: names with their values, a long list by its length."""
+    if isinstance(value, dict):
+        return "; ".join(f"{str(name).replace('_', ' ')}: {_in_words(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return f"{len(value)} of them" if len(value) > _LISTED else ", ".join(str(one) for one in value)
+    return str(value)
 
 
 def _threshold(used: Threshold) -> str:

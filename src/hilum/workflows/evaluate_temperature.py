@@ -63,7 +63,7 @@ def _none_there(folder: Path, content: Mapping[str, Any]) -> InputError:
             "Evaluate the probabilities of a data set's validation split: --split validation.",
         )
     return InputError(
-        f"{folder} fitted no temperature: some of its predictions are masks, or its report says what else is the matter.",
+        f"{folder} fitted no temperature: some of its predictions are masks, or its report says what else it was.",
         "Evaluate the probabilities on validation.",
     )
 
