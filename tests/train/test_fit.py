@@ -52,6 +52,8 @@ def test_it_learns_and_leaves_what_it_promises(tmp_path):
     assert stored["validation"]["epoch"] == fitted.best["epoch"]
     chosen = {name: stored["threshold"][name] for name in ("split", "split_hash", "patients")}
     assert chosen == {"split": "validation", "split_hash": "", "patients": ["nobody"]}
+    modes = {(tmp_path / "model" / name).stat().st_mode for name in ("weights.safetensors", "config.json")}
+    assert len(modes) == 1, "whoever may read the configuration may read the weights"
 
 
 KILLED = """

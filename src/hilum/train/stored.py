@@ -10,8 +10,8 @@ from torch import Tensor
 from hilum import __version__
 from hilum.core.evaluation import Threshold
 from hilum.infer.loaded import CONFIG, SCHEMA, WEIGHTS
-from hilum.io.atomic import atomic_file
 from hilum.io.json_file import write_json
+from hilum.io.text_file import write_bytes
 from hilum.models.network import Network
 from hilum.train.config import TrainConfig
 
@@ -31,11 +31,11 @@ def write_model(folder: Path, network: Network, config: TrainConfig, found: Mapp
     Raises:
         OutputError: the place can't be written to.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     kept = {name: _stored(value, config.trainer.store) for name, value in network.state_dict().items()}
-    with atomic_file(folder / WEIGHTS) as temporary:
-        save_file(kept, temporary, {"model": config.model.name, "model_hash": config.model.hash})
+    # Through bytes: the library's own files may be read by their owner alone.
+    write_bytes(folder / WEIGHTS, save(kept, {"model": config.model.name, "model_hash": config.model.hash}))
     write_config(folder, config, found)
 
 
