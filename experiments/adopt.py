@@ -19,8 +19,8 @@ from hilum.io.json_file import read_json
 from hilum.models.network import FROM_SCRATCH
 from hilum.models.parts import require_fit
 from hilum.train.config import Machine, TrainConfig
-from hilum.train.final import probabilities
 from hilum.train.fit import Fitted, quiet, resolved_device
+from hilum.train.judged_model import probabilities
 from hilum.train.judging import judge
 from hilum.train.stored import VALIDATION, write_model
 from hilum.workflows.train_data import read_data

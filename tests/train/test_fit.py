@@ -17,8 +17,8 @@ from hilum.datasets.xray_config import AugmentConfig, SamplingConfig
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import ModelConfig
 from hilum.train.config import OptimiserConfig, Phase, ScheduleConfig
-from hilum.train.final import probabilities
 from hilum.train.fit import Cases, fit
+from hilum.train.judged_model import probabilities
 from hilum.train.judging import judge
 from hilum.train.silence import silent_epochs
 from hilum.train.xrays import Xrays

@@ -15,7 +15,7 @@ from hilum.datasets.xray_config import XrayDataConfig
 from hilum.datasets.xray_load import load_samples
 from hilum.infer.loaded import load_model
 from hilum.train.config import Machine, TrainConfig
-from hilum.train.final import probabilities
+from hilum.train.judged_model import probabilities
 from hilum.workflows import train
 from hilum.workflows.train import TrainOptions, run_train
 from hilum.workflows.train_config import resolved_config

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hilum.config import Choice, member
-from hilum.models.improved import Improved
+from hilum.models.deep_attention import Improved
 from hilum.models.network import Network
 from hilum.models.original import Original
 from hilum.models.res_unet import ResUNet

@@ -8,7 +8,7 @@ import numpy as np
 import pytorch_lightning as pl
 
 from hilum.metrics.lesions import components, count, match_components
-from hilum.train.final import probabilities
+from hilum.train.judged_model import probabilities
 from hilum.train.module import Learner
 from hilum.train.xrays import Xrays
 

@@ -16,8 +16,8 @@ from hilum.io.text_file import write_text
 from hilum.models.network import Network
 from hilum.train.card import ModelFacts, model_card
 from hilum.train.config import Machine, TrainConfig
-from hilum.train.final import judged_model
 from hilum.train.fit import Fitted, quiet, resolved_device
+from hilum.train.judged_model import judged_model
 from hilum.train.stored import VALIDATION, threshold_record, write_config, write_model
 from hilum.workflows.train_data import TrainData, read_data
 
