@@ -15,11 +15,12 @@ from pathlib import Path
 from experiments.xray_gpu import BEST, RUN, SCHEMA, sha256, weights_of
 
 from hilum.core import ConfigError, HilumError
+from hilum.infer.device import resolved_device
 from hilum.io.json_file import read_json
 from hilum.models.network import FROM_SCRATCH
 from hilum.models.parts import require_fit
 from hilum.train.config import Machine, TrainConfig
-from hilum.train.fit import Fitted, quiet, resolved_device
+from hilum.train.fit import Fitted, quiet
 from hilum.train.judged_model import probabilities
 from hilum.train.judging import judge
 from hilum.train.stored import VALIDATION, write_model

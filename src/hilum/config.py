@@ -137,6 +137,23 @@ def member(family: Mapping[str, T], kind: str, name: str) -> T:
         raise ConfigError(f"there is no {kind} {name!r}.", f"There are: {', '.join(family)}.") from None
 
 
+def built(family: Mapping[str, type[T]], kind: str, name: str, options: Mapping[str, Any] | None = None) -> T:
+    """The member of this name, with these options; defaults for those left out.
+
+    Args:
+        family: classes by name; each has a `Config` and is made of one.
+        kind: what its members are called in errors.
+        name: in the family.
+        options: fields of the member's `Config`.
+
+    Raises:
+        ConfigError: no such member, no such setting, or a value that can't be.
+    """
+    chosen: Any = member(family, kind, name)
+    made: T = chosen(chosen.Config.of(options or {}, f"{kind} {name}"))
+    return made
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """The fields in a YAML or JSON file.
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from hilum.cli.app import main
@@ -131,4 +132,12 @@ def test_bad_input_is_one_clear_line(words, says, code, films, model, tmp_path, 
     places = {"films": films, "model": model, "out": tmp_path / "out", "empty": tmp_path / "empty"}
     assert main(["predict", *(word.format(**places) for word in words)]) == code
     assert says in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_said_once(films, model, tmp_path, capsys):
+    words = ["predict", str(films), str(tmp_path / "out"), "--model", str(model), "--device", "cuda"]
+    assert main(words) == 1
+    assert "cuda is asked for" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -11,6 +11,9 @@ from hilum.core.figures import Figure
 BY_ZONE, BY_THIRD, BY_SLICE = "zones of the lung field", "thirds of the picture", "thirds of the axial slices"
 """How places of lesions are named."""
 
+STATED = "stated by the user"
+"""Where a threshold comes from that nobody chose on data."""
+
 
 @dataclass(frozen=True)
 class Threshold:
@@ -18,7 +21,7 @@ class Threshold:
 
     Attributes:
         value: pixels with at least this probability are in; NaN when the predictions are masks already.
-        chosen_on: "stated", "masks", or the split (of which data) it was chosen on.
+        chosen_on: `STATED`, "masks", or the split (of which data) it was chosen on.
     """
 
     value: float = math.nan

@@ -41,26 +41,16 @@ class LoadedNetwork:
 
 
 @dataclass(frozen=True, eq=False)
-class LoadedModel:
-    """A network with its weights, and what its user has to know.
+class LoadedModel(LoadedNetwork):
+    """A network that marks lesions, and what its user has to know.
 
     Attributes:
-        name: of the shipped model, or of the folder.
-        network: in evaluation mode, on the CPU, float32.
         pixel_mm: side of the pixels that it was trained on.
         threshold: from which probability a pixel is in; chosen on validation.
-        weights_hash: SHA-256 of the file.
-        config_hash: of the run's configuration.
-        config: all of `config.json`.
     """
 
-    name: str
-    network: Network
     pixel_mm: float
     threshold: float
-    weights_hash: str
-    config_hash: str
-    config: Mapping[str, Any]
 
     @property
     def threshold_chosen(self) -> Mapping[str, Any]:
@@ -137,13 +127,14 @@ def load_model(model: str) -> LoadedModel:
         pixel_mm, threshold = float(config["config"]["data"]["pixel_mm"]), float(config["threshold"]["value"])
     except (KeyError, TypeError, ValueError) as error:
         raise _not_said(model_folder(model), error) from error
-    return LoadedModel(
-        given.name, given.network, pixel_mm, threshold, given.weights_hash, given.config_hash, given.config
-    )
+    return LoadedModel(**vars(given), pixel_mm=pixel_mm, threshold=threshold)
 
 
 def _not_said(folder: Path, error: Exception) -> ConfigError:
-    return ConfigError(f"{folder / CONFIG} doesn't say what the model is: {error!r} is missing or wrong.")
+    return ConfigError(
+        f"{folder / CONFIG} doesn't say what the model is: {error} is missing or wrong.",
+        "Give the folder model/ of a training run, or a shipped model (hilum models).",
+    )
 
 
 def _fill(network: Network, path: Path) -> str:

@@ -9,11 +9,10 @@ from torch import Tensor
 
 import hilum
 from hilum.core import Mask, Prediction, Provenance, Radiograph
+from hilum.core.evaluation import STATED
 from hilum.infer.lesions import LesionRule, lesions
 from hilum.infer.loaded import LoadedModel
 from hilum.infer.xray_domain import XrayStyle, xray_input
-
-STATED = "stated by the user"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hilum.config import member
+from hilum.config import built
 from hilum.losses.attention import Attention
 from hilum.losses.base import SegmentationLoss
 from hilum.losses.bce import Bce
@@ -31,32 +31,6 @@ LOSSES: dict[str, type[SegmentationLoss]] = {
 }
 
 
-def loss_class(name: str) -> type[SegmentationLoss]:
-    """The loss of this name.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    return member(LOSSES, "loss", name)
-
-
-def options_of(name: str, options: Mapping[str, Any]) -> SegmentationLoss.Config:
-    """The complete, checked settings of the loss of this name.
-
-    Raises:
-        ConfigError: no such loss, no such setting, or a value that can't be.
-    """
-    return loss_class(name).Config.of(options, f"loss {name}")
-
-
 def build_loss(name: str, options: Mapping[str, Any] | None = None) -> SegmentationLoss:
-    """The loss of this name.
-
-    Args:
-        name: in `LOSSES`.
-        options: the fields of the loss's `Config`; defaults for those left out.
-
-    Raises:
-        ConfigError: no such loss, no such setting, or a value that can't be.
-    """
-    return loss_class(name)(options_of(name, options or {}))
+    """The loss of this name in `LOSSES`, with its options; raises ConfigError as `built` does."""
+    return built(LOSSES, "loss", name, options)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hilum.config import Choice, member
+from hilum.config import Choice, built
 from hilum.models.deep_attention import Improved
 from hilum.models.network import Network
 from hilum.models.original import Original
@@ -38,32 +38,10 @@ class ModelConfig(Choice):
         return build_model(self.name, self.options)
 
 
-def model_class(name: str) -> type[Network]:
-    """The network of this name.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    return member(MODELS, "model", name)
-
-
-def options_of(name: str, options: Mapping[str, Any]) -> Network.Config:
-    """The complete, checked settings of the network of this name.
-
-    Raises:
-        ConfigError: no such network, no such setting, or a value that can't be.
-    """
-    return model_class(name).Config.of(options, f"model {name}")
-
-
 def build_model(name: str, options: Mapping[str, Any] | None = None) -> Network:
-    """The network of this name, from scratch; `torch.manual_seed` decides its numbers.
-
-    Args:
-        name: in `MODELS`.
-        options: the fields of the network's `Config`; defaults for those left out.
+    """The network of this name in `MODELS`, from scratch; `torch.manual_seed` decides its numbers.
 
     Raises:
         ConfigError: no such network, no such setting, or a value that can't be.
     """
-    return model_class(name)(options_of(name, options or {}))
+    return built(MODELS, "model", name, options)

@@ -15,8 +15,9 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from hilum.core import ConfigError, TrainError
+from hilum.core import TrainError
 from hilum.core.geometry import Floats
+from hilum.infer.device import resolved_device
 from hilum.io.text_file import write_bytes
 from hilum.models.network import Network
 from hilum.report.training import training_curves
@@ -197,18 +198,6 @@ def _strategy(config: TrainConfig, machine: Machine, device: str) -> Any:
     freezes = any(phase.train != ("all",) or phase.encoder_stages for phase in config.phases)
     backend = "nccl" if device == "cuda" else "gloo"
     return DDPStrategy(process_group_backend=backend, start_method="spawn", find_unused_parameters=freezes)
-
-
-def resolved_device(device: str) -> str:
-    """The device that "auto" means here.
-
-    Raises:
-        ConfigError: CUDA is asked for, and there is none.
-    """
-    has_cuda = torch.cuda.is_available()
-    if device == "cuda" and not has_cuda:
-        raise ConfigError("the device cuda is asked for, and there is none here.", "Take --device cpu.")
-    return ("cuda" if has_cuda else "cpu") if device == "auto" else device
 
 
 def resolved_precision(precision: Precision, device: str) -> Precision:

@@ -12,11 +12,11 @@ from hilum.core import AmbiguousError, Geometry, GeometryError, InputError, Mask
 from hilum.core.mask import Labels
 from hilum.core.volume import Voxels
 from hilum.io.kinds import RASTERS, VOLUMES, recognise
+from hilum.metrics.probability import STORED_LEVELS
 from hilum.ops import Interpolation, resample_to
 from hilum.workflows.evaluate_data import MASK_SUFFIXES
 
 INDEX = "predictions.json"
-_SIXTEEN_BITS = 65_535
 
 
 class As(StrEnum):
@@ -123,9 +123,9 @@ def read_numbers(path: Path, reading: Reading) -> Numbers:
 
 
 def _of_picture(pixels: Voxels, path: Path, reading: Reading) -> Numbers:
-    highest = _SIXTEEN_BITS if pixels.dtype.itemsize > 1 else 255
+    highest = STORED_LEVELS if pixels.dtype.itemsize > 1 else 255
     kind = reading.kind
-    if kind is As.AUTO and highest == _SIXTEEN_BITS:
+    if kind is As.AUTO and highest == STORED_LEVELS:
         if pixels.any() and np.isin(pixels, [0, *reading.labels]).all():
             raise AmbiguousError(
                 f"{path.name} has 16 bits and only the values of labels: a mask, or hardly any probability?",

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core import InputError, UnreadableError
-from hilum.core.evaluation import Threshold
+from hilum.core.evaluation import STATED, Threshold
 from hilum.evaluate.alarms import ChosenOn
 from hilum.io import read_json
 from hilum.workflows.evaluate_predictions import INDEX
 from hilum.workflows.evaluate_read import EVALUATION, read_rows
-
-STATED = "stated by the user"
 
 
 @dataclass(frozen=True)

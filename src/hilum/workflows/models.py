@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
+from hilum.config import member
 from hilum.core import ConfigError
 from hilum.infer.loaded import CARD, CONFIG, WEIGHTS, model_folder, shipped_models
 from hilum.io.json_file import read_json
 from hilum.models.attended import AttendedResNet
-from hilum.models.catalogue import MODELS, model_class, options_of
+from hilum.models.catalogue import MODELS
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def _shipped(name: str) -> ShippedListing:
 
 
 def _listing(name: str) -> ModelListing:
-    cls, config = model_class(name), options_of(name, {})
+    cls = member(MODELS, "model", name)
+    config = cls.Config()
     with torch.device("meta"):  # shapes alone: nothing is drawn and no memory taken
         network = cls(config)
     fields, values = cls.Config.model_fields, config.plain()

@@ -1,14 +1,15 @@
 """Chest X-rays to masks and nodules (`hilum predict`)."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from hilum import __version__
-from hilum.core import Failure, HilumError, InputError, Prediction, Radiograph, SpacingPlane, UnsupportedError
+from hilum.core import Failure, HilumError, InputError, Prediction, Radiograph, SpacingPlane
 from hilum.core.mask import Selection
 from hilum.datasets.prepared import SPLITS, index_of, read_prepared
+from hilum.infer.device import resolved_device
 from hilum.infer.loaded import LoadedModel, load_model, model_folder
 from hilum.infer.xray import XrayOptions, XrayPredictor
 from hilum.infer.xray_domain import XrayStyle
@@ -19,6 +20,7 @@ from hilum.io.nodules_file import write_nodules
 from hilum.io.raster import write_png
 from hilum.io.read import files_in
 from hilum.io.text_file import write_bytes
+from hilum.metrics.probability import STORED_LEVELS
 from hilum.workflows.evaluate_predictions import INDEX
 from hilum.workflows.journal import Journal, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, sha256_of
@@ -31,7 +33,6 @@ FAILED = "failures.json"
 PUBLISHED_ENDING = "_drr.png"
 """How pictures of the published pairs are called: they are in the style that the shipped model learnt."""
 
-_SIXTEEN_BITS = 65_535
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -126,6 +127,7 @@ def run_predict(
     Raises:
         InputError: there is nothing to predict, or no such split.
         MissingError: there is no such model.
+        ConfigError: the device is asked for and not there.
         OutputError: `out` holds something else, or can't be written.
     """
     options = options or PredictOptions()
@@ -135,10 +137,11 @@ def run_predict(
     if was_finished(out, run) and not force:
         return replace(_as_left(out), note=finished_note(out, run))
     model = load_model(name)
+    predictors = _predictors(model, {source.style for source in sources}, options)
     with journalled(out, run, force=force) as journal:
         done = journal.entries()
         for source in track([one for one in sources if one.key not in done], "predicting"):
-            journal.add(source.key, _one(source, model, options, out))
+            journal.add(source.key, _one(source, predictors[source.style], out))
         _finish(out, journal, sources, model)
         journal.finish(run)
     return replace(_as_left(out), was_done=False, note=journal.note)
@@ -213,12 +216,19 @@ def _hash(path: Path) -> str:
         return "unreadable"
 
 
-def _one(source: XraySource, model: LoadedModel, options: PredictOptions, out: Path) -> dict[str, object]:
+def _predictors(
+    model: LoadedModel, styles: Collection[XrayStyle], options: PredictOptions
+) -> dict[XrayStyle, XrayPredictor]:
+    """The model for pictures of each style."""
+    device = resolved_device(options.device)
+    return {style: XrayPredictor(model, XrayOptions(style, options.threshold, options.tta, device)) for style in styles}
+
+
+def _one(source: XraySource, predictor: XrayPredictor, out: Path) -> dict[str, object]:
     """Predict one X-ray and write its folder; what the index says about it, or why it failed."""
     try:
         xray = _as_stated(read_radiograph(source.path), source)
-        usage = XrayOptions(source.style, options.threshold, options.tta, _device(options.device))
-        found = XrayPredictor(model, usage)(source.key, xray)
+        found = predictor(source.key, xray)
         write_prediction(out / source.key, xray, found)
     except HilumError as error:
         return {"failure": Failure(str(source.path), error.message, error.remedy)}
@@ -233,16 +243,6 @@ def _as_stated(xray: Radiograph, source: XraySource) -> Radiograph:
     return replace(xray, pixel_mm=source.pixel_mm, plane=SpacingPlane.PATIENT)
 
 
-def _device(wanted: str) -> str:
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise UnsupportedError("there is no CUDA device.", "Leave --device out, or take --device cpu.")
-    return wanted
-
-
 def write_prediction(folder: Path, xray: Radiograph, found: Prediction, known: Selection | None = None) -> None:
     """Leave `probability.png` (16 bit), `mask.png`, `nodules.json` and `overlay.png`.
 
@@ -254,7 +254,7 @@ def write_prediction(folder: Path, xray: Radiograph, found: Prediction, known: S
     """
     from hilum.report.prediction import prediction_picture
 
-    write_png((found.probability * _SIXTEEN_BITS).round().astype("uint16"), folder / "probability.png")
+    write_png((found.probability * STORED_LEVELS).round().astype("uint16"), folder / "probability.png")
     write_png(found.mask.labels.astype("uint8"), folder / "mask.png")
     threshold = found.provenance.thresholds["mask"]
     study = {"key": found.key, "pixel_mm": xray.pixel_mm, "notes": found.notes, "threshold": threshold}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core import ConfigError, Failure, OutputError
+from hilum.infer.device import resolved_device
 from hilum.infer.loaded import CONFIG, LoadedNetwork, load_network
 from hilum.io.inputs import require_path
 from hilum.io.json_file import plain, read_json, write_json
@@ -16,7 +17,7 @@ from hilum.models.parts import load_part, part_of, require_fit
 from hilum.report.training import rate_picture
 from hilum.train.config import ALL, Machine, TrainConfig
 from hilum.train.finder import FoundRate, find_rate
-from hilum.train.fit import Cases, fit, resolved_device, resolved_precision
+from hilum.train.fit import Cases, fit, resolved_precision
 from hilum.train.guard import failures_said
 from hilum.train.keeping import CHECKPOINT, MODEL
 from hilum.train.phases import require_fitting

@@ -11,12 +11,13 @@ from hilum.core.evaluation import Threshold
 from hilum.core.figures import Figure
 from hilum.evaluate.cases import JudgeRule
 from hilum.evaluate.evaluation import Judged
+from hilum.infer.device import resolved_device
 from hilum.infer.loaded import CARD, load_model, load_network, model_folder
 from hilum.io.text_file import write_text
 from hilum.models.network import Network
 from hilum.train.card import ModelFacts, model_card
 from hilum.train.config import Machine, TrainConfig
-from hilum.train.fit import Fitted, quiet, resolved_device
+from hilum.train.fit import Fitted, quiet
 from hilum.train.judged_model import judged_model
 from hilum.train.stored import VALIDATION, threshold_record, write_config, write_model
 from hilum.workflows.train_data import TrainData, read_data
