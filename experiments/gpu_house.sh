@@ -13,7 +13,7 @@ if [ ! -d out/site ]; then
 fi
 code=0
 PYTHONPATH=src:out/site timeout --signal INT "$(python3 -c "print(int(60 * ${MINUTES:-8.5}))")" \
-  python3 -m hilum.cli train "$recipe" "out/gpu/$name" --data "${PACK:-out/pairs.npz}" --workers "$(nproc)" "$@" || code=$?
+  python3 -m hilum train "$recipe" "out/gpu/$name" --data "${PACK:-out/pairs.npz}" --workers "$(nproc)" "$@" || code=$?
 if [ -d "out/gpu/$name" ]; then
   tar -cf "${OUT:-out}/$name.tar" -C out/gpu --exclude checkpoints --exclude weights.safetensors "$name"
 fi

@@ -55,7 +55,7 @@ def test_an_error_is_one_clear_line_and_what_to_do(capsys, tmp_path):
 
 def test_debug_shows_where_it_happened(tmp_path):
     (tmp_path / "mine").write_text("")
-    command = [sys.executable, "-m", "hilum.cli", "--debug", "demo", str(tmp_path)]
+    command = [sys.executable, "-m", "hilum", "--debug", "demo", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Traceback" in done.stderr

@@ -80,7 +80,7 @@ def test_debug_shows_what_caused_a_failure(capsys, tmp_path):
 def test_a_pipe_is_refused_and_not_waited_for(command, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     out = [str(tmp_path / "out.nii")] if command == "convert" else []
-    line = [sys.executable, "-m", "hilum.cli", command, str(tmp_path / "pipe"), *out]
+    line = [sys.executable, "-m", "hilum", command, str(tmp_path / "pipe"), *out]
     done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode in (1, 3)
     assert "is a pipe or device; a file was expected" in done.stderr

@@ -257,7 +257,7 @@ def environment(frozen):
 
 
 def start(frozen, source, out, workers):
-    command = [sys.executable, "-m", "hilum.cli", "prepare", "drr-pairs", str(source), str(out)]
+    command = [sys.executable, "-m", "hilum", "prepare", "drr-pairs", str(source), str(out)]
     return subprocess.Popen(
         [*command, "--workers", str(workers)],
         env=environment(frozen),

@@ -1,4 +1,4 @@
-"""`python -m hilum.cli` is `hilum`."""
+"""`python -m hilum` is `hilum`."""
 
 import sys
 
