@@ -42,6 +42,8 @@ class CaseSource:
         odd: what a person who uses the case should know, one line each.
         lungs: mask of both lungs; None when nobody drew them.
         consensus: the readers' consensus, where the truth is their union; else None.
+        prior_image: an earlier picture of the same patient, registered, on the image's pixels; None when there is none.
+        changes: `changes.json` with what became of each lesion since; None when nobody says.
     """
 
     key: str
@@ -55,6 +57,8 @@ class CaseSource:
     odd: tuple[str, ...] = ()
     lungs: Path | None = None
     consensus: Path | None = None
+    prior_image: Path | None = None
+    changes: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -244,6 +248,8 @@ def _case(record: Mapping[str, Any], folder: Path, truth: str) -> CaseSource:
         odd=tuple(record.get("odd") or ()),
         lungs=path(record["masks"].get(LUNGS)),
         consensus=path(record["masks"].get(CONSENSUS)),
+        prior_image=path((record.get("prior") or {}).get("image")),
+        changes=path(record.get("changes")),
     )
 
 

@@ -51,9 +51,11 @@ class XraySample:
         pixel_mm: side of a pixel.
         nodules: the readers', and inserted ones.
         odd: what a person who uses the case should know.
+        prior: [y, x] an earlier picture of the same patient, registered, in the same steps; None when there is none.
+        prior_lesions: [y, x] the lesions that are known of it; None when nobody knows.
 
     Raises:
-        GeometryError: image, truth and weight are not of one size, or not [y, x].
+        GeometryError: the planes are not of one size, or not [y, x].
     """
 
     key: str
@@ -64,11 +66,17 @@ class XraySample:
     pixel_mm: float
     nodules: tuple[NoduleInfo, ...] = ()
     odd: tuple[str, ...] = ()
+    prior: Picture | None = None
+    prior_lesions: Truth | None = None
 
     def __post_init__(self) -> None:
-        shapes = {self.image.shape, self.truth.shape, self.weight.shape}
+        planes = (self.image, self.truth, self.weight, self.prior, self.prior_lesions)
+        shapes = {plane.shape for plane in planes if plane is not None}
         if len(shapes) != 1 or self.image.ndim != 2:
-            raise GeometryError(f"{self.key}: image, truth and weight are of one size [y, x], got {sorted(shapes)}.")
+            raise GeometryError(
+                f"{self.key}: image, truth, weight and what is known of earlier are of one size [y, x], "
+                f"got {sorted(shapes)}."
+            )
 
     @property
     def has_lesion(self) -> bool:
