@@ -1,0 +1,210 @@
+"""Where a place of the current picture lies in the earlier one: shift, affine map, then a smooth field.
+
+SimpleITK does the work, on one thread, so that results are the same everywhere; its objects stay in this module.
+Coordinates within are (x, y) in mm from the corner that a picture's first pixel begins at.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, zoom
+
+from hilum.config import FrozenConfig
+from hilum.core.geometry import Floats
+
+_LEAST_SPREAD = 0.04
+"""Added to the local standard deviation, so that noise beside the patient isn't stretched to structure."""
+
+
+class AlignmentConfig(FrozenConfig):
+    """How two pictures are laid over each other."""
+
+    cell_mm: float = 2.8
+    """Side of the pixels on which the pictures are compared."""
+    detail_mm: float = 16.0
+    """Sigma of the window in which brightness and contrast are evened out before pictures are compared."""
+    reach_mm: float = 48.0
+    """Largest shift up, down or sideways that is tried at first."""
+    affine_steps: int = 60
+    """Steps of the optimiser at each of two resolutions."""
+    warp_steps: tuple[int, ...] = (40, 30)
+    """Steps of the demons, coarse and fine; none for an affine map only."""
+    stiffness_mm: float = 14.0
+    """Sigma by which the field is smoothed at each step; what is smaller isn't followed, so nodules keep their size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """From places in the current picture to those in the earlier one.
+
+    Attributes:
+        cell_mm: side of the cells of `field_mm`.
+        field_mm: [2, y, x], at each cell's centre the way in mm (down, right) from the current to the earlier picture.
+    """
+
+    cell_mm: float
+    field_mm: Floats
+
+    def places_mm(self, points_mm: Floats) -> Floats:
+        """Where points [..., 2] (row, column) of the current picture lie in the earlier one; mm from the corner."""
+        from scipy.ndimage import map_coordinates
+
+        index = np.moveaxis(points_mm, -1, 0) / self.cell_mm - 0.5
+        ways = [map_coordinates(way, index, order=1, mode="nearest") for way in self.field_mm]
+        return np.asarray(points_mm + np.stack(ways, axis=-1))
+
+
+def align(prior: Floats, current: Floats, config: AlignmentConfig) -> Alignment:
+    """Lay an earlier picture over a current one.
+
+    Args:
+        prior: [y, x] on pixels of `config.cell_mm`.
+        current: the same; the sizes may differ.
+        config: how.
+    """
+    moving, fixed = (structure(picture, config) for picture in (prior, current))
+    affine = _affine(fixed, moving, _shift_mm(fixed, moving, config), config)
+    field = _field_of(affine, fixed, config.cell_mm)
+    if config.warp_steps:
+        bend = _demons(fixed, _resampled(moving, affine, fixed, config.cell_mm), config)
+        field = _after(affine, bend, config.cell_mm)
+    return Alignment(config.cell_mm, field)
+
+
+def structure(picture: Floats, config: AlignmentConfig) -> NDArray[np.float32]:
+    """A picture with brightness and contrast evened out in a window, so that tone hardly matters."""
+    sigma = config.detail_mm / config.cell_mm
+    mean = gaussian_filter(picture, sigma, mode="nearest")
+    spread = np.sqrt(np.maximum(gaussian_filter(picture**2, sigma, mode="nearest") - mean**2, 0))
+    return np.asarray((picture - mean) / (spread + _LEAST_SPREAD), dtype=np.float32)
+
+
+def _shift_mm(fixed: NDArray[np.float32], moving: NDArray[np.float32], config: AlignmentConfig) -> tuple[float, float]:
+    """The shift (x, y) at which the pictures correlate best, of all within reach; both centred at first."""
+    thick = 2
+    small, other = (zoom(gaussian_filter(one, thick / 2), 1 / thick, order=1) for one in (fixed, moving))
+    reach = round(config.reach_mm / config.cell_mm / thick)
+    rows, columns = (min(a, b) - 2 * reach for a, b in zip(small.shape, other.shape, strict=True))
+    if min(rows, columns) < 2 * reach:
+        return _centred(fixed, moving, config.cell_mm)
+    middle = _middle(small, (rows, columns))
+    around = _middle(other, (rows + 2 * reach, columns + 2 * reach))
+    places = sliding_window_view(around, middle.shape)
+    products = np.einsum("ijkl,kl->ij", places, middle)
+    norms = np.sqrt(np.einsum("ijkl,ijkl->ij", places, places)) + 1e-6
+    row, column = np.unravel_index(int(np.argmax(products / norms)), products.shape)
+    x, y = _centred(fixed, moving, config.cell_mm)
+    step = thick * config.cell_mm
+    return x + (float(column) - reach) * step, y + (float(row) - reach) * step
+
+
+def _centred(fixed: NDArray[np.float32], moving: NDArray[np.float32], cell_mm: float) -> tuple[float, float]:
+    """The shift (x, y) that lays middle over middle."""
+    down, right = ((b - a) * cell_mm / 2 for a, b in zip(fixed.shape, moving.shape, strict=True))
+    return right, down
+
+
+def _middle(picture: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    top, left = ((have - wanted) // 2 for have, wanted in zip(picture.shape, size, strict=True))
+    return picture[top : top + size[0], left : left + size[1]]
+
+
+def _image(picture: NDArray[np.float32], cell_mm: float) -> Any:
+    """SimpleITK's image with its first pixel's corner at 0."""
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(picture)
+    image.SetSpacing((cell_mm, cell_mm))
+    image.SetOrigin((cell_mm / 2, cell_mm / 2))
+    return image
+
+
+def _affine(
+    fixed: NDArray[np.float32], moving: NDArray[np.float32], shift_mm: tuple[float, float], config: AlignmentConfig
+) -> Any:
+    """SimpleITK's affine transform from fixed to moving that maximises their correlation."""
+    import SimpleITK as sitk
+
+    affine = sitk.AffineTransform(2)
+    affine.SetCenter([size * config.cell_mm / 2 for size in fixed.shape[::-1]])
+    affine.SetTranslation(shift_mm)
+    method = sitk.ImageRegistrationMethod()
+    method.SetNumberOfThreads(1)
+    method.SetMetricAsCorrelation()
+    method.SetMetricSamplingStrategy(method.NONE)
+    method.SetInterpolator(sitk.sitkLinear)
+    method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.02, config.affine_steps, 0.6, 1e-6)
+    method.SetOptimizerScalesFromPhysicalShift()
+    method.SetShrinkFactorsPerLevel([2, 1])
+    method.SetSmoothingSigmasPerLevel([config.cell_mm, 0])
+    method.SetSmoothingSigmasAreSpecifiedInPhysicalUnits(True)
+    method.SetInitialTransform(affine, inPlace=True)
+    method.Execute(_image(fixed, config.cell_mm), _image(moving, config.cell_mm))
+    return affine
+
+
+def _resampled(moving: NDArray[np.float32], transform: Any, fixed: NDArray[np.float32], cell_mm: float) -> Any:
+    import SimpleITK as sitk
+
+    tool = sitk.ResampleImageFilter()
+    tool.SetNumberOfThreads(1)
+    tool.SetReferenceImage(_image(fixed, cell_mm))
+    tool.SetTransform(transform)
+    return sitk.GetArrayFromImage(tool.Execute(_image(moving, cell_mm)))
+
+
+def _demons(fixed: NDArray[np.float32], moving: NDArray[np.float32], config: AlignmentConfig) -> Floats:
+    """[2, y, x] mm (down, right): where fixed's cells lie in moving, by demons at two resolutions."""
+    import SimpleITK as sitk
+
+    field = None
+    for thick, steps in zip((2, 1), config.warp_steps, strict=False):
+        cell_mm = thick * config.cell_mm
+        images = [_image(one if thick == 1 else _thicker(one, thick), cell_mm) for one in (fixed, np.asarray(moving))]
+        tool = sitk.FastSymmetricForcesDemonsRegistrationFilter()
+        tool.SetNumberOfThreads(1)
+        tool.SetNumberOfIterations(steps)
+        tool.SetSmoothDisplacementField(True)
+        tool.SetStandardDeviations(config.stiffness_mm / cell_mm)
+        tool.SetSmoothUpdateField(False)
+        if field is None:
+            field = tool.Execute(*images)
+        else:
+            field = tool.Execute(*images, sitk.Resample(field, images[0], sitk.Transform(), sitk.sitkLinear))
+    way = np.asarray(sitk.GetArrayFromImage(field))
+    return np.asarray(np.moveaxis(way[..., ::-1], -1, 0))
+
+
+def _thicker(picture: NDArray[np.float32], thick: int) -> NDArray[np.float32]:
+    """Means of `thick` by `thick` pixels; the last row and column are repeated where they don't fill one."""
+    more = [(0, -size % thick) for size in picture.shape]
+    full = np.pad(picture, more, mode="edge")
+    rows, columns = (size // thick for size in full.shape)
+    return np.asarray(full.reshape(rows, thick, columns, thick).mean((1, 3)), dtype=np.float32)
+
+
+def _cells(shape: tuple[int, ...], cell_mm: float) -> Floats:
+    """[y, x, 2] centres of cells (x, y) in mm."""
+    rows, columns = ((np.arange(size) + 0.5) * cell_mm for size in shape)
+    return np.stack(np.meshgrid(columns, rows), axis=-1)
+
+
+def _mapped(affine: Any, points: Floats) -> Floats:
+    matrix = np.array(affine.GetMatrix()).reshape(2, 2)
+    centre, shift = np.array(affine.GetCenter()), np.array(affine.GetTranslation())
+    return np.asarray((points - centre) @ matrix.T + centre + shift)
+
+
+def _field_of(affine: Any, fixed: NDArray[np.float32], cell_mm: float) -> Floats:
+    cells = _cells(fixed.shape, cell_mm)
+    return np.moveaxis((_mapped(affine, cells) - cells)[..., ::-1], -1, 0)
+
+
+def _after(affine: Any, bend: Floats, cell_mm: float) -> Floats:
+    """The bend first, then the affine map."""
+    cells = _cells(bend.shape[1:], cell_mm)
+    bent = cells + np.moveaxis(bend, 0, -1)[..., ::-1]
+    return np.moveaxis((_mapped(affine, bent) - cells)[..., ::-1], -1, 0)
