@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import affine_transform, gaussian_filter
 
 from hilum.config import FrozenConfig
 from hilum.core.geometry import Floats
@@ -28,12 +28,20 @@ class AlignmentConfig(FrozenConfig):
     """Sigma of the window in which brightness and contrast are evened out before pictures are compared."""
     reach_mm: float = 48.0
     """Largest shift up, down or sideways that is tried at first."""
+    turns_deg: tuple[float, ...] = (-5.0, -2.5, 0.0, 2.5, 5.0)
+    """Turns that are tried at first."""
+    sizes: tuple[float, ...] = (0.88, 0.94, 1.0, 1.06, 1.14)
+    """Sizes that are tried at first: of the patient in the earlier picture, by that in the current one."""
     affine_steps: int = 60
     """Steps of the optimiser at each of two resolutions."""
     warp_steps: tuple[int, ...] = (40, 30)
     """Steps of the demons, coarse and fine; none for an affine map only."""
     stiffness_mm: float = 14.0
     """Sigma by which the field is smoothed at each step; what is smaller isn't followed, so nodules keep their size."""
+
+
+_NET_MM, _NET_WINDOW_MM = 8.4, 40.0
+"""Cells of the first, coarse search, and the window in which brightness is evened out there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +60,9 @@ class Alignment:
         """Where points [..., 2] (row, column) of the current picture lie in the earlier one; mm from the corner."""
         from scipy.ndimage import map_coordinates
 
-        index = np.moveaxis(points_mm, -1, 0) / self.cell_mm - 0.5
+        index = points_mm.reshape(-1, 2).T / self.cell_mm - 0.5
         ways = [map_coordinates(way, index, order=1, mode="nearest") for way in self.field_mm]
-        return np.asarray(points_mm + np.stack(ways, axis=-1))
+        return np.asarray(points_mm + np.stack(ways, axis=-1).reshape(points_mm.shape))
 
 
 def align(prior: Floats, current: Floats, config: AlignmentConfig) -> Alignment:
@@ -66,7 +74,7 @@ def align(prior: Floats, current: Floats, config: AlignmentConfig) -> Alignment:
         config: how.
     """
     moving, fixed = (structure(picture, config) for picture in (prior, current))
-    affine = _affine(fixed, moving, _shift_mm(fixed, moving, config), config)
+    affine = _affine(fixed, moving, _start(prior, current, config), config)
     field = _field_of(affine, fixed, config.cell_mm)
     if config.warp_steps:
         bend = _demons(fixed, _resampled(moving, affine, fixed, config.cell_mm), config)
@@ -82,34 +90,66 @@ def structure(picture: Floats, config: AlignmentConfig) -> NDArray[np.float32]:
     return np.asarray((picture - mean) / (spread + _LEAST_SPREAD), dtype=np.float32)
 
 
-def _shift_mm(fixed: NDArray[np.float32], moving: NDArray[np.float32], config: AlignmentConfig) -> tuple[float, float]:
-    """The shift (x, y) at which the pictures correlate best, of all within reach; both centred at first."""
-    thick = 2
-    small, other = (zoom(gaussian_filter(one, thick / 2), 1 / thick, order=1) for one in (fixed, moving))
-    reach = round(config.reach_mm / config.cell_mm / thick)
-    rows, columns = (min(a, b) - 2 * reach for a, b in zip(small.shape, other.shape, strict=True))
-    if min(rows, columns) < 2 * reach:
-        return _centred(fixed, moving, config.cell_mm)
-    middle = _middle(small, (rows, columns))
-    around = _middle(other, (rows + 2 * reach, columns + 2 * reach))
-    places = sliding_window_view(around, middle.shape)
-    products = np.einsum("ijkl,kl->ij", places, middle)
-    norms = np.sqrt(np.einsum("ijkl,ijkl->ij", places, places)) + 1e-6
-    row, column = np.unravel_index(int(np.argmax(products / norms)), products.shape)
-    x, y = _centred(fixed, moving, config.cell_mm)
-    step = thick * config.cell_mm
-    return x + (float(column) - reach) * step, y + (float(row) - reach) * step
+def _start(prior: Floats, current: Floats, config: AlignmentConfig) -> "_Start":
+    """The turn, size and shift at which both pictures look most alike, of a coarse net of all within reach.
+
+    Gradient ascent alone would be caught by ribs that lie on their neighbours.
+    """
+    thick = max(1, round(_NET_MM / config.cell_mm))
+    wide = config.model_copy(update={"cell_mm": thick * config.cell_mm, "detail_mm": _NET_WINDOW_MM})
+    moving, fixed = (structure(_thicker(picture, thick), wide) for picture in (prior, current))
+    reach = round(config.reach_mm / wide.cell_mm)
+    found = [
+        _best_shift(fixed, _turned(moving, turn, size, fixed.shape, reach), _Start(turn, size), wide.cell_mm)
+        for turn in config.turns_deg
+        for size in config.sizes
+    ]
+    return max(found, key=lambda one: one.likeness)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where the search begins: about the middle of both pictures."""
+
+    turn_deg: float
+    size: float
+    shift_mm: tuple[float, float] = (0.0, 0.0)
+    likeness: float = -1.0
+
+    @property
+    def matrix(self) -> Floats:
+        """2×2 for (x, y)."""
+        angle = np.deg2rad(self.turn_deg)
+        return self.size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def _turned(
+    moving: NDArray[np.float32], turn: float, size: float, shape: tuple[int, ...], reach: int
+) -> NDArray[np.float32]:
+    """The moving picture turned and resized about its middle, with a margin of `reach` around fixed's shape."""
+    matrix = _Start(turn, size).matrix[::-1, ::-1]  # (row, column)
+    wanted = [side + 2 * reach for side in shape]
+    offset = (np.array(moving.shape) - 1) / 2 - matrix @ ((np.array(wanted) - 1) / 2)
+    return np.asarray(affine_transform(moving, matrix, offset, wanted, order=1), dtype=np.float32)
+
+
+def _best_shift(fixed: NDArray[np.float32], around: NDArray[np.float32], start: _Start, step_mm: float) -> _Start:
+    """The start with the shift at which pictures correlate best."""
+    places = sliding_window_view(around, fixed.shape)
+    products = np.einsum("ijkl,kl->ij", places, fixed)
+    norms = np.sqrt(np.einsum("ijkl,ijkl->ij", places, places)) * np.linalg.norm(fixed)
+    likeness = products / (norms + 1e-6)
+    row, column = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
+    middle_row, middle_column = ((size - 1) / 2 for size in likeness.shape)
+    shift = np.array([float(column) - middle_column, float(row) - middle_row]) * step_mm
+    x, y = start.matrix @ shift
+    return _Start(start.turn_deg, start.size, (float(x), float(y)), float(likeness[row, column]))
 
 
 def _centred(fixed: NDArray[np.float32], moving: NDArray[np.float32], cell_mm: float) -> tuple[float, float]:
     """The shift (x, y) that lays middle over middle."""
     down, right = ((b - a) * cell_mm / 2 for a, b in zip(fixed.shape, moving.shape, strict=True))
     return right, down
-
-
-def _middle(picture: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    top, left = ((have - wanted) // 2 for have, wanted in zip(picture.shape, size, strict=True))
-    return picture[top : top + size[0], left : left + size[1]]
 
 
 def _image(picture: NDArray[np.float32], cell_mm: float) -> Any:
@@ -122,21 +162,21 @@ def _image(picture: NDArray[np.float32], cell_mm: float) -> Any:
     return image
 
 
-def _affine(
-    fixed: NDArray[np.float32], moving: NDArray[np.float32], shift_mm: tuple[float, float], config: AlignmentConfig
-) -> Any:
+def _affine(fixed: NDArray[np.float32], moving: NDArray[np.float32], start: _Start, config: AlignmentConfig) -> Any:
     """SimpleITK's affine transform from fixed to moving that maximises their correlation."""
     import SimpleITK as sitk
 
     affine = sitk.AffineTransform(2)
     affine.SetCenter([size * config.cell_mm / 2 for size in fixed.shape[::-1]])
-    affine.SetTranslation(shift_mm)
+    affine.SetMatrix(start.matrix.ravel().tolist())
+    centred = _centred(fixed, moving, config.cell_mm)
+    affine.SetTranslation([way + more for way, more in zip(centred, start.shift_mm, strict=True)])
     method = sitk.ImageRegistrationMethod()
     method.SetNumberOfThreads(1)
     method.SetMetricAsCorrelation()
     method.SetMetricSamplingStrategy(method.NONE)
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.02, config.affine_steps, 0.6, 1e-6)
+    method.SetOptimizerAsRegularStepGradientDescent(1.0, 0.02, config.affine_steps, 0.6, 1e-6)
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([2, 1])
     method.SetSmoothingSigmasPerLevel([config.cell_mm, 0])
