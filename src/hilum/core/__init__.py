@@ -1,5 +1,6 @@
 """The types that flow through hilum. Plain frozen dataclasses; nothing but numpy."""
 
+from hilum.core.changes import ChangedLesion, ChangeKind
 from hilum.core.errors import (
     AmbiguousError,
     ConfigError,
@@ -20,6 +21,7 @@ from hilum.core.evaluation import (
     Alarm,
     CaseMarks,
     CaseRow,
+    ChangeGroup,
     Evaluation,
     Group,
     ReaderYardstick,
@@ -41,6 +43,9 @@ __all__ = [
     "AmbiguousError",
     "CaseMarks",
     "CaseRow",
+    "ChangeGroup",
+    "ChangeKind",
+    "ChangedLesion",
     "ConfigError",
     "Diameters",
     "Evaluation",

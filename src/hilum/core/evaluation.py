@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from hilum.core.changes import ChangedLesion
 from hilum.core.errors import MeasureError
 from hilum.core.figures import Figure
 
@@ -89,6 +90,21 @@ class Group:
 
 
 @dataclass(frozen=True)
+class ChangeGroup(Group):
+    """Figures of the lesions of one kind of change since an earlier picture.
+
+    Attributes:
+        apart: the same of parts of them: by "size", "visibility" and "origin", where a part has enough.
+    """
+
+    apart: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "apart", MappingProxyType(dict(self.apart)))
+
+
+@dataclass(frozen=True)
 class CaseRow:
     """Every figure of one case.
 
@@ -159,6 +175,9 @@ class Evaluation:
         by_readers: nodules apart by how many readers outlined them.
         by_visibility: nodules apart by how well they can be seen.
         by_subtlety: lesions of point truth apart by how hard a radiologist found them to see.
+        by_change: lesions apart by what became of them since an earlier picture; empty without one.
+        rivals_by_change: the same of each trivial rival, by its name.
+        changed: every lesion of `by_change`.
         froc: sensitivities by mean number of false positives an image ("0.125" to "8"); empty without scores.
         marks: of each case with a lesion or a mark, by its key; empty without scores.
         rivals: what trivial predictions reach on the same cases.
@@ -188,6 +207,9 @@ class Evaluation:
     by_readers: tuple[Group, ...] = ()
     by_visibility: tuple[Group, ...] = ()
     by_subtlety: tuple[Group, ...] = ()
+    by_change: tuple[ChangeGroup, ...] = ()
+    rivals_by_change: Mapping[str, tuple[ChangeGroup, ...]] = field(default_factory=dict)
+    changed: tuple[ChangedLesion, ...] = ()
     froc: Mapping[str, Figure] = field(default_factory=dict)
     marks: Mapping[str, CaseMarks] = field(default_factory=dict)
     rivals: tuple[Group, ...] = ()

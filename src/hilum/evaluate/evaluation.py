@@ -90,7 +90,7 @@ def evaluation(cases: Sequence[CaseResult], about: Judged, raised: Sequence[Alar
         by_class=by_class,
         by_reader=by_reader(cases, draw),
         by_readers=_by_nodule(cases, draw, _readers_name, lambda one: one.readers),
-        by_visibility=_by_nodule(cases, draw, _visibility_name, lambda one: one.visibility),
+        by_visibility=_by_nodule(cases, draw, lambda one: visibility_name(one.visibility), lambda one: one.visibility),
         froc=froc_points(cases, draw),
         marks=marks_of_cases(cases),
         cases=tuple(case.row for case in cases),
@@ -272,13 +272,14 @@ def _readers_name(nodule: Lesion) -> str:
     return f"{nodule.readers} reader{'s' if nodule.readers != 1 else ''}"
 
 
-def _visibility_name(nodule: Lesion) -> str:
+def visibility_name(visibility: float) -> str:
+    """Which third of visibility a nodule counts as."""
     low, high = VISIBILITY_BANDS
-    if math.isnan(nodule.visibility):
+    if math.isnan(visibility):
         return "visibility unknown"
-    if nodule.visibility < low:
+    if visibility < low:
         return "visibility below 1/3"
-    return "visibility 1/3 to 2/3" if nodule.visibility < high else "visibility from 2/3"
+    return "visibility 1/3 to 2/3" if visibility < high else "visibility from 2/3"
 
 
 def _alarms(cases: Sequence[CaseResult], about: Judged, found: Evaluation) -> tuple[Alarm, ...]:

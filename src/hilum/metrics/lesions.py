@@ -131,7 +131,11 @@ def components(mask: Selection, connectivity: Connectivity = Connectivity.CORNER
     Raises:
         GeometryError: the mask is neither 2D nor 3D.
     """
-    labels = label_parts(mask, connectivity)
+    return components_of(label_parts(mask, connectivity))
+
+
+def components_of(labels: NDArray[np.int32]) -> Components:
+    """Parts that are numbered already, from 1 without gaps: [y, x] or [z, y, x], 0 is background."""
     parts = int(labels.max(initial=0))
     sizes, sums = np.zeros(parts, dtype=np.intp), np.zeros((parts, 3))
     for z, plane in enumerate(labels if labels.ndim == 3 else labels[None]):  # all indices at once: many times its size

@@ -1,0 +1,66 @@
+"""What became of a lesion between two pictures of one patient, and what a prediction says of it."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ChangeKind(StrEnum):
+    """The kinds of change, from the earlier picture to the current one."""
+
+    UNCHANGED = "unchanged"
+    GROWN = "grown"
+    SHRUNK = "shrunk"
+    NEW = "new"
+    """On the current picture only."""
+    GONE = "gone"
+    """On the earlier picture only."""
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the lesion is on the current picture."""
+        return self is not ChangeKind.GONE
+
+    @property
+    def was_known(self) -> bool:
+        """Whether the lesion was on the earlier picture."""
+        return self is not ChangeKind.NEW
+
+
+@dataclass(frozen=True)
+class ChangedLesion:
+    """One lesion that is or was there, judged against a prediction on the current picture.
+
+    Attributes:
+        key: the case.
+        patient: whose it is.
+        id: of the lesion, within its case.
+        change: what became of it.
+        size_mm: equivalent diameter now, of a lesion that is gone the earlier one; NaN when nobody knows.
+        visibility: 0 to 1; NaN when nobody knows.
+        is_synthetic: whether it, or its change, was made.
+        place: (row, column) of its centre in the current picture's pixels.
+        is_found: 1 or 0 by the rule of lesions; NaN of one that is gone, or has no pixel.
+        dice: with the predicted components that meet it, 0 when none does; NaN as `is_found`.
+        diameter_error_mm: equivalent diameter of these components minus its own; NaN when it is missed.
+        says_gone: 1 when no predicted pixel lies where it is or was, else 0; NaN of a new one, and of one that left no
+            place of its own.
+    """
+
+    key: str
+    patient: str
+    id: int
+    change: ChangeKind
+    size_mm: float
+    visibility: float
+    is_synthetic: bool
+    place: tuple[float, float]
+    is_found: float = math.nan
+    dice: float = math.nan
+    diameter_error_mm: float = math.nan
+    says_gone: float = math.nan
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether any figure counts it."""
+        return not (math.isnan(self.is_found) and math.isnan(self.says_gone))

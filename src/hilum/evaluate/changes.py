@@ -1,0 +1,237 @@
+"""Predictions on a current picture, judged by what became of each lesion since an earlier one.
+
+A lesion that is there is found, and measured, by the house's rules for lesions. Of one that was known before there is
+one more question, asked of all alike: does the prediction say that it is gone? It does when no predicted pixel lies
+where the lesion is, or was on the registered earlier picture; pixels of other lesions that are there now are left out
+of where it was. For lesions that are gone the right answer is yes (`gone_noticed`), for those still there no
+(`false_gone_rate`).
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from hilum.core import ChangedLesion, ChangeGroup, ChangeKind, Group
+from hilum.core.figures import Figure
+from hilum.core.mask import Selection
+from hilum.datasets.drr_pairs import SIZE_BANDS_MM, size_band
+from hilum.evaluate.bootstrap import Resamples
+from hilum.evaluate.evaluation import VISIBILITY_BANDS, visibility_name
+from hilum.evaluate.lesion_figures import UNKNOWN_SIZE, mean_over_lesions
+from hilum.evaluate.met import Predicted
+from hilum.measure import disc_diameter_mm
+from hilum.metrics.lesions import Components, MatchRule, components, components_of, match_components
+
+STILL_THERE = "known and still there"
+"""The group of lesions that are unchanged, grown or shrunk: those that can be called gone falsely."""
+FEWEST = 5
+"""Lesions that a part of a group (a size, a visibility) has at least; parts with fewer are not listed."""
+
+SENSITIVITY, DICE = "lesion_sensitivity", "lesion_dice"
+DIAMETER, DIAMETER_SIZE = "lesion_diameter_error_mm", "lesion_absolute_diameter_error_mm"
+NOTICED, FALSE_GONE = "gone_noticed", "false_gone_rate"
+
+OF_EACH: Mapping[str, Callable[[ChangedLesion], float]] = {
+    SENSITIVITY: lambda one: one.is_found,
+    DICE: lambda one: one.dice,
+    DIAMETER: lambda one: one.diameter_error_mm,
+    DIAMETER_SIZE: lambda one: abs(one.diameter_error_mm),
+    NOTICED: lambda one: math.nan if one.change.is_present else one.says_gone,
+    FALSE_GONE: lambda one: one.says_gone if one.change.is_present else math.nan,
+}
+"""What is averaged over lesions, all weighing the same; NaN where a figure is not asked of a lesion."""
+
+GROUPS: Mapping[str, tuple[ChangeKind, ...]] = {
+    **{str(change): (change,) for change in (ChangeKind.UNCHANGED, ChangeKind.GROWN, ChangeKind.SHRUNK)},
+    STILL_THERE: (ChangeKind.UNCHANGED, ChangeKind.GROWN, ChangeKind.SHRUNK),
+    **{str(change): (change,) for change in (ChangeKind.NEW, ChangeKind.GONE)},
+}
+
+Cases: TypeAlias = Sequence[Sequence[ChangedLesion]]
+
+
+@dataclass(frozen=True, eq=False)
+class TrueChange:
+    """A lesion that is on the current picture, was on the earlier one, or both.
+
+    Attributes:
+        id: within its case.
+        change: what became of it.
+        now: [y, x] where it is; empty of one that is gone.
+        before: [y, x] where it was, registered to the current picture; empty of a new one.
+        size_mm: equivalent diameter now, of one that is gone the earlier one; NaN when nobody knows.
+        visibility: 0 to 1; NaN when nobody knows.
+        is_synthetic: whether it, or its change, was made.
+        place: (row, column) of its centre.
+    """
+
+    id: int
+    change: ChangeKind
+    now: Selection
+    before: Selection
+    size_mm: float = math.nan
+    visibility: float = math.nan
+    is_synthetic: bool = False
+    place: tuple[float, float] = (math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class ChangeRule:
+    """Whose lesions these are, and how they are judged.
+
+    Attributes:
+        key: the case.
+        patient: whose it is.
+        spacing_mm: row and column step; None when nobody knows, and diameters are NaN.
+        match: when a lesion is found.
+    """
+
+    key: str
+    patient: str
+    spacing_mm: Sequence[float] | None = None
+    match: MatchRule = field(default_factory=MatchRule)
+
+
+def judge_changes(pred: Selection, truths: Sequence[TrueChange], rule: ChangeRule) -> tuple[ChangedLesion, ...]:
+    """What a prediction makes of each lesion that is or was there.
+
+    A lesion that should be there and has no pixel of its own has no figure: what can't be seen can't be asked for.
+
+    Args:
+        pred: [y, x].
+        truths: all lesions of the case; masks of `pred`'s shape.
+        rule: see there.
+    """
+    predicted = components(pred)
+    present = [one for one in truths if one.change.is_present and one.now.any()]
+    found = _found(predicted, present, rule.match)
+    everyone = np.zeros(pred.shape, dtype=bool)
+    for one in present:
+        everyone |= one.now
+    judged = []
+    for one in truths:
+        dice, error = _overlap(predicted, one, rule.spacing_mm) if one.id in found else (math.nan, math.nan)
+        judged.append(
+            ChangedLesion(
+                key=rule.key,
+                patient=rule.patient,
+                id=one.id,
+                change=one.change,
+                size_mm=one.size_mm,
+                visibility=one.visibility,
+                is_synthetic=one.is_synthetic,
+                place=one.place,
+                is_found=found.get(one.id, math.nan),
+                dice=dice,
+                diameter_error_mm=error,
+                says_gone=_says_gone(pred, one, everyone),
+            )
+        )
+    return tuple(judged)
+
+
+def _found(predicted: Components, present: Sequence[TrueChange], match: MatchRule) -> dict[int, float]:
+    """By number, whether each lesion is found; labelled as stated, so that lesions that touch stay two."""
+    if not present:
+        return {}
+    labels = np.zeros(predicted.labels.shape, dtype=np.int32)
+    for number, one in enumerate(present, 1):
+        labels[one.now] = number
+    is_found = match_components(predicted, components_of(labels), match).is_found
+    return {one.id: float(found) for one, found in zip(present, is_found, strict=True)}
+
+
+def _overlap(predicted: Components, lesion: TrueChange, spacing_mm: Sequence[float] | None) -> tuple[float, float]:
+    """Dice, and the diameter's error, with all predicted components that share a pixel with the lesion."""
+    dice = Predicted(predicted, spacing_mm, None).met_by(lesion.now)["dice"]
+    met = np.unique(predicted.labels[lesion.now])
+    met = met[met > 0]
+    if spacing_mm is None or not len(met):
+        return dice, math.nan
+    pixel_mm2 = math.prod(spacing_mm)
+    said, true = int(predicted.sizes[met - 1].sum()), int(lesion.now.sum())
+    return dice, disc_diameter_mm(said * pixel_mm2) - disc_diameter_mm(true * pixel_mm2)
+
+
+def _says_gone(pred: Selection, lesion: TrueChange, present: Selection) -> float:
+    """1 when nothing is predicted where the lesion is or was, 0 when something is; NaN where the question is void."""
+    if not lesion.change.was_known or (lesion.change.is_present and not lesion.now.any()):
+        return math.nan
+    place = lesion.now | (lesion.before & ~present)
+    return float(not (pred & place).any()) if place.any() else math.nan
+
+
+def change_groups(cases: Cases, draw: Resamples) -> tuple[ChangeGroup, ...]:
+    """Figures of each kind of change, and apart by size, visibility and origin.
+
+    Args:
+        cases: the judged lesions of each case, in the order of the draws' cases.
+        draw: of patients.
+    """
+    groups = []
+    for name, changes in GROUPS.items():
+        chosen = [[one for one in some if one.change in changes] for some in cases]
+        if any(chosen):
+            apart = {by: _parts(chosen, draw, name_of) for by, name_of in _APART.items()}
+            groups.append(ChangeGroup(name, _figures(chosen, draw), apart))
+    return tuple(groups)
+
+
+def _figures(lesions: Cases, draw: Resamples) -> dict[str, Figure]:
+    return {
+        name: mean_over_lesions(name, [[value(one) for one in some] for some in lesions], draw)
+        for name, value in OF_EACH.items()
+    }
+
+
+def _parts(lesions: Cases, draw: Resamples, name_of: Callable[[ChangedLesion], str]) -> tuple[Group, ...]:
+    """Parts by name, in the order of `_NAMES`; none where one part is all there is."""
+    every = [one for some in lesions for one in some if one.is_judged]
+    names = sorted({name_of(one) for one in every}, key=_ORDER.index)
+    if len(names) < 2:
+        return ()
+    return tuple(
+        Group(name, _figures([[one for one in some if name_of(one) == name] for some in lesions], draw))
+        for name in names
+        if sum(name_of(one) == name for one in every) >= FEWEST
+    )
+
+
+def _size_name(lesion: ChangedLesion) -> str:
+    return UNKNOWN_SIZE if math.isnan(lesion.size_mm) else size_band(lesion.size_mm)
+
+
+_REAL, _MADE = "real", "synthetic"
+_APART: Mapping[str, Callable[[ChangedLesion], str]] = {
+    "size": _size_name,
+    "visibility": lambda one: visibility_name(one.visibility),
+    "origin": lambda one: _MADE if one.is_synthetic else _REAL,
+}
+_ORDER = (
+    *(size_band(size) for size in (0, *SIZE_BANDS_MM)),
+    UNKNOWN_SIZE,
+    *(visibility_name(one) for one in (0.0, *VISIBILITY_BANDS, math.nan)),
+    *(_REAL, _MADE),
+)
+
+
+def change_examples(lesions: Sequence[ChangedLesion], change: ChangeKind) -> dict[str, ChangedLesion]:
+    """Lesions of one kind for the eye: best, median of those found, and the largest that was missed.
+
+    Of lesions that are gone, the largest that was noticed and the largest that is marked all the same.
+    """
+    some = [one for one in lesions if one.change is change and one.is_judged]
+    some.sort(key=lambda one: (-one.size_mm if one.size_mm == one.size_mm else 0.0, one.key, one.id))
+    if not change.is_present:
+        said = {
+            "noticed": [one for one in some if one.says_gone],
+            "still marked": [one for one in some if not one.says_gone],
+        }
+        return {name: chosen[0] for name, chosen in said.items() if chosen}
+    found = sorted((one for one in some if one.is_found), key=lambda one: -one.dice)
+    missed = [one for one in some if not one.is_found]
+    chosen = {"best": found[:1], "median": found[1:][(len(found) - 1) // 2 :][:1], "missed": missed[:1]}
+    return {name: one[0] for name, one in chosen.items() if one}
