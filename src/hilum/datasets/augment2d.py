@@ -2,18 +2,20 @@
 
 What moves is one map from the new pixels to the old ones (crop, turn, scale, shift, mirror, elastic), read once: the
 picture linearly, truth and weight by the nearest pixel. What changes brightness never touches the truth. Pixels that
-come from beyond the picture's edge repeat it, belong to no lesion and weigh nothing.
+come from beyond the picture's edge repeat it, belong to no lesion and weigh nothing. An earlier picture and its lesions
+take the same way, but for a shift that may be left between the two, and its brightness changes apart.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core.geometry import Floats
-from hilum.datasets.xray_sample import Picture, XraySample
+from hilum.datasets.xray_sample import Picture, Truth, XraySample
 
 if TYPE_CHECKING:
     from hilum.datasets.xray_config import AugmentConfig
@@ -83,6 +85,19 @@ class Tone:
     noise_seed: int = 0
 
 
+@dataclass(frozen=True)
+class PriorChange:
+    """What becomes of an earlier picture alone; nothing unless told otherwise.
+
+    Attributes:
+        tone: of it.
+        shift_mm: against the X-ray, along rows and columns, in the old pictures.
+    """
+
+    tone: Tone = Tone()
+    shift_mm: Pair = (0.0, 0.0)
+
+
 @dataclass(frozen=True, eq=False)
 class Augmentation:
     """Everything that was drawn for one picture; applied again, it gives the same.
@@ -91,23 +106,40 @@ class Augmentation:
         warp: of picture and truth.
         tone: of the picture.
         crop: None shows the whole picture.
+        prior: what becomes of an earlier picture beside the warp.
     """
 
     warp: Warp = Warp()
     tone: Tone = Tone()
     crop: Crop | None = None
+    prior: PriorChange = PriorChange()
 
     def __call__(self, sample: XraySample) -> XraySample:
         """The changed sample; where its nodules now lie is not kept."""
         rows, columns = self._places(sample)
         truth, weight = _nearest((sample.truth, sample.weight), rows, columns)
+        prior, prior_lesions = self._earlier(sample, rows, columns)
         return replace(
             sample,
             image=toned(read_linearly(sample.image, rows, columns), self.tone, sample.pixel_mm),
             truth=truth,
             weight=weight,
             nodules=tuple(replace(nodule, centre_px=None) for nodule in sample.nodules),
+            prior=prior,
+            prior_lesions=prior_lesions,
         )
+
+    def _earlier(self, sample: XraySample, rows: Picture, columns: Picture) -> tuple[Picture | None, Truth | None]:
+        """The earlier picture and its lesions, from the X-ray's places."""
+        picture, lesions = sample.prior, sample.prior_lesions
+        if self.prior.shift_mm != (0.0, 0.0):
+            down, right = (np.float32(shift / sample.pixel_mm) for shift in self.prior.shift_mm)
+            rows, columns = rows - down, columns - right
+        if picture is not None:
+            picture = toned(read_linearly(picture, rows, columns), self.prior.tone, sample.pixel_mm)
+        if lesions is not None:
+            (lesions,) = _nearest((lesions,), rows, columns)
+        return picture, lesions
 
     def _places(self, sample: XraySample) -> tuple[Picture, Picture]:
         shape = self.crop.shape_yx if self.crop else sample.image.shape
@@ -120,14 +152,7 @@ def draw_augmentation(rng: np.random.Generator, config: "AugmentConfig") -> Augm
     crop = Crop(
         config.crop_px or (1, 1), (rng.random(), rng.random()), rng.random() < config.crop_on_lesion, rng.random()
     )
-    tone = Tone(
-        gamma=_factor(rng, config.gamma),
-        brightness=float(rng.uniform(-1, 1)) * config.brightness,
-        contrast=_factor(rng, config.contrast),
-        blur_mm=float(rng.random() * config.blur_mm * (rng.random() < config.blur)),
-        noise=float(rng.random() * config.noise_level * (rng.random() < config.noise)),
-        noise_seed=int(rng.integers(2**31)),
-    )
+    tone = _draw_tone(rng, config)
     warp = Warp(
         angle_deg=float(rng.uniform(-1, 1)) * config.rotate_deg,
         scale=_factor(rng, config.scale),
@@ -139,6 +164,24 @@ def draw_augmentation(rng: np.random.Generator, config: "AugmentConfig") -> Augm
     if config.crop_px is None:
         return Augmentation(warp, tone)
     return Augmentation(replace(warp, shift_mm=(0.0, 0.0)), tone, crop)
+
+
+def draw_prior_change(rng: np.random.Generator, config: "AugmentConfig") -> PriorChange:
+    """Draw what becomes of an earlier picture alone; as many draws whatever the configuration."""
+    tone = _draw_tone(rng, config)
+    down, right = rng.uniform(-1, 1, 2) * config.prior_shift_mm
+    return PriorChange(tone, (float(down), float(right)))
+
+
+def _draw_tone(rng: np.random.Generator, config: "AugmentConfig") -> Tone:
+    return Tone(
+        gamma=_factor(rng, config.gamma),
+        brightness=float(rng.uniform(-1, 1)) * config.brightness,
+        contrast=_factor(rng, config.contrast),
+        blur_mm=float(rng.random() * config.blur_mm * (rng.random() < config.blur)),
+        noise=float(rng.random() * config.noise_level * (rng.random() < config.noise)),
+        noise_seed=int(rng.integers(2**31)),
+    )
 
 
 def _factor(rng: np.random.Generator, most: float) -> float:
@@ -233,18 +276,17 @@ def _between(one: Picture, other: Picture, share: Picture) -> Picture:
     return other
 
 
-def _nearest(
-    planes: tuple[NDArray[np.bool_], Picture], rows: Picture, columns: Picture
-) -> tuple[NDArray[np.bool_], Picture]:
-    """Truth and weight at the nearest pixel; 0 beyond the edge."""
+def _nearest(planes: "Sequence[NDArray[Any]]", rows: Picture, columns: Picture) -> "list[NDArray[Any]]":
+    """Planes of one size, such as truth and weight, at the nearest pixel; 0 beyond the edge."""
     height, width = planes[0].shape
     row, column = np.rint(rows).astype(np.intp), np.rint(columns).astype(np.intp)
     beyond = (row < 0) | (row >= height) | (column < 0) | (column >= width)
     flat = row * width + column
     flat[beyond] = 0
-    truth, weight = (plane.ravel().take(flat) for plane in planes)
-    truth[beyond], weight[beyond] = False, 0
-    return truth, weight
+    taken = [plane.ravel().take(flat) for plane in planes]
+    for plane in taken:
+        plane[beyond] = 0
+    return taken
 
 
 def toned(image: Picture, tone: Tone, pixel_mm: float) -> Picture:

@@ -30,6 +30,9 @@ class Purpose(IntEnum):
     INSERT = 1
     AUGMENT = 2
     HIDE = 3
+    STYLE = 4
+    FILM = 5
+    PRIOR = 6
 
 
 def generator(seed: int, purpose: Purpose, epoch: int, place: int = 0) -> np.random.Generator:

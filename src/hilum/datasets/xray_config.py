@@ -28,6 +28,50 @@ class XrayDataConfig(FrozenConfig):
     them, and the card counts them."""
     max_failures: NonNegativeInt = 5
     """Cases that may fail to be read; one more stops the run."""
+    prior: Literal["none", "same", "shuffled", "earlier"] = "none"
+    """What the network sees beside the X-ray. none: nothing. same: the X-ray itself, as in the sources. earlier: the
+    patient's earlier picture, registered. shuffled: another patient's, a new one each time."""
+    prior_lesions: bool = False
+    """Whether the lesions that are known of the earlier picture are one more image; with same, the patient's own."""
+
+    @property
+    def prior_channels(self) -> int:
+        """How many images stand beside the X-ray."""
+        return 0 if self.prior == "none" else 1 + self.prior_lesions
+
+
+class StyleConfig(FrozenConfig):
+    """How far a training picture's look may be changed to that of other films and detectors (`hilum.datasets.style2d`).
+
+    Each number is the most.
+    """
+
+    share: Share = 0.0
+    """How often a picture is shown in another style; 0 never."""
+    each: Share = 0.5
+    """How often each of the changes below is part of a style."""
+    curve: NonNegativeFloat = 6.0
+    """Steepness of a film's S-shaped curve, with toe and shoulder; half as much the other way round."""
+    bend: NonNegativeFloat = 0.7
+    """Logarithm of further factors on the curve's slope, at eight places; the curve stays monotone."""
+    equalise: Share = 1.0
+    """Share of a picture that was equalised anew, tile by tile or as a whole."""
+    most_tiles: PositiveInt = 12
+    """Along each side, for that; 1 is the whole picture."""
+    sharpen: NonNegativeFloat = 1.0
+    """Unsharp masking: how much of the difference to the local mean is added; two fifths as much is taken away."""
+    sharpen_mm: PositiveFloat = 15.0
+    """Side of the square of that mean; 2 mm at least, where this is larger."""
+    grain: NonNegativeFloat = 0.04
+    """Standard deviation of a film's grain, of the full range."""
+    grain_mm: PositiveFloat = 0.8
+    """Coarseness of the grain: sigma of the Gaussian that correlates it."""
+    haze: Share = 0.4
+    """Share of the contrast that a veil, as of scattered quanta, takes where it is thickest."""
+    vignette: NonNegativeFloat = 0.15
+    """Brightness added or taken towards the corners, and from edge to edge (heel effect)."""
+    border_mm: NonNegativeFloat = 12.0
+    """What collimation covers on each side of what is shown; nothing is learnt there."""
 
 
 class AugmentConfig(FrozenConfig):
@@ -63,6 +107,10 @@ class AugmentConfig(FrozenConfig):
     """How often noise is added."""
     noise_level: NonNegativeFloat = 0.03
     """Largest standard deviation of the noise, of the full range."""
+    style: StyleConfig = StyleConfig()
+    """The look of other films and detectors, before gamma, brightness, contrast, blur and noise."""
+    prior_shift_mm: NonNegativeFloat = 0.0
+    """Shift of the earlier picture, with its lesions, against the X-ray along each axis: what registration may miss."""
 
     @model_validator(mode="after")
     def _cannot_fold(self) -> Self:

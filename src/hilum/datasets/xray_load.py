@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core import Failures, GeometryError, HilumError, InputError, TrainError, UnitError, UnsupportedError
+from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.core.radiograph import PixelMm, Pixels
 from hilum.datasets.drr_pairs import silhouette_centre
@@ -74,13 +75,18 @@ def load_sample(case: CaseSource, config: XrayDataConfig) -> XraySample:
     Raises:
         InputError: a file is missing or damaged.
         UnitError: nobody knows how large the picture's pixels are.
-        GeometryError: the mask, or a nodule's, has another size than the picture.
+        GeometryError: a mask, a nodule's, or the earlier picture has another size than the picture.
     """
     if case.image is None:
         raise InputError(f"{case.key} has no picture.", "Prepare the data set again.")
     picture, truth = _brightness(read_radiograph(case.image).array), read_mask(case.truth).labels > 0
+    earlier = _brightness(read_radiograph(case.prior_image).array) if case.prior_image else None
+    known = read_mask(case.prior).labels > 0 if case.prior else None
     nodules = stored_nodules(case.nodules) if case.nodules else ()
     _require_shape(case.truth.name, truth.shape, picture.shape)
+    for file, plane in ((case.prior_image, earlier), (case.prior, known)):
+        if file is not None and plane is not None:
+            _require_shape(file.name, plane.shape, picture.shape)
     for nodule in nodules:
         _require_shape(f"nodule {nodule.pair.nodule.id} of {case.key}", nodule.pair.votes.shape, picture.shape)
     grid = PixelGrid(truth.shape, _pixel_mm(case), config.pixel_mm)
@@ -92,12 +98,14 @@ def load_sample(case: CaseSource, config: XrayDataConfig) -> XraySample:
     return XraySample(
         key=case.key,
         patient=case.patient,
-        image=(np.rint(grid.mean(picture) * GREY_LEVELS) / GREY_LEVELS).astype(np.float32),
+        image=_on_levels(grid.mean(picture)),
         truth=lesions,
         weight=weight,
         pixel_mm=config.pixel_mm,
         nodules=tuple(_info(nodule, grid) for nodule in nodules),
         odd=case.odd,
+        prior=None if earlier is None else _on_levels(grid.mean(earlier)),
+        prior_lesions=None if known is None else grid.lesions(known),
     )
 
 
@@ -123,6 +131,10 @@ def _brightness(array: Pixels) -> Picture:
     if array.dtype.kind != "u":
         raise UnsupportedError(f"a picture has unsigned integers, got {array.dtype}.", "Save it with 8 or 16 bits.")
     return np.asarray(array / np.float32(np.iinfo(array.dtype).max), dtype=np.float32)
+
+
+def _on_levels(picture: Floats) -> Picture:
+    return (np.rint(picture * GREY_LEVELS) / GREY_LEVELS).astype(np.float32)
 
 
 def _pixel_mm(case: CaseSource) -> PixelMm:
