@@ -8,7 +8,7 @@ import json
 import math
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from hilum.io.atomic import atomic_file
 
 SCHEMA = "hilum.xray-pack/1"
 _UNKNOWN_IS_NAN = ("size_mm", "visibility", "contrast")
+_PRIOR, _LESIONS = "prior", "prior_lesions"
+"""In a sample's record where an earlier picture, or its lesions, are stored."""
 
 Bytes = NDArray[np.uint8]
 
@@ -58,12 +60,13 @@ def write_pack(path: Path, pack: XrayPack) -> None:
     arrays: dict[str, Any] = {
         "about": np.frombuffer(json.dumps(about, allow_nan=False).encode(), dtype=np.uint8),
         "shapes": np.array([sample.image.shape for sample in samples], dtype=np.int32).reshape(-1, 2),
-        "images": _joined([_differences(_levels(sample)).ravel() for sample in samples], np.uint8),
-        "truths": np.packbits(_joined([sample.truth.ravel() for sample in samples], np.bool_)),
+        "images": _joined([_differences(_levels(sample, sample.image)).ravel() for sample in samples], np.uint8),
+        "truths": _bits([sample.truth for sample in samples]),
         "weights": _joined([_lesion_weights(sample) for sample in samples], np.float32),
     }
     if pack.bank:
         arrays |= _bank_arrays(pack.bank)
+    arrays |= _earlier_arrays(samples)
     with atomic_file(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
 
@@ -100,7 +103,34 @@ def _samples(stored: Mapping[str, NDArray[Any]], records: Sequence[Mapping[str, 
         weight[truth] = weights[weighed : weighed + pixels]
         weighed += pixels
         samples.append(_sample(record, _summed(images[first:last].reshape(shape)), truth, weight))
-    return samples
+    return _with_earlier(samples, stored, records)
+
+
+def _earlier_arrays(samples: Sequence[XraySample]) -> dict[str, NDArray[Any]]:
+    """Earlier pictures and their lesions, of the samples that have them."""
+    pictures = [_differences(_levels(one, one.prior)).ravel() for one in samples if one.prior is not None]
+    lesions = [one.prior_lesions for one in samples if one.prior_lesions is not None]
+    stored = {"priors": _joined(pictures, np.uint8)} if pictures else {}
+    return stored | ({"prior_lesions": _bits(lesions)} if lesions else {})
+
+
+def _with_earlier(
+    samples: Sequence[XraySample], stored: Mapping[str, NDArray[Any]], records: Sequence[Mapping[str, Any]]
+) -> list[XraySample]:
+    """The samples with what their records say to be stored of earlier."""
+    pictures = stored["priors"] if any(_PRIOR in one for one in records) else np.empty(0, np.uint8)
+    lesions = np.unpackbits(stored["prior_lesions"]) if any(_LESIONS in one for one in records) else pictures
+    filled = []
+    for sample, record in zip(samples, records, strict=True):
+        shape, size = sample.image.shape, sample.image.size
+        if record.get(_PRIOR):
+            levels, pictures = _summed(pictures[:size].reshape(shape)), pictures[size:]
+            sample = replace(sample, prior=(levels / GREY_LEVELS).astype(np.float32))
+        if record.get(_LESIONS):
+            known, lesions = lesions[:size].reshape(shape).astype(bool), lesions[size:]
+            sample = replace(sample, prior_lesions=known)
+        filled.append(sample)
+    return filled
 
 
 def _sample(record: Mapping[str, Any], levels: Bytes, truth: NDArray[np.bool_], weight: Picture) -> XraySample:
@@ -126,6 +156,8 @@ def _record(sample: XraySample) -> dict[str, object]:
             for fields in map(asdict, sample.nodules)
         ],
         "odd": sample.odd,
+        **({_PRIOR: True} if sample.prior is not None else {}),
+        **({_LESIONS: True} if sample.prior_lesions is not None else {}),
     }
 
 
@@ -169,9 +201,10 @@ def _bank(stored: Mapping[str, NDArray[Any]], record: Mapping[str, Any]) -> Nodu
     return NoduleBank(nodules, record["pixel_mm"], Gain(**record["gain"]), stored["bank_places"])
 
 
-def _levels(sample: XraySample) -> Bytes:
-    levels = np.rint(sample.image.astype(np.float64) * GREY_LEVELS)
-    if not np.array_equal((levels / GREY_LEVELS).astype(np.float32), sample.image):
+def _levels(sample: XraySample, picture: Picture) -> Bytes:
+    """The image of a sample, or its earlier picture, in whole numbers."""
+    levels = np.rint(picture.astype(np.float64) * GREY_LEVELS)
+    if not np.array_equal((levels / GREY_LEVELS).astype(np.float32), picture):
         raise InputError(f"{sample.key} is not on the {GREY_LEVELS + 1} levels of 8 bits.", "Pack samples as loaded.")
     return levels.astype(np.uint8)
 
@@ -190,6 +223,11 @@ def _differences(levels: Bytes) -> Bytes:
 def _summed(differences: Bytes) -> Bytes:
     """What `_differences` were of."""
     return np.asarray(differences.cumsum(axis=0, dtype=np.uint8).cumsum(axis=1, dtype=np.uint8))
+
+
+def _bits(masks: Sequence[NDArray[np.bool_]]) -> Bytes:
+    """One after another, eight pixels a byte."""
+    return np.packbits(_joined([mask.ravel() for mask in masks], np.bool_))
 
 
 def _joined(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
