@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hilum.datasets.chest import correlation, fit_chest
 from hilum.datasets.prepared import read_prepared
 from hilum.drr.source_style import published_look
-from hilum.infer.chest import correlation, fit_chest
 from hilum.io import read_radiograph
 
 QUANTILES = (5, 25, 50, 75, 95)

@@ -1,6 +1,6 @@
 """The mean chest of the training patients, which tells how wide an X-ray without millimetres is and whether it stands.
 
-    python experiments/chest_template.py PAIRS src/hilum/infer/chest.npy
+    python experiments/chest_template.py PAIRS src/hilum/datasets/chest.npy
 
 PAIRS is a prepared data set of DRR pairs (`hilum prepare drr-pairs`). Pictures are laid over each other by correlation.
 """
@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from skimage.feature import match_template
 
+from hilum.datasets.chest import CELL_MM, SHAPE, coarse
 from hilum.datasets.xray_config import XrayDataConfig
 from hilum.datasets.xray_load import load_samples
-from hilum.infer.chest import CELL_MM, SHAPE, coarse
 
 ROUNDS, MARGIN = 5, 10
 

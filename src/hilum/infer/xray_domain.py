@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from hilum.core import Radiograph, UnsupportedError
 from hilum.core.geometry import Floats
 from hilum.core.radiograph import PixelMm, SpacingPlane, View
+from hilum.datasets.chest import correlation, fit_chest
 from hilum.datasets.xray_grid import axis_weights
 from hilum.drr.source_style import published_look
-from hilum.infer.chest import correlation, fit_chest
 
 LEAST_CORRELATION = 0.4
 """With the mean chest, below which a picture is doubted; 95 % of validation pairs and of films lie above .69."""

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import zoom
 from skimage.feature import match_template
 
-from hilum.infer.chest import CELL_MM, SHAPE, _template, coarse, correlation, fit_chest
+from hilum.datasets.chest import CELL_MM, SHAPE, _template, coarse, correlation, fit_chest
 
 
 def chest(step_mm: float, margin_mm: float = 30.0) -> np.ndarray:
