@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core.geometry import Floats
+from hilum.datasets.style2d import FilmStyle
 from hilum.datasets.xray_sample import Picture, Truth, XraySample
 
 if TYPE_CHECKING:
@@ -107,21 +108,29 @@ class Augmentation:
         tone: of the picture.
         crop: None shows the whole picture.
         prior: what becomes of an earlier picture beside the warp.
+        style: of the picture, before its tone; what collimation covers belongs to no lesion and weighs nothing. None
+            leaves it as it is.
     """
 
     warp: Warp = Warp()
     tone: Tone = Tone()
     crop: Crop | None = None
     prior: PriorChange = PriorChange()
+    style: FilmStyle | None = None
 
     def __call__(self, sample: XraySample) -> XraySample:
         """The changed sample; where its nodules now lie is not kept."""
         rows, columns = self._places(sample)
         truth, weight = _nearest((sample.truth, sample.weight), rows, columns)
         prior, prior_lesions = self._earlier(sample, rows, columns)
+        image = read_linearly(sample.image, rows, columns)
+        if self.style is not None:
+            image = self.style(image, sample.pixel_mm)
+            covered = ~self.style.shown(image.shape, sample.pixel_mm)
+            truth[covered], weight[covered] = False, 0
         return replace(
             sample,
-            image=toned(read_linearly(sample.image, rows, columns), self.tone, sample.pixel_mm),
+            image=toned(image, self.tone, sample.pixel_mm),
             truth=truth,
             weight=weight,
             nodules=tuple(replace(nodule, centre_px=None) for nodule in sample.nodules),

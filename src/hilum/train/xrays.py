@@ -1,6 +1,7 @@
 """X-ray samples as they are learnt from: chosen, filled, changed, by numbers that follow from seed, epoch and place."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from hilum.core import ConfigError
 from hilum.datasets.augment2d import draw_augmentation
 from hilum.datasets.insertion import NoduleBank, draw_insertions, inserted
 from hilum.datasets.sampling import Purpose, epoch_order, generator
+from hilum.datasets.style2d import draw_style
 from hilum.datasets.xray_sample import XraySample
 from hilum.train.config import TrainConfig
 
@@ -51,4 +53,8 @@ class Xrays:
             drawn = draw_insertions(rng, self._bank, config.insertion)
             sample = inserted(sample, drawn, self._bank, config.data.truth, config.data.visibility_floor)
         rng = generator(self._seed, Purpose.AUGMENT, epoch, place)
-        return draw_augmentation(rng, config.augment)(sample)
+        change = draw_augmentation(rng, config.augment)
+        if config.augment.style.share:
+            rng = generator(self._seed, Purpose.STYLE, epoch, place)
+            change = replace(change, style=draw_style(rng, config.augment.style))
+        return change(sample)
