@@ -132,10 +132,13 @@ def draw_insertions(rng: np.random.Generator, bank: NoduleBank, config: "Inserti
     chosen = bank.chosen(config)
     if rng.random() >= config.share or not chosen:
         return ()
-    return tuple(_draw(rng, bank, chosen, config) for _ in range(int(rng.integers(1, config.most + 1))))
+    return tuple(draw_insertion(rng, bank, chosen, config) for _ in range(int(rng.integers(1, config.most + 1))))
 
 
-def _draw(rng: np.random.Generator, bank: NoduleBank, chosen: list[int], config: "InsertionConfig") -> Insertion:
+def draw_insertion(
+    rng: np.random.Generator, bank: NoduleBank, chosen: Sequence[int], config: "InsertionConfig"
+) -> Insertion:
+    """Draw one of the chosen nodules, how it is changed, and places for it."""
     cells = np.searchsorted(np.cumsum(bank.places), rng.random(PLACES) * bank.places.sum(), side="right")
     rows, columns = np.divmod(np.minimum(cells, bank.places.size - 1), bank.places.shape[1])
     within = rng.random((2, PLACES))
@@ -169,15 +172,25 @@ def inserted(
     for number, insertion in enumerate(insertions, 1):
         patch = shadow_patch(bank.nodules[insertion.nodule], insertion, bank.pixel_mm, sample.pixel_mm)
         lesion = patch.extent if truth == "union" else patch.silhouette
-        for place in insertion.places:
-            corner = _corner(place, lesion.shape, sample)
-            per_mm = _gain_at(sample, corner, patch, bank.gain) if corner else None
-            if corner and per_mm is not None:
-                shadow = patch.thickness_mm * np.float32(per_mm * insertion.density)
-                info = replace(_info(sample, corner, patch, shadow), id=f"inserted-{number}")
-                sample = _added(sample, corner, shadow, lesion, info, visibility_floor)
-                break
+        place = place_for(sample, insertion, patch, bank.gain)
+        if place:
+            shadow = patch.thickness_mm * np.float32(place.per_mm)
+            info = replace(inserted_info(sample, place.corner, patch, shadow), id=f"inserted-{number}")
+            sample = _added(sample, place.corner, shadow, lesion, info, visibility_floor)
     return sample
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a nodule is inserted.
+
+    Attributes:
+        corner: first row and column.
+        per_mm: what a mm of it adds to brightness there, 0 to 1.
+    """
+
+    corner: tuple[int, int]
+    per_mm: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,6 +210,16 @@ class Patch:
     extent: Truth
     size_mm: float
     reader_count: int
+
+
+def place_for(sample: XraySample, insertion: Insertion, patch: Patch, gain: Gain) -> Place | None:
+    """The first of an insertion's places where its patch fits and would be seen; None where there is none."""
+    for place in insertion.places:
+        corner = _corner(place, patch.extent.shape, sample)
+        per_mm = _gain_at(sample, corner, patch, gain) if corner else None
+        if corner and per_mm is not None:
+            return Place(corner, per_mm * insertion.density)
+    return None
 
 
 def shadow_patch(nodule: BankNodule, insertion: Insertion, bank_mm: float, pixel_mm: float) -> Patch:
@@ -259,7 +282,7 @@ def _around(sample: XraySample, corner: Pair, patch: Patch) -> Picture:
     return sample.image[rows, columns]
 
 
-def _info(sample: XraySample, corner: Pair, patch: Patch, shadow: Picture) -> NoduleInfo:
+def inserted_info(sample: XraySample, corner: Pair, patch: Patch, shadow: Picture) -> NoduleInfo:
     """What will be known of a nodule, by the rules of `hilum.drr.visibility`; its noise is that of the whole place."""
     noise = float(without_plane(_around(sample, corner, patch)).std())
     contrast = float(shadow[patch.silhouette].mean()) / noise if noise > 0 else math.nan

@@ -79,7 +79,7 @@ def build_bank(
     patients = frozenset(data.splits["train"])
     require_training(patients)
     failures, found, rng = Failures(max_failures), [], np.random.default_rng(seed)
-    reads = _reads_by_patient()
+    reads = reads_by_patient()
     for case in data.cases(data.truth_name("union")):
         if case.patient in patients and not case.odd:
             try:
@@ -186,7 +186,7 @@ class _Found:
     places: list[tuple[float, float]]
 
 
-def _reads_by_patient() -> Mapping[str, list[Read]]:
+def reads_by_patient() -> Mapping[str, list[Read]]:
     """All of LIDC at once: asking for one patient after another reads all of the database each time."""
     found = defaultdict(list)
     for read in lidc_reads():
@@ -208,7 +208,7 @@ def _of_case(
     picture = read_radiograph(case.image).array / 255.0
     grid.require_shape(picture.shape)
     nodules = [Outlined.of(nodule, read) for nodule in lidc_nodules(read)]
-    shadows = [_shadows(outlined, grid) for outlined in nodules]
+    shadows = [shadows_on(outlined, grid) for outlined in nodules]
     every = np.any([one for _, one in shadows], axis=0)
     found = _Found([], [], [])
     for outlined, (path_mm, seen) in zip(nodules, shadows, strict=True):
@@ -222,7 +222,7 @@ def _of_case(
     return found
 
 
-def _shadows(outlined: Outlined, grid: PairGrid) -> tuple[Floats, Selection]:
+def shadows_on(outlined: Outlined, grid: PairGrid) -> tuple[Floats, Selection]:
     """On the picture's pixels: mm through the consensus, and what any reader outlined."""
     consensus, union = outlined.consensus, outlined.union
     thick, flat = (np.asarray((mask.labels > 0).sum(axis=1), dtype=np.uint8) for mask in (consensus, union))

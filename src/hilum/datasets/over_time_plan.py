@@ -1,0 +1,166 @@
+"""Which lesions of a split change, how, and how many are inserted, so that the kinds have the wanted shares."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hilum.core.changes import ChangeKind
+from hilum.datasets.insertion import BankNodule, Insertion, NoduleBank, draw_insertion
+from hilum.datasets.over_time_config import LesionChangeConfig
+from hilum.datasets.over_time_survey import Lesion, Survey
+
+ALTERNATIVES = 3
+"""Nodules that are drawn for each insertion, with places of their own; the first that fits is taken."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What becomes of one lesion.
+
+    Attributes:
+        kind: of change.
+        factor: between its larger and its smaller diameter; 1 for all but grown and shrunk.
+    """
+
+    kind: ChangeKind
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedInsertion:
+    """A nodule to insert.
+
+    Attributes:
+        change: what becomes of it.
+        alternatives: shapes with how and where, of which the first that fits is taken.
+    """
+
+    change: Planned
+    alternatives: Sequence[tuple[BankNodule, Insertion]]
+
+
+@dataclass(frozen=True, eq=False)
+class CasePlan:
+    """What becomes of one picture's lesions.
+
+    Attributes:
+        real: one for each of the survey's lesions.
+        inserted: nodules to insert.
+    """
+
+    real: Sequence[Planned]
+    inserted: Sequence[PlannedInsertion] = ()
+
+
+def wanted_counts(real: int, changeable: int, config: LesionChangeConfig) -> Mapping[ChangeKind, int]:
+    """How many lesions of each kind a split gets, inserted ones included.
+
+    As few as let every kind have its share, although lesions that can't be changed stay as they are, real ones never
+    go, and `least_unchanged` holds.
+
+    Args:
+        real: lesions of the split.
+        changeable: how many of them can be changed.
+        config: the shares.
+    """
+    shares, fixed = config.shares, real - changeable
+    enough = real / (1 - shares.gone)
+    apart = fixed * (1 - config.least_unchanged) / (shares.unchanged - config.least_unchanged)
+    total = math.ceil(max(enough, apart) - 1e-9)
+    changed = [kind for kind in ChangeKind if kind is not ChangeKind.UNCHANGED]
+    counts = {kind: round(total * float(getattr(shares, kind.value))) for kind in changed}
+    counts[ChangeKind.UNCHANGED] = total - sum(counts.values())
+    return counts
+
+
+def plan(
+    surveys: Sequence[Survey], bank: NoduleBank, config: LesionChangeConfig, rng: np.random.Generator
+) -> list[CasePlan]:
+    """What becomes of every lesion of a split.
+
+    Args:
+        surveys: of its pictures.
+        bank: shapes that may be inserted there; no other patients' than of this split.
+        config: the rules.
+        rng: of all that is drawn.
+
+    Returns:
+        One plan a picture. Where there are too few places, fewer are inserted than wanted.
+    """
+    lesions = [lesion for one in surveys for lesion in one.lesions]
+    changeable = [is_changeable(lesion, config) for lesion in lesions]
+    counts = Counter(wanted_counts(len(lesions), sum(changeable), config))
+    counts[ChangeKind.UNCHANGED] -= len(lesions) - sum(changeable)
+    gone = counts.pop(ChangeKind.GONE)
+    slots = [ChangeKind(kind) for kind in rng.permutation([kind.value for kind in counts.elements()])]
+    real = [Planned(ChangeKind.UNCHANGED)] * len(lesions)
+    for place in rng.permutation(np.flatnonzero(changeable)):
+        found = next((kind for kind in slots if _can(lesions[place], kind, config)), None)
+        if found is not None:
+            slots.remove(found)
+            real[place] = Planned(found, _factor(found, lesions[place].size_mm, config, rng))
+    rest = [ChangeKind(kind) for kind in rng.permutation([kind.value for kind in [*slots, *[ChangeKind.GONE] * gone]])]
+    inserted = _insertions(rest, surveys, bank, config, rng)
+    ends = np.cumsum([len(one.lesions) for one in surveys])
+    return [
+        CasePlan(real[end - len(one.lesions) : end], there)
+        for one, end, there in zip(surveys, ends, inserted, strict=True)
+    ]
+
+
+def is_changeable(lesion: Lesion, config: LesionChangeConfig) -> bool:
+    """Whether enough of a lesion can be seen for it to be changed."""
+    return lesion.contrast >= config.least_contrast and lesion.per_mm > 0
+
+
+def _can(lesion: Lesion, kind: ChangeKind, config: LesionChangeConfig) -> bool:
+    """Whether this may have happened to a lesion, as it is now on the published picture."""
+    if kind is ChangeKind.GROWN:
+        return lesion.size_mm >= config.least_size_mm * config.growth[0]
+    return lesion.has_room if kind is ChangeKind.SHRUNK else kind is not ChangeKind.GONE
+
+
+def _factor(kind: ChangeKind, size_mm: float, config: LesionChangeConfig, rng: np.random.Generator) -> float:
+    """Between the diameters of a lesion of this size, which is the larger one of what has grown; 1 for other kinds.
+
+    What is inserted has this size at the date when it was larger, so it counts as grown here, either way.
+    """
+    drawn = float(rng.uniform(*config.growth))
+    if kind is ChangeKind.GROWN and config.least_size_mm > 0:
+        return min(drawn, max(size_mm / config.least_size_mm, config.growth[0]))
+    return drawn if kind in (ChangeKind.GROWN, ChangeKind.SHRUNK) else 1.0
+
+
+def _insertions(
+    kinds: Sequence[ChangeKind],
+    surveys: Sequence[Survey],
+    bank: NoduleBank,
+    config: LesionChangeConfig,
+    rng: np.random.Generator,
+) -> list[list[PlannedInsertion]]:
+    """Each kind to a picture drawn at random, of those that aren't full, odd or left empty."""
+    inserted: list[list[PlannedInsertion]] = [[] for _ in surveys]
+    chosen = bank.chosen(config.insertion)
+    open_places = _open(surveys, config, rng)
+    for kind in kinds:
+        if not open_places or not chosen:
+            break
+        place = open_places[int(rng.integers(len(open_places)))]
+        drawn = [draw_insertion(rng, bank, chosen, config.insertion) for _ in range(ALTERNATIVES)]
+        shapes = [(bank.nodules[one.nodule], one) for one in drawn]
+        size_mm = min(shape.size_mm * one.scale for shape, one in shapes)
+        either = ChangeKind.GROWN if kind is ChangeKind.SHRUNK else kind
+        inserted[place].append(PlannedInsertion(Planned(kind, _factor(either, size_mm, config, rng)), shapes))
+        if len(inserted[place]) >= config.most_inserted:
+            open_places.remove(place)
+    return inserted
+
+
+def _open(surveys: Sequence[Survey], config: LesionChangeConfig, rng: np.random.Generator) -> list[int]:
+    usable = [number for number, one in enumerate(surveys) if not one.case.odd]
+    empty = [number for number in usable if not surveys[number].lesions]
+    kept = set(rng.permutation(empty)[: math.ceil(config.left_empty * len(empty))].tolist())
+    return [number for number in usable if number not in kept]
