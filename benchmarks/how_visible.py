@@ -57,10 +57,12 @@ class Shadow:
 
     @property
     def diameter_mm(self) -> float:
+        """Of the disc with the silhouette's area."""
         return disc_diameter_mm(int((self.path_mm > 0).sum()) * PIXEL_MM**2)
 
     @property
     def centre(self) -> tuple[int, int]:
+        """Of the silhouette, (row, column)."""
         row, column = silhouette_centre(self.path_mm > 0)
         return round(row), round(column)
 
