@@ -62,7 +62,7 @@ class StyleConfig(FrozenConfig):
     """Unsharp masking: how much of the difference to the local mean is added; two fifths as much is taken away."""
     sharpen_mm: PositiveFloat = 15.0
     """Side of the square of that mean; 2 mm at least, where this is larger."""
-    grain: NonNegativeFloat = 0.04
+    grain: NonNegativeFloat = 0.025
     """Standard deviation of a film's grain, of the full range."""
     grain_mm: PositiveFloat = 0.8
     """Coarseness of the grain: sigma of the Gaussian that correlates it."""
