@@ -81,7 +81,7 @@ def test_dropout_drops_in_training_alone():
         ({"widths": [8]}, "widths"),
         ({"widths": [8, 0]}, "widths.1"),
         ({"stem": "half"}, "stem"),
-        ({"inputs": 3}, "inputs"),
+        ({"inputs": 4}, "inputs"),
         ({"dropout": 1.0}, "dropout"),
         ({"start_probability": 0}, "start_probability"),
     ],

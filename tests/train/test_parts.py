@@ -38,7 +38,7 @@ def samples(shapes):
     for shape in shapes:
         one = disc(rng)
         planes = {name: getattr(one, name)[: shape[0], : shape[1]] for name in ("image", "truth", "weight")}
-        drawn.append(SimpleNamespace(**planes))
+        drawn.append(SimpleNamespace(**planes, prior=None, prior_lesions=None))
     return drawn
 
 

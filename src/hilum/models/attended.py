@@ -45,6 +45,11 @@ class AttendedResNet(Network):
         start_probability: Annotated[float, Field(gt=0, lt=1)] = 0.01
         """Probability of foreground that an untrained network gives."""
 
+        @property
+        def prior_channels(self) -> tuple[int, ...]:
+            """The image that attention looks at, or none."""
+            return (0, 1)
+
     config: Config
 
     def __init__(self, config: Config) -> None:

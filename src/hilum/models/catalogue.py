@@ -33,6 +33,12 @@ class ModelConfig(Choice):
         """The networks."""
         return MODELS
 
+    @property
+    def prior_channels(self) -> tuple[int, ...]:
+        """How many images the network can be given beside the X-ray, as it is set."""
+        config: Network.Config = MODELS[self.name].Config.of(self.options)
+        return config.prior_channels
+
     def build(self) -> Network:
         """The network, from scratch; `torch.manual_seed` decides its numbers."""
         return build_model(self.name, self.options)

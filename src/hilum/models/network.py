@@ -16,7 +16,8 @@ FROM_SCRATCH = "random numbers (from scratch)"
 class Network(nn.Module, ABC):
     """A segmentation network for X-rays.
 
-    Inputs are [B, 1, H, W], 0 to 1, dense is bright, of any H and W: a network normalises and pads inside.
+    Inputs are [B, 1, H, W], 0 to 1, dense is bright, of any H and W: a network normalises and pads inside. A prior is
+    [B, 1 or 2, H, W]: an earlier picture, and where the network takes them the lesions that are known of it, 0 or 1.
 
     Attributes:
         weights_origin: where the weights came from before training, for the model card.
@@ -24,6 +25,11 @@ class Network(nn.Module, ABC):
 
     class Config(FrozenConfig):
         """Everything that the network's shape depends on."""
+
+        @property
+        def prior_channels(self) -> tuple[int, ...]:
+            """How many images a prior may have; 0 where the network can do without."""
+            return (0,)
 
     weights_origin: str = FROM_SCRATCH
 
@@ -33,7 +39,7 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, xray: Tensor, prior: Tensor | None = None) -> Segmentation:
-        """Logits [B, 1, H, W] of an X-ray [B, 1, H, W] and, where the network takes one, a second image beside it.
+        """Logits [B, 1, H, W] of an X-ray [B, 1, H, W] and, where the network takes one, a prior beside it.
 
         Raises:
             GeometryError: the inputs are not of that shape, or not of one size.
@@ -48,18 +54,40 @@ class Network(nn.Module, ABC):
         """The encoder's stages, finest first: `encoder_stages()[-2:]` are the last two."""
 
 
-def require_inputs(xray: Tensor, prior: Tensor | None = None) -> None:
-    """Check that the inputs are [B, 1, H, W] and of one size.
+def require_inputs(xray: Tensor, prior: Tensor | None = None, channels: int = 1) -> None:
+    """Check that the inputs are [B, 1, H, W] and [B, channels, H, W], of one size.
 
     Raises:
         GeometryError: they are not.
     """
     if xray.ndim != 4 or xray.shape[1] != 1 or 0 in xray.shape:
         raise GeometryError(f"a network takes X-rays of shape [B, 1, H, W], not {list(xray.shape)}.")
-    if prior is not None and prior.shape != xray.shape:
+    wanted = [xray.shape[0], channels, *xray.shape[2:]]
+    if prior is not None and list(prior.shape) != wanted:
         raise GeometryError(
-            f"the second image's shape {list(prior.shape)} is not the X-ray's {list(xray.shape)}.", "Resample it first."
+            f"the second image's shape {list(prior.shape)} is not {wanted}, beside an X-ray's {list(xray.shape)}.",
+            "Resample it first; a network of 3 inputs takes an earlier picture and its lesions, one of 2 the picture.",
         )
+
+
+def second_images(xray: Tensor, prior: Tensor | None, inputs: int) -> Tensor | None:
+    """What a network of so many inputs sees beside the X-ray, [B, inputs - 1, H, W]; None where it has one input.
+
+    Without a prior the X-ray is its own, as in the sources' published code.
+
+    Raises:
+        GeometryError: shapes that don't belong together, or known lesions are needed and nothing is given.
+    """
+    if inputs == 1:
+        require_inputs(xray)
+        return None
+    require_inputs(xray, prior, inputs - 1)
+    if prior is None and inputs > 2:
+        raise GeometryError(
+            f"a network of {inputs} inputs takes a prior of shape [B, {inputs - 1}, H, W], and there is none.",
+            "Give an earlier picture and its known lesions.",
+        )
+    return xray if prior is None else prior
 
 
 def padded(image: Tensor, stride: int) -> Tensor:

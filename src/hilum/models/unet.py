@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from hilum.models.blocks import Norm, conv_unit, double_conv, expect, initialise
-from hilum.models.network import Network, cropped, padded, require_inputs
+from hilum.models.network import Network, cropped, padded, second_images
 from hilum.models.output import Segmentation
 
 Stem = Literal["full", "stride2", "unshuffle2", "unshuffle4"]
@@ -32,12 +32,18 @@ class UNet(Network):
         """Normalisation; instance and group don't depend on the batch, batch is the fastest on a CPU."""
         deep_supervision: bool = False
         """Whether the coarser stages of the decoder give logits too."""
-        inputs: Literal[1, 2] = 1
-        """2: a second image (the prior) is a second channel; 1: it is not looked at."""
+        inputs: Literal[1, 2, 3] = 1
+        """2: a second image (the prior) is a second channel; 3: its known lesions are a third; 1: nothing of it is
+        looked at."""
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
         """Probability that a channel of the coarsest stage is dropped in training."""
         start_probability: Annotated[float, Field(gt=0, lt=1)] = 0.01
         """Probability of foreground that an untrained network gives."""
+
+        @property
+        def prior_channels(self) -> tuple[int, ...]:
+            """All inputs but the X-ray."""
+            return (self.inputs - 1,)
 
     config: Config
 
@@ -64,11 +70,12 @@ class UNet(Network):
     def forward(self, xray: Tensor, prior: Tensor | None = None) -> Segmentation:
         """Logits [B, 1, H, W] of an X-ray [B, 1, H, W], 0 to 1, dense is bright.
 
-        With `inputs` 2, `prior` [B, 1, H, W] is a second channel, and the X-ray itself when it is None.
+        With `inputs` 2, `prior` [B, 1, H, W] is a second channel, and the X-ray itself when it is None; with 3 it is
+        [B, 2, H, W].
         """
-        require_inputs(xray, prior)
-        both = (xray,) if self.config.inputs == 1 else (xray, xray if prior is None else prior)
-        image = (padded(torch.cat(both, 1), self.stride) - _MIDDLE) / _SPREAD
+        second = second_images(xray, prior, self.config.inputs)
+        both = xray if second is None else torch.cat((xray, second), 1)
+        image = (padded(both, self.stride) - _MIDDLE) / _SPREAD
         stages = self.decoder(self.encoder(image))
         logits = cropped(self.head(stages[0]), xray)
         factor = _STEM_STRIDE[self.config.stem]

@@ -54,17 +54,24 @@ class Panel:
         truth: [y, x].
         probability: [y, x].
         attention: [h, w], 0 to 1; None for networks that have none.
+        prior: [y, x], the second image, 0 to 1; None where there is none.
+        prior_lesions: [y, x], what is known of it; None where that is not shown.
     """
 
     image: Floats
     truth: Selection
     probability: Floats
     attention: Floats | None = None
+    prior: Pixels | None = None
+    prior_lesions: Selection | None = None
 
 
 def prediction_panels(panels: Sequence[Panel], threshold: float, title: str) -> bytes:
-    """PNG: a row a case: the image with the outlines of truth and prediction, the probability, the attention."""
-    columns = 3 if any(panel.attention is not None for panel in panels) else 2
+    """PNG: a row a case: the image with the outlines of truth and prediction, probability, attention, second image."""
+    words = ["truth green, prediction red", "probability"]
+    words += ["attention"] if any(panel.attention is not None for panel in panels) else []
+    words += ["second image, known lesions blue"] if any(panel.prior is not None for panel in panels) else []
+    columns = len(words)
     figure = light_figure(4 * columns, 4 * max(len(panels), 1))
     places = np.asarray(figure.subplots(max(len(panels), 1), columns, squeeze=False))
     for row, panel in zip(places, panels, strict=False):
@@ -75,10 +82,13 @@ def prediction_panels(panels: Sequence[Panel], threshold: float, title: str) -> 
         row[1].imshow(panel.probability, cmap="magma", vmin=0, vmax=1)
         if panel.attention is not None:
             row[2].imshow(panel.attention, cmap="viridis", vmin=0, vmax=1)
+        if panel.prior is not None:
+            row[-1].imshow(panel.prior, cmap="gray", vmin=0, vmax=1)
+        if panel.prior_lesions is not None and panel.prior_lesions.any():
+            row[-1].contour(panel.prior_lesions, [0.5], colors=BLUE, linewidths=1)
     for place in places.ravel():
         place.set_axis_off()
-    words = ("truth green, prediction red", "probability", "attention")
-    for place, word in zip(places[0], words, strict=False):
+    for place, word in zip(places[0], words, strict=True):
         place.set_title(word, fontsize=10)
     figure.suptitle(title, fontsize=11)
     return encoded(figure)

@@ -18,6 +18,7 @@ from hilum.config import Frozen, FrozenConfig, FrozenDict
 from hilum.datasets.xray_config import AugmentConfig, InsertionConfig, SamplingConfig, XrayDataConfig
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import ModelConfig
+from hilum.train.adaptation_config import AdaptationConfig
 
 ALL = "all"
 
@@ -153,6 +154,8 @@ class TrainConfig(FrozenConfig):
     """What is taken of a model that it begins with."""
     pretext: PretextConfig | None = None
     """Redraw hidden squares of pictures, without looking at masks, instead of marking lesions."""
+    adaptation: AdaptationConfig = AdaptationConfig()
+    """Make features of unlabeled films like those of the X-rays."""
 
     @model_validator(mode="after")
     def _phases_in_order(self) -> Self:
@@ -167,6 +170,34 @@ class TrainConfig(FrozenConfig):
             raise ValueError("trainer.monitor is explained for a run with pretext, and for no other")
         if self.pretext is not None and self.insertion.share:
             raise ValueError("a run with pretext looks at no mask; set insertion.share to 0")
+        if self.pretext is not None and self.data.prior == "same":
+            raise ValueError("a second image that is the X-ray itself gives away what is hidden; set data.prior")
+        return self
+
+    @model_validator(mode="after")
+    def _prior_fits(self) -> Self:
+        data, model = self.data, self.model
+        if data.prior == "none" and data.prior_lesions:
+            raise ValueError("data.prior_lesions are those of a prior; set it to false, or data.prior to earlier")
+        if data.prior != "none" and self.insertion.share:
+            raise ValueError(
+                f"nodules would be inserted into one of two pictures, since data.prior is {data.prior}; "
+                "set insertion.share to 0"
+            )
+        if data.prior_channels not in model.prior_channels:
+            raise ValueError(_unfitting(data, model))
+        return self
+
+    @model_validator(mode="after")
+    def _films_fit(self) -> Self:
+        if not self.adaptation.is_wanted:
+            return self
+        if self.augment.crop_px is None:
+            raise ValueError("films and X-rays are shown in pieces of one size; set augment.crop_px")
+        if self.pretext is not None or self.data.prior != "none":
+            raise ValueError("a run with pretext or with a prior adapts to no films; set adaptation.method to none")
+        if self.adaptation.every > self.trainer.batch_size:
+            raise ValueError(f"adaptation.every is at most the batch's size, {self.trainer.batch_size}")
         return self
 
     def phase_at(self, epoch: int) -> int:
@@ -176,6 +207,19 @@ class TrainConfig(FrozenConfig):
     def loss_of(self, phase: int) -> LossConfig:
         """What a phase, counted from 0, minimises."""
         return self.phases[phase].loss or self.loss
+
+
+def _unfitting(data: XrayDataConfig, model: ModelConfig) -> str:
+    """What data and network disagree about, and what to set."""
+    lesions = " with prior_lesions" if data.prior_lesions else ""
+    given = f"data.prior {data.prior}{lesions} makes {1 + data.prior_channels} images"
+    if "inputs" not in model.options:
+        return f"{given}, and the network {model.name} takes no more than two; set data.prior_lesions to false"
+    inputs = model.options["inputs"]
+    remedy = f"set model.options.inputs to {1 + data.prior_channels}"
+    if not data.prior_channels and model.options.get("fusion", "concatenate") != "concatenate":
+        remedy += " and model.options.fusion to concatenate"
+    return f"{given}, and the network has model.options.inputs {inputs}; {remedy}"
 
 
 class Machine(FrozenConfig):

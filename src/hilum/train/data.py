@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hilum.core import ConfigError
+from hilum.train.films import BesideFilm
 from hilum.datasets.xray_sample import Picture
 
 Index = tuple[int, int, int]
@@ -30,6 +31,14 @@ class Shown(Protocol):
     @property
     def weight(self) -> Picture:
         """[y, x] of each pixel in the loss."""
+
+    @property
+    def prior(self) -> Picture | None:
+        """[y, x] 0 to 1, a second image; None for none."""
+
+    @property
+    def prior_lesions(self) -> "NDArray[Any] | None":
+        """[y, x] 0 or 1, what is known of it; None where that is not shown."""
 
 
 class JudgedCase(Shown, Protocol):
@@ -59,6 +68,8 @@ class Batch(NamedTuple):
         weight: [B, 1, H, W].
         size: [B, 2] rows and columns before padding.
         case: [B] which case each is.
+        prior: [B, 1 or 2, H, W], a second image and, where they are shown, its known lesions; None without one.
+        film: [F, 1, H, W] unlabeled films beside them; None without any.
     """
 
     image: Tensor
@@ -66,6 +77,8 @@ class Batch(NamedTuple):
     weight: Tensor
     size: Tensor
     case: Tensor
+    prior: Tensor | None = None
+    film: Tensor | None = None
 
 
 def collate(samples: Sequence[tuple[int, Shown]]) -> Batch:
@@ -85,7 +98,21 @@ def collate(samples: Sequence[tuple[int, Shown]]) -> Batch:
         stack([one.weight for one in every], "constant"),
         torch.tensor([one.image.shape for one in every]),
         torch.tensor([case for case, _ in samples]),
+        _priors(every, stack),
+        stack(films, "edge") if (films := [one.film for one in every if isinstance(one, BesideFilm)]) else None,
     )
+
+
+def _priors(samples: Sequence[Shown], stack: "Callable[[Sequence[NDArray[Any]], str], Tensor]") -> Tensor | None:
+    """[B, 1 or 2, H, W]; None where not every sample has a second image."""
+    pictures = [one.prior for one in samples if one.prior is not None]
+    lesions = [one.prior_lesions for one in samples if one.prior_lesions is not None]
+    if len(pictures) < len(samples):
+        return None
+    channels = [stack(pictures, "edge")]
+    if len(lesions) == len(samples):
+        channels.append(stack(lesions, "constant"))
+    return torch.cat(channels, 1)
 
 
 class _Drawn(Dataset[tuple[int, Shown]]):

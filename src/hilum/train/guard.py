@@ -62,8 +62,9 @@ class Guard(pl.Callback):
             return
         path = self._out / FAILED_BATCH
         if self._batch is not None:
+            tensors = {key: one for key, one in self._batch._asdict().items() if one is not None}
             with atomic_file(path) as temporary:
-                np.savez_compressed(temporary, **{key: one.cpu().numpy() for key, one in self._batch._asdict().items()})
+                np.savez_compressed(temporary, **{key: one.cpu().numpy() for key, one in tensors.items()})
         raise TrainError(
             f"the {what} became {value} in epoch {trainer.current_epoch + 1}; the batch is in {path}.",
             LOWER_RATE,

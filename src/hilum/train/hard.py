@@ -25,7 +25,7 @@ class HardNegatives(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at all training pictures, at the threshold that validation chose."""
         learner = cast("Learner", pl_module)
-        maps = probabilities(learner.network, self._xrays.samples, self._batch_size, str(learner.device))
+        maps = probabilities(learner.network, self._xrays.whole, self._batch_size, str(learner.device))
         threshold = learner.figures["threshold"]
         for case, (sample, probability) in enumerate(zip(self._xrays.samples, maps, strict=True)):
             matches = match_components(components(probability >= threshold), components(sample.truth))

@@ -12,7 +12,7 @@ from hilum.evaluate.cases import CaseResult, Pair, judge_case
 from hilum.evaluate.evaluation import Judged, evaluation
 from hilum.models.network import Network
 from hilum.train.data import Batch, judged_batches
-from hilum.train.module import in_32_bits
+from hilum.train.module import answered
 
 
 def judged_model(
@@ -43,8 +43,8 @@ def probabilities(network: Network, samples: Sequence[XraySample], batch_size: i
 
 
 def _of_batch(network: Network, batch: Batch, device: str) -> dict[int, Floats]:
-    image = batch.image.to(device).contiguous(memory_format=torch.channels_last)
-    planes = in_32_bits(network(image)).logits.sigmoid()[:, 0].cpu().numpy().astype(np.float64)
+    prior = None if batch.prior is None else batch.prior.to(device)
+    planes = answered(network, batch.image.to(device), prior).logits.sigmoid()[:, 0].cpu().numpy().astype(np.float64)
     each = zip(batch.case.tolist(), planes, batch.size.tolist(), strict=True)
     return {case: plane[:rows, :columns] for case, plane, (rows, columns) in each}
 

@@ -9,9 +9,10 @@ from torch import Tensor
 from hilum.losses.parts import Loss
 from hilum.models.network import Network
 from hilum.models.output import Segmentation
+from hilum.train.adaptation import adaptation_of, features_of, strength_at
 from hilum.train.config import TrainConfig
 from hilum.train.data import Batch
-from hilum.train.optimiser import adamw
+from hilum.train.optimiser import PEAK, adamw
 
 
 @dataclass
@@ -49,6 +50,7 @@ class Learner(pl.LightningModule):
         judged: the same on validation.
         probabilities: [y, x] of each validation case, by its number, since validation began.
         figures: what the last validation gave, by name.
+        adaptation: what the difference of X-rays and unlabeled films costs; None where there are no films.
     """
 
     def __init__(self, network: Network, config: TrainConfig) -> None:
@@ -60,23 +62,41 @@ class Learner(pl.LightningModule):
         self.learnt, self.judged = Means(), Means()
         self.probabilities: dict[int, Tensor] = {}
         self.figures: dict[str, float] = {}
+        self.adaptation = adaptation_of(network, config.adaptation, config.trainer.seed)
         self._losses = [config.loss_of(phase).build() for phase in range(len(config.phases))]
 
-    def forward(self, image: Tensor) -> Segmentation:
-        """Logits in 32 bits of images [B, 1, H, W]."""
-        return in_32_bits(self.network(image.contiguous(memory_format=torch.channels_last)))
+    def forward(self, image: Tensor, prior: Tensor | None = None) -> Segmentation:
+        """Logits in 32 bits of images [B, 1, H, W] and, where there are any, priors [B, 1 or 2, H, W]."""
+        return answered(self.network, image, prior)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
-        del batch_idx
-        loss = self._losses[self.phase](self(batch.image), batch.target, batch.weight)
+        loss = self._adapted(batch, batch_idx) if self.adaptation is not None else self._segmented(batch)
         self.learnt.add(loss, len(batch.image))
         return loss.total
+
+    def _segmented(self, batch: Batch) -> Loss:
+        output = self(batch.image, batch.prior)
+        return self._losses[self.phase](output, batch.target, batch.weight)
+
+    def _adapted(self, batch: Batch, batch_idx: int) -> Loss:
+        """X-rays and films in one pass: the lesions' loss of the X-rays, and what the domains' difference costs."""
+        if self.adaptation is None or batch.film is None:
+            return self._segmented(batch)
+        xrays, films = len(batch.image), len(batch.film)
+        with features_of(self.network, self.config.adaptation.stages) as features:
+            output = self(torch.cat((batch.image, batch.film)))
+        loss = self._losses[self.phase](output.first(xrays), batch.target, batch.weight)
+        progress = (self.current_epoch + batch_idx / self.trainer.num_training_batches) / self.config.trainer.epochs
+        strength = strength_at(progress, self.config.adaptation)
+        extra = self.adaptation(features, films, strength)
+        parts = {**loss.parts, **extra.parts, "adaptation_strength": torch.tensor(strength)}
+        return Loss(loss.total + extra.total, parts)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keeps probabilities and the loss for whoever judges them."""
         del batch_idx
-        output = self(batch.image)
+        output = self(batch.image, batch.prior)
         self.judged.add(self._losses[self.phase](output, batch.target, batch.weight), len(batch.image))
         probability = output.logits.sigmoid()[:, 0].cpu()
         for plane, (rows, columns), case in zip(probability, batch.size.tolist(), batch.case.tolist(), strict=True):
@@ -84,7 +104,19 @@ class Learner(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW over all parts; those that don't learn at present have no gradient, and stay."""
-        return adamw(self.network, self.config.optimiser)
+        optimiser = adamw(self.network, self.config.optimiser)
+        if self.adaptation is not None and (own := list(self.adaptation.parameters())):
+            rate = self.config.optimiser.lr
+            optimiser.add_param_group({"name": "domain", "params": own, "lr": rate, PEAK: rate, "weight_decay": 0.0})
+        return optimiser
+
+
+def answered(network: Network, image: Tensor, prior: Tensor | None) -> Segmentation:
+    """What a network says, in 32 bits, of images [B, 1, H, W] and priors [B, 1 or 2, H, W] or None."""
+    image = image.contiguous(memory_format=torch.channels_last)
+    if prior is not None:
+        prior = prior.contiguous(memory_format=torch.channels_last)
+    return in_32_bits(network(image, prior))
 
 
 def in_32_bits(output: Segmentation) -> Segmentation:

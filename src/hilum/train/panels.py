@@ -8,12 +8,11 @@ from typing import cast
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
 
 from hilum.core.geometry import Floats
 from hilum.io.text_file import write_bytes
 from hilum.report.training import Panel, prediction_panels, redrawn_panels, training_curves
-from hilum.train.data import Shown
+from hilum.train.data import Shown, collate
 from hilum.train.history import History
 from hilum.train.module import Learner
 
@@ -53,6 +52,8 @@ class Panels(pl.Callback):
             sample.truth,
             learner.probabilities[case].numpy(),
             attention_of(learner, sample),
+            sample.prior,
+            sample.prior_lesions,
         )
 
 
@@ -69,6 +70,7 @@ class RedrawnPanels(Panels):
 
 def attention_of(learner: Learner, sample: Shown) -> Floats | None:
     """Where the network looks on one picture, [h, w] from 0 to 1; None for networks that don't say."""
-    image = torch.from_numpy(sample.image)[None, None].to(learner.device)
-    attention = learner(image).attention
+    batch = collate([(0, sample)])
+    prior = None if batch.prior is None else batch.prior.to(learner.device)
+    attention = learner(batch.image.to(learner.device), prior).attention
     return None if attention is None else attention.sigmoid()[0, 0].cpu().numpy().astype(np.float64)

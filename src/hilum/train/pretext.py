@@ -12,7 +12,7 @@ import numpy as np
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.datasets.sampling import Purpose, generator
-from hilum.datasets.xray_sample import Picture, XraySample
+from hilum.datasets.xray_sample import Picture, Truth, XraySample
 from hilum.train.config import PretextConfig
 from hilum.train.xrays import Xrays
 
@@ -29,12 +29,16 @@ class HiddenSample:
         image: [y, x] as it is shown.
         truth: [y, x] as it was, 0 to 1.
         weight: [y, x] 1 where it is hidden, 0 where it is shown or lies beyond the picture's edge.
+        prior: [y, x] an earlier picture, of which nothing is hidden; None for none.
+        prior_lesions: [y, x] its known lesions; None where they are not shown.
     """
 
     patient: str
     image: Picture
     truth: Picture
     weight: Picture
+    prior: Picture | None = None
+    prior_lesions: Truth | None = None
 
 
 def hidden_squares(
@@ -62,7 +66,8 @@ def hidden(sample: XraySample, config: PretextConfig, rng: np.random.Generator) 
     squares = hidden_squares(rng, shape_yx, config, sample.pixel_mm)
     noise = rng.normal(0, 1, shape_yx) * config.noise_level
     shown = np.where(squares, GREY, np.clip(sample.image + noise, 0, 1)).astype(np.float32)
-    return HiddenSample(sample.patient, shown, sample.image, (squares & (sample.weight > 0)).astype(np.float32))
+    weight = (squares & (sample.weight > 0)).astype(np.float32)
+    return HiddenSample(sample.patient, shown, sample.image, weight, sample.prior, sample.prior_lesions)
 
 
 class HiddenXrays:

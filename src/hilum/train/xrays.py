@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from hilum.core import ConfigError
-from hilum.datasets.augment2d import draw_augmentation
+from hilum.datasets.augment2d import Augmentation, draw_augmentation, draw_prior_change
 from hilum.datasets.insertion import NoduleBank, draw_insertions, inserted
 from hilum.datasets.sampling import Purpose, epoch_order, generator
 from hilum.datasets.style2d import draw_style
+from hilum.datasets.xray_prior import shuffled_once, shuffled_prior
 from hilum.datasets.xray_sample import XraySample
 from hilum.train.config import TrainConfig
 
@@ -20,6 +21,7 @@ class Xrays:
     Attributes:
         samples: as loaded.
         hard: [n] false positives of each in the last pass over the training pictures; 0 before there was one.
+        whole: as the network is shown them where nothing is changed.
 
     Args:
         samples: as loaded.
@@ -37,6 +39,7 @@ class Xrays:
                 "Train on published pairs (or a pack with a bank), or set insertion.share to 0.",
             )
         self.samples = samples
+        self.whole = shuffled_once(samples) if config.data.prior == "shuffled" else samples
         self.hard = np.zeros(len(samples))
         self._config, self._bank, self._seed = config, bank, config.trainer.seed
 
@@ -57,4 +60,16 @@ class Xrays:
         if config.augment.style.share:
             rng = generator(self._seed, Purpose.STYLE, epoch, place)
             change = replace(change, style=draw_style(rng, config.augment.style))
-        return change(sample)
+        if config.data.prior == "none":
+            return change(sample)
+        return self._beside_prior(change, case, generator(self._seed, Purpose.PRIOR, epoch, place))
+
+    def _beside_prior(self, change: Augmentation, case: int, rng: np.random.Generator) -> XraySample:
+        """The changed sample with its second image, which has a tone of its own unless it is the X-ray itself."""
+        sample, config = self.samples[case], self._config
+        if config.data.prior == "same":
+            changed = change(replace(sample, prior=None))
+            return replace(changed, prior=changed.image)
+        if config.data.prior == "shuffled":
+            sample = shuffled_prior(rng, self.samples, case)
+        return replace(change, prior=draw_prior_change(rng, config.augment))(sample)

@@ -13,6 +13,7 @@ from hilum.datasets.prepared import index_of, read_prepared
 from hilum.datasets.splits import is_held_out
 from hilum.datasets.xray_load import load_samples
 from hilum.datasets.xray_pack import read_pack
+from hilum.datasets.xray_prior import shuffled_once, with_wanted_prior
 from hilum.datasets.xray_sample import XraySample
 from hilum.train.card import LIDC_LICENCE, DataFacts
 from hilum.train.config import TrainConfig
@@ -64,6 +65,7 @@ def read_data(data: Path, config: TrainConfig) -> TrainData:
         return _of_pack(data, config)
     prepared = read_prepared(data)
     (training, missing), (validation, lost) = (_loaded(data, one, config) for one in ("train", "validation"))
+    training, validation = _beside(training, validation, config)
     failures = (*missing, *lost)
     bank = build_bank(data) if config.insertion.share else None
     name = f"{prepared.kind} {index_of(data).parent.resolve().name}"
@@ -94,12 +96,21 @@ def _of_pack(path: Path, config: TrainConfig) -> TrainData:
                 f"{path} was packed with data.{field} {value}; the configuration has {getattr(config.data, field)}.",
                 f"Pack it again, or set data.{field}.",
             )
+    training, validation = _beside(training, validation, config)
     name = f"{about.get('name', 'packed')} ({path.name})"
     failures = tuple(Failure(**one) for one in about.get("failures", ()))
     taught, notes = _taught(training, validation, config)
     facts = _facts(name, str(about.get("split_hash", "")), (taught, validation), failures)
     facts = replace(facts, notes=notes)
     return TrainData(taught, validation, _with_insertions(facts, config), pack.bank, failures)
+
+
+def _beside(
+    training: Sequence[XraySample], validation: Sequence[XraySample], config: TrainConfig
+) -> tuple[list[XraySample], list[XraySample]]:
+    """Both with the second image that the configuration wants; training pictures get others' when they are shown."""
+    taught, judged = (with_wanted_prior(samples, config.data) for samples in (training, validation))
+    return taught, shuffled_once(judged) if config.data.prior == "shuffled" else judged
 
 
 def _taught(

@@ -44,7 +44,8 @@ def pack_xrays(data: Path, out: Path, config: TrainConfig, *, force: bool = Fals
 
     Args:
         data: a prepared data set.
-        config: says pixels, truth, weights of hidden lesions, and whether nodules to insert are packed as well.
+        config: says pixels, truth, weights of hidden lesions, and whether nodules to insert, earlier pictures and their
+            lesions are packed as well.
         out: a name that ends in `.npz`.
         force: write over a file that is there.
 
@@ -59,10 +60,10 @@ def pack_xrays(data: Path, out: Path, config: TrainConfig, *, force: bool = Fals
         raise OutputError(f"{out} exists already.", "Choose another name, or write over it with --force.")
     if data.suffix == PACK:
         raise InputError(f"{data} is packed already.", "Give the prepared data set.")
-    # Who is left out is a run's choice: the file has all pictures, with what is odd about them.
-    config = config.model_copy(update={"data": config.data.model_copy(update={"leave_out_odd": False})})
-    # All of them: whether misplaced pictures teach is the run's to say, and its card counts them.
-    everything = config.data.model_copy(update={"leave_out_odd": False})
+    # All of them: whether misplaced pictures teach is the run's to say, and its card counts them. Likewise whose
+    # earlier picture stands beside the X-ray: each has its own in the file.
+    prior = "none" if config.data.prior == "none" else "earlier"
+    everything = config.data.model_copy(update={"leave_out_odd": False, "prior": prior})
     read = read_data(data, config.model_copy(update={"data": everything}))
     about = {
         "name": read.facts.name,
