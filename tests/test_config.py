@@ -59,6 +59,14 @@ def test_changes_go_into_nested_fields():
     assert merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 5}}) == {"a": {"b": 5, "c": 2}, "d": 3}
 
 
+@pytest.mark.parametrize("value", [5, None, "fast", [1]])
+def test_nothing_takes_the_place_of_a_whole_group(value):
+    with pytest.raises(ConfigError, match=r"a\.b is a group of settings") as error:
+        merged({"a": {"b": {"c": 2}}}, {"a": {"b": value}})
+    assert "a.b.c" in error.value.remedy
+    assert merged({"a": value}, {"a": {"b": 1}}) == {"a": {"b": 1}}
+
+
 def test_a_file_is_read_strictly(tmp_path):
     (tmp_path / "run.yaml").write_text("lr: 0.01\ninner: {width: 8}\n")
     assert Outer.of(read_config(tmp_path / "run.yaml")) == Outer(lr=0.01, inner=Inner(width=8))

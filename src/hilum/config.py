@@ -173,13 +173,27 @@ def read_config(path: Path) -> dict[str, Any]:
     return fields
 
 
-def merged(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`fields` with `changes` on top; nested mappings are merged, everything else replaced."""
+def merged(fields: Mapping[str, Any], changes: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """`fields` with `changes` on top; nested mappings are merged, everything else replaced.
+
+    Args:
+        fields: as they were.
+        changes: that go over them.
+        where: what to call `fields` in an error's message, such as "trainer".
+
+    Raises:
+        ConfigError: a single value, or nothing, would take the place of a mapping and all that it says.
+    """
     result = dict(fields)
     for key, value in changes.items():
-        old = result.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(old, value) if both else value  # type: ignore[arg-type]
+        old, path = result.get(key), f"{where}.{key}".strip(".")
+        if isinstance(old, Mapping) and not isinstance(value, Mapping):
+            inner = next(iter(old), "NAME")
+            raise ConfigError(
+                f"{path} is a group of settings, and no {value!r} can stand for it.",
+                f"Set those that it has, such as {path}.{inner}, or leave it out.",
+            )
+        result[key] = merged(old, value, path) if isinstance(old, Mapping) else value
     return result
 
 

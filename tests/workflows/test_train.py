@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from sklearn.metrics import f1_score
 
 from hilum.cli.app import main
+from hilum.cli.train import Changes
 from hilum.core import ConfigError, HilumError, OutputError
 from hilum.datasets.xray_config import XrayDataConfig
 from hilum.datasets.xray_load import load_samples
@@ -160,6 +161,9 @@ def test_a_held_out_patient_is_refused(tmp_path, capsys):
         (["--set", "model.options.widhts=3"], "no setting 'widhts'"),
         (["--epochs", "0"], "trainer.epochs: Input should be greater than 0"),
         (["--set", "loss.name=nonsense"], "no loss 'nonsense'"),
+        (["--set", "trainer=5"], "trainer is a group of settings, and no 5"),
+        (["--set", "trainer=", "--epochs", "3"], "trainer is a group of settings, and no None"),
+        (["--set", "optimiser=3", "--lr", "1e-3"], "optimiser is a group of settings"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_line(arguments, said, pairs, tmp_path, capsys):
@@ -187,6 +191,15 @@ def test_another_loss_begins_with_its_own_options():
     assert (changed.loss.name, changed.loss.options["gamma"]) == ("focal", 3)
     with pytest.raises(ConfigError, match="gama"):
         resolved_config("xray_original", settings=("loss.name=focal", "loss.options.gama=3"))
+
+
+def test_a_group_that_a_file_leaves_empty_does_not_reset_the_recipe(tmp_path):
+    (tmp_path / "changes.yaml").write_text("trainer:\noptimiser: {lr: 1e-4}\n")
+    with pytest.raises(ConfigError, match="trainer is a group"):
+        resolved_config("xray", tmp_path / "changes.yaml", (), Changes(seed=3).fields())
+    assert Changes().fields() == {}
+    assert Changes(epochs=3).fields() == {"trainer": {"epochs": 3}}
+    assert resolved_config("xray_pretrain", settings=("pretext=null", "trainer.monitor=dice_mean")).pretext is None
 
 
 def test_scientific_numbers_are_numbers():

@@ -37,7 +37,8 @@ class Changes:
         """The short names as settings."""
         trainer = {"epochs": self.epochs, "batch_size": self.batch_size, "seed": self.seed}
         changed = {name: value for name, value in trainer.items() if value is not None}
-        return {"trainer": changed, **({} if self.lr is None else {"optimiser": {"lr": self.lr}})}
+        groups = {"trainer": changed, "optimiser": {} if self.lr is None else {"lr": self.lr}}
+        return {name: group for name, group in groups.items() if group}
 
 
 @Parameter(name="*", group="The run")

@@ -13,6 +13,8 @@ from hilum.train.config import TrainConfig
 
 _NAMED = ("model", "loss")
 """Fields that are a name with options of its own."""
+_OPTIONAL = tuple(name for name, field in TrainConfig.model_fields.items() if field.default is None)
+"""Fields that may be null."""
 
 
 def resolved_config(
@@ -60,8 +62,14 @@ def as_yaml(config: TrainConfig) -> str:
 
 
 def _changed(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`changes` over `fields`; another model or loss begins with its own options, not with the former one's."""
+    """`changes` over `fields`; another model or loss begins with its own options, not with the former one's.
+
+    A group that a run may be without, such as `pretext`, can be taken away with null.
+    """
     kept = dict(fields)
+    for name in _OPTIONAL:
+        if name in changes and changes[name] is None:
+            kept[name] = None
     for name in _NAMED:
         new, old = changes.get(name), kept.get(name)
         if isinstance(new, Mapping) and isinstance(old, Mapping) and new.get("name", old["name"]) != old["name"]:
