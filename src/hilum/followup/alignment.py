@@ -24,7 +24,7 @@ class AlignmentConfig(FrozenConfig):
 
     cell_mm: float = 2.8
     """Side of the pixels on which the pictures are compared."""
-    detail_mm: float = 16.0
+    detail_mm: float = 10.0
     """Sigma of the window in which brightness and contrast are evened out before pictures are compared."""
     reach_mm: float = 48.0
     """Largest shift up, down or sideways that is tried at first."""
@@ -32,9 +32,9 @@ class AlignmentConfig(FrozenConfig):
     """Turns that are tried at first."""
     sizes: tuple[float, ...] = (0.88, 0.94, 1.0, 1.06, 1.14)
     """Sizes that are tried at first: of the patient in the earlier picture, by that in the current one."""
-    affine_steps: int = 60
+    affine_steps: int = 30
     """Steps of the optimiser at each of two resolutions."""
-    warp_steps: tuple[int, ...] = (40, 30)
+    warp_steps: tuple[int, int] | None = (40, 20)
     """Steps of the demons, coarse and fine; none for an affine map only."""
     stiffness_mm: float = 14.0
     """Sigma by which the field is smoothed at each step; what is smaller isn't followed, so nodules keep their size."""
@@ -77,7 +77,7 @@ def align(prior: Floats, current: Floats, config: AlignmentConfig) -> Alignment:
     affine = _affine(fixed, moving, _start(prior, current, config), config)
     field = _field_of(affine, fixed, config.cell_mm)
     if config.warp_steps:
-        bend = _demons(fixed, _resampled(moving, affine, fixed, config.cell_mm), config)
+        bend = _demons(fixed, _resampled(moving, affine, fixed, config.cell_mm), config.warp_steps, config)
         field = _after(affine, bend, config.cell_mm)
     return Alignment(config.cell_mm, field)
 
@@ -196,17 +196,19 @@ def _resampled(moving: NDArray[np.float32], transform: Any, fixed: NDArray[np.fl
     return sitk.GetArrayFromImage(tool.Execute(_image(moving, cell_mm)))
 
 
-def _demons(fixed: NDArray[np.float32], moving: NDArray[np.float32], config: AlignmentConfig) -> Floats:
+def _demons(
+    fixed: NDArray[np.float32], moving: NDArray[np.float32], steps: tuple[int, int], config: AlignmentConfig
+) -> Floats:
     """[2, y, x] mm (down, right): where fixed's cells lie in moving, by demons at two resolutions."""
     import SimpleITK as sitk
 
     field = None
-    for thick, steps in zip((2, 1), config.warp_steps, strict=False):
+    for thick, count in zip((2, 1), steps, strict=True):
         cell_mm = thick * config.cell_mm
         images = [_image(one if thick == 1 else _thicker(one, thick), cell_mm) for one in (fixed, np.asarray(moving))]
         tool = sitk.FastSymmetricForcesDemonsRegistrationFilter()
         tool.SetNumberOfThreads(1)
-        tool.SetNumberOfIterations(steps)
+        tool.SetNumberOfIterations(count)
         tool.SetSmoothDisplacementField(True)
         tool.SetStandardDeviations(config.stiffness_mm / cell_mm)
         tool.SetSmoothUpdateField(False)

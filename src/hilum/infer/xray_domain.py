@@ -4,7 +4,6 @@ The published style is 8 bits, cut at percentiles, equalised tile by tile, dense
 on the left (`hilum.drr.source_style`).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,12 +13,9 @@ from numpy.typing import NDArray
 from hilum.core import Radiograph, UnsupportedError
 from hilum.core.geometry import Floats
 from hilum.core.radiograph import PixelMm, SpacingPlane, View
-from hilum.datasets.chest import correlation, fit_chest
+from hilum.datasets.chest import fit_chest, layout_doubts
 from hilum.datasets.xray_grid import axis_weights
 from hilum.drr.source_style import published_look
-
-LEAST_CORRELATION = 0.4
-"""With the mean chest, below which a picture is doubted; 95 % of validation pairs and of films lie above .69."""
 
 _LEAST_SIDE_PX = 32
 
@@ -90,7 +86,7 @@ def xray_input(xray: Radiograph, pixel_mm: float, style: XrayStyle) -> XrayInput
     steps, notes = _steps(xray, grey, style)
     rows, columns = (axis_weights(size, step, pixel_mm) for size, step in zip(grey.shape, steps, strict=True))
     image = _as_learnt(rows @ grey @ columns.T, style, xray.array.dtype == np.uint8)
-    notes += _doubts(image, pixel_mm)
+    notes += layout_doubts(image, pixel_mm)
     shape = (xray.array.shape[0], xray.array.shape[1])
     return XrayInput(image.astype(np.float32), steps, pixel_mm, shape, xray.pixel_mm is not None, tuple(notes))
 
@@ -109,14 +105,3 @@ def _steps(xray: Radiograph, grey: Floats, style: XrayStyle) -> tuple[PixelMm, l
 
 def _as_learnt(grey: Floats, style: XrayStyle, is_8_bit: bool) -> Floats:
     return grey / 255 if style is XrayStyle.PUBLISHED and is_8_bit else published_look(grey)
-
-
-def _doubts(image: Floats, pixel_mm: float) -> Iterator[str]:
-    """Whether the mean chest fits better when the picture is turned over."""
-    as_it_is = correlation(image, pixel_mm)
-    if correlation(1 - image, pixel_mm) > as_it_is:
-        yield "bright and dark look exchanged: dense should be bright"
-    elif correlation(image[::-1], pixel_mm) > as_it_is:
-        yield "the picture looks as if it stood on its head"
-    elif as_it_is < LEAST_CORRELATION:
-        yield "the picture doesn't look like a frontal chest X-ray"

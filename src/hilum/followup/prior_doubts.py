@@ -1,0 +1,47 @@
+"""Whether an earlier X-ray belongs to the current one: what speaks against it, in sentences.
+
+Another patient's, a mirrored, a lateral picture, and one with bright and dark exchanged fit badly, whatever the
+registration does. How often that is noticed: `docs/explanation/prior-misfit.md`.
+"""
+
+import numpy as np
+
+from hilum.datasets.chest import layout_doubts
+from hilum.datasets.xray_sample import Picture
+from hilum.followup.xray_registration import XrayRegistration, register_xray
+
+LEAST_LIKENESS = 0.6
+"""Local correlation after registration, below which an earlier picture is doubted."""
+
+_COPY = 1.5 / 255
+"""Mean difference below which one picture is a copy of the other: a step of grey and a little rounding."""
+
+
+def prior_doubts(prior: Picture, current: Picture, registration: XrayRegistration) -> tuple[str, ...]:
+    """What speaks against an earlier picture, one sentence each; empty when nothing does.
+
+    Args:
+        prior: the earlier picture [y, x] in the published style, 0 to 1, as it was before registration.
+        current: the current one, on pixels of the same size.
+        registration: of the two.
+    """
+    layout = tuple(f"the earlier X-ray: {doubt}" for doubt in layout_doubts(prior, registration.pixel_mm))
+    if layout:
+        return layout
+    if prior.shape == current.shape and float(np.abs(prior - current).mean()) < _COPY:
+        return ("the earlier X-ray is the current one, or a copy of it",)
+    if registration.misfit.correlation >= LEAST_LIKENESS:
+        return ()
+    return (_misfit_doubt(prior, current, registration),)
+
+
+def _misfit_doubt(prior: Picture, current: Picture, registration: XrayRegistration) -> str:
+    """Why it may be that they don't fit: if its mirror image does, it is mirrored."""
+    likeness = registration.misfit.correlation
+    mirrored = register_xray(np.ascontiguousarray(prior[:, ::-1]), current, registration.pixel_mm).misfit.correlation
+    if mirrored >= LEAST_LIKENESS:
+        return f"the earlier X-ray looks mirrored: its mirror image fits by {mirrored:.2f}, it itself by {likeness:.2f}"
+    return (
+        f"the earlier X-ray fits the current one by {likeness:.2f} only ({LEAST_LIKENESS:g} or more is usual): "
+        "it may be another patient's, or show the chest from another side or much changed"
+    )
