@@ -147,7 +147,7 @@ def test_rivals_and_the_human_yardstick_stand_beside_the_models(judged, content)
 def test_the_table_has_every_row_of_the_record_and_pictures_lie_beside(judged, content):
     with (judged / "all" / "comparison.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert len(rows) == len(content["comparisons"]) + len(content["pooled"])
+    assert len(rows) == len(content["comparisons"]) + len(content["by_change"]) + len(content["pooled"])
     for row, one in zip(rows, content["comparisons"] + content["pooled"], strict=False):
         assert (row["figure"], row["class"], row["second"]) == (one["figure"], one["class"] or "", one["second"])
         value = one["difference"]["value"]

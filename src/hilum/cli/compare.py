@@ -20,7 +20,8 @@ def compare(
     Each evaluation is a name and the folder that hilum evaluate left: A=PATH. OUT then holds comparison.json (for each
     figure and pair of models the difference, its interval, Wilcoxon's and the permutation test's p after Holm, Cohen's
     d, the share of cases improved, the smallest difference that could have been seen), comparison.csv with a row for
-    each, report.html with its pictures as PNG, and run.json.
+    each, report.html with its pictures as PNG, and run.json. Lesions are compared by kind of change where every
+    evaluation lists them (lesions_by_change.csv).
 
     ```
     hilum compare out baseline=evaluated/baseline new=evaluated/new

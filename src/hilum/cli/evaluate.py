@@ -145,7 +145,8 @@ def evaluate(
     into OUT_predictions.
 
     OUT then holds evaluation.json, cases.csv (nan where undefined), report.html with its pictures as PNG, failures.json
-    and run.json. Cases that can't be judged are listed there, and the exit code is 3.
+    and run.json. Cases that can't be judged are listed there, and the exit code is 3. Where the data set says what
+    became of lesions since an earlier picture, there are figures by kind of change and lesions_by_change.csv.
 
     ```
     hilum evaluate default out --data pairs --split validation
@@ -256,6 +257,7 @@ def _say(run: "EvaluateRun", *, debug: bool) -> int:
 
 
 def _say_figures(run: "EvaluateRun") -> None:
+    from hilum.report.changes import found_line, gone_line
     from hilum.report.evaluation import cases_words
     from hilum.report.figures import with_interval
     from hilum.report.yardstick import rivals_line, yardstick_line
@@ -268,6 +270,9 @@ def _say_figures(run: "EvaluateRun") -> None:
             print(f"{name:26} {with_interval(found.figures[name])}")
     if found.rivals:
         print(f"{'rivals, ' + dice:26} {rivals_line(found.rivals, dice)}")
+    if found.by_change:
+        print(f"{'found, by change':26} {found_line(found.by_change)}")
+        print(f"{'gone':26} {gone_line(found.by_change)}")
     if found.yardstick is not None:
         print(f"{'yardstick, Dice':26} {yardstick_line(found.yardstick)}")
     print(f"{'Already there' if run.was_done else 'Done'}: {run.folder / 'report.html'}")

@@ -35,8 +35,9 @@ class ChangedLesion:
         key: the case.
         patient: whose it is.
         id: of the lesion, within its case.
-        change: what became of it.
-        size_mm: equivalent diameter now, of a lesion that is gone the earlier one; NaN when nobody knows.
+        kind: what became of it.
+        size_mm: equivalent diameter now; NaN of one that is gone, or when nobody knows.
+        prior_size_mm: equivalent diameter on the earlier picture; NaN of a new one, or when nobody knows.
         visibility: 0 to 1; NaN when nobody knows.
         is_synthetic: whether it, or its change, was made.
         place: (row, column) of its centre in the current picture's pixels.
@@ -50,8 +51,9 @@ class ChangedLesion:
     key: str
     patient: str
     id: int
-    change: ChangeKind
+    kind: ChangeKind
     size_mm: float
+    prior_size_mm: float
     visibility: float
     is_synthetic: bool
     place: tuple[float, float]
@@ -59,6 +61,11 @@ class ChangedLesion:
     dice: float = math.nan
     diameter_error_mm: float = math.nan
     says_gone: float = math.nan
+
+    @property
+    def counted_mm(self) -> float:
+        """The size that it counts by: now, and of one that is gone the earlier one."""
+        return self.size_mm if self.kind.is_present else self.prior_size_mm
 
     @property
     def is_judged(self) -> bool:

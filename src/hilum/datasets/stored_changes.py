@@ -22,7 +22,7 @@ class StoredChange:
 
     Attributes:
         id: its value in the label maps.
-        change: what became of it.
+        kind: what became of it.
         centre_px: (row, column) on the current picture.
         size_mm: equivalent diameter now; NaN of one that is gone.
         prior_size_mm: equivalent diameter on the earlier picture; NaN of a new one.
@@ -31,7 +31,7 @@ class StoredChange:
     """
 
     id: int
-    change: ChangeKind
+    kind: ChangeKind
     centre_px: tuple[float, float]
     size_mm: float
     prior_size_mm: float
@@ -112,7 +112,7 @@ def _lesion(entry: Mapping[str, Any]) -> StoredChange:
         raise ValueError(f"a lesion's number is from 1, got {number}")
     return StoredChange(
         id=number,
-        change=ChangeKind(entry["change"]),
+        kind=ChangeKind(entry["change"]),
         centre_px=(float(row), float(column)),
         size_mm=_number(entry.get("size_mm")),
         prior_size_mm=_number(entry.get("prior_size_mm")),

@@ -217,6 +217,12 @@ def undefined_figures(figures: Iterable[Figure], cases: int) -> tuple[Alarm, ...
     return _alarm("undefined_figures", "Some figures have no case that defines them.", missing, is_note=True)
 
 
+def changes_unjudged(lesions: Sequence[str]) -> tuple[Alarm, ...]:
+    """Lesions that the list of changes names and the pictures don't show."""
+    says = "Lesions have no pixel of their own where they are or were: no figure by kind of change counts them."
+    return _alarm("changes_unjudged", says, lesions, is_note=True)
+
+
 def threshold_unused(stated: float, masks: int, cases: int) -> tuple[Alarm, ...]:
     """A threshold was given, and predictions are masks already: it changes nothing there.
 

@@ -39,8 +39,8 @@ OF_EACH: Mapping[str, Callable[[ChangedLesion], float]] = {
     DICE: lambda one: one.dice,
     DIAMETER: lambda one: one.diameter_error_mm,
     DIAMETER_SIZE: lambda one: abs(one.diameter_error_mm),
-    NOTICED: lambda one: math.nan if one.change.is_present else one.says_gone,
-    FALSE_GONE: lambda one: one.says_gone if one.change.is_present else math.nan,
+    NOTICED: lambda one: math.nan if one.kind.is_present else one.says_gone,
+    FALSE_GONE: lambda one: one.says_gone if one.kind.is_present else math.nan,
 }
 """What is averaged over lesions, all weighing the same; NaN where a figure is not asked of a lesion."""
 
@@ -49,6 +49,8 @@ GROUPS: Mapping[str, tuple[ChangeKind, ...]] = {
     STILL_THERE: (ChangeKind.UNCHANGED, ChangeKind.GROWN, ChangeKind.SHRUNK),
     **{str(change): (change,) for change in (ChangeKind.NEW, ChangeKind.GONE)},
 }
+
+_REAL, _MADE = "real", "synthetic"
 
 Cases: TypeAlias = Sequence[Sequence[ChangedLesion]]
 
@@ -59,20 +61,22 @@ class TrueChange:
 
     Attributes:
         id: within its case.
-        change: what became of it.
+        kind: what became of it.
         now: [y, x] where it is; empty of one that is gone.
         before: [y, x] where it was, registered to the current picture; empty of a new one.
-        size_mm: equivalent diameter now, of one that is gone the earlier one; NaN when nobody knows.
+        size_mm: equivalent diameter now; NaN of one that is gone, or when nobody knows.
+        prior_size_mm: the same on the earlier picture; NaN of a new one, or when nobody knows.
         visibility: 0 to 1; NaN when nobody knows.
         is_synthetic: whether it, or its change, was made.
         place: (row, column) of its centre.
     """
 
     id: int
-    change: ChangeKind
+    kind: ChangeKind
     now: Selection
     before: Selection
     size_mm: float = math.nan
+    prior_size_mm: float = math.nan
     visibility: float = math.nan
     is_synthetic: bool = False
     place: tuple[float, float] = (math.nan, math.nan)
@@ -106,7 +110,7 @@ def judge_changes(pred: Selection, truths: Sequence[TrueChange], rule: ChangeRul
         rule: see there.
     """
     predicted = components(pred)
-    present = [one for one in truths if one.change.is_present and one.now.any()]
+    present = [one for one in truths if one.kind.is_present and one.now.any()]
     found = _found(predicted, present, rule.match)
     everyone = np.zeros(pred.shape, dtype=bool)
     for one in present:
@@ -119,8 +123,9 @@ def judge_changes(pred: Selection, truths: Sequence[TrueChange], rule: ChangeRul
                 key=rule.key,
                 patient=rule.patient,
                 id=one.id,
-                change=one.change,
+                kind=one.kind,
                 size_mm=one.size_mm,
+                prior_size_mm=one.prior_size_mm,
                 visibility=one.visibility,
                 is_synthetic=one.is_synthetic,
                 place=one.place,
@@ -158,7 +163,7 @@ def _overlap(predicted: Components, lesion: TrueChange, spacing_mm: Sequence[flo
 
 def _says_gone(pred: Selection, lesion: TrueChange, present: Selection) -> float:
     """1 when nothing is predicted where the lesion is or was, 0 when something is; NaN where the question is void."""
-    if not lesion.change.was_known or (lesion.change.is_present and not lesion.now.any()):
+    if not lesion.kind.was_known or (lesion.kind.is_present and not lesion.now.any()):
         return math.nan
     place = lesion.now | (lesion.before & ~present)
     return float(not (pred & place).any()) if place.any() else math.nan
@@ -173,7 +178,7 @@ def change_groups(cases: Cases, draw: Resamples) -> tuple[ChangeGroup, ...]:
     """
     groups = []
     for name, changes in GROUPS.items():
-        chosen = [[one for one in some if one.change in changes] for some in cases]
+        chosen = [[one for one in some if one.kind in changes] for some in cases]
         if any(chosen):
             apart = {by: _parts(chosen, draw, name_of) for by, name_of in _APART.items()}
             groups.append(ChangeGroup(name, _figures(chosen, draw), apart))
@@ -201,10 +206,9 @@ def _parts(lesions: Cases, draw: Resamples, name_of: Callable[[ChangedLesion], s
 
 
 def _size_name(lesion: ChangedLesion) -> str:
-    return UNKNOWN_SIZE if math.isnan(lesion.size_mm) else size_band(lesion.size_mm)
+    return UNKNOWN_SIZE if math.isnan(lesion.counted_mm) else size_band(lesion.counted_mm)
 
 
-_REAL, _MADE = "real", "synthetic"
 _APART: Mapping[str, Callable[[ChangedLesion], str]] = {
     "size": _size_name,
     "visibility": lambda one: visibility_name(one.visibility),
@@ -218,20 +222,18 @@ _ORDER = (
 )
 
 
-def change_examples(lesions: Sequence[ChangedLesion], change: ChangeKind) -> dict[str, ChangedLesion]:
+def change_examples(lesions: Sequence[ChangedLesion], kind: ChangeKind) -> dict[str, ChangedLesion]:
     """Lesions of one kind for the eye: best, median of those found, and the largest that was missed.
 
     Of lesions that are gone, the largest that was noticed and the largest that is marked all the same.
     """
-    some = [one for one in lesions if one.change is change and one.is_judged]
-    some.sort(key=lambda one: (-one.size_mm if one.size_mm == one.size_mm else 0.0, one.key, one.id))
-    if not change.is_present:
-        said = {
-            "noticed": [one for one in some if one.says_gone],
-            "still marked": [one for one in some if not one.says_gone],
-        }
-        return {name: chosen[0] for name, chosen in said.items() if chosen}
-    found = sorted((one for one in some if one.is_found), key=lambda one: -one.dice)
-    missed = [one for one in some if not one.is_found]
-    chosen = {"best": found[:1], "median": found[1:][(len(found) - 1) // 2 :][:1], "missed": missed[:1]}
-    return {name: one[0] for name, one in chosen.items() if one}
+    some = [one for one in lesions if one.kind is kind and one.is_judged]
+    some.sort(key=lambda one: (-np.nan_to_num(one.counted_mm), one.key, one.id))
+    if kind.is_present:
+        found = sorted((one for one in some if one.is_found), key=lambda one: -one.dice)
+        middle = found[len(found) // 2 :] if len(found) > 1 else []
+        said = {"best": found, "median": middle, "missed": [one for one in some if not one.is_found]}
+    else:
+        noticed, marked = ([one for one in some if bool(one.says_gone) is is_gone] for is_gone in (True, False))
+        said = {"noticed": noticed, "still marked": marked}
+    return {name: chosen[0] for name, chosen in said.items() if chosen}

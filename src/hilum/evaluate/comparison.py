@@ -14,6 +14,7 @@ from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.evaluate.bootstrap import RESAMPLES, Resamples, pooled_figure, resample_patients
 from hilum.evaluate.cases import FOREGROUND, OVERLAPS, SURFACES
+from hilum.evaluate.changes_compared import compare_changes
 from hilum.evaluate.evaluation import mean_over_classes
 from hilum.evaluate.free_response import compare_marks
 from hilum.evaluate.statistics import compare_paired, paired_differences, with_holm
@@ -75,6 +76,7 @@ class EvaluationsCompared:
         pooled: differences of pooled figures.
         alarms: what makes the comparison doubtful.
         classes: names of the declared classes; empty when there is one.
+        by_change: figures and pairs of the lesions of each kind of change since an earlier picture.
     """
 
     models: Mapping[str, Evaluation]
@@ -84,6 +86,7 @@ class EvaluationsCompared:
     pooled: tuple[PooledVersus, ...]
     alarms: tuple[Alarm, ...]
     classes: tuple[str, ...] = ()
+    by_change: tuple[Versus, ...] = ()
 
 
 def compare_evaluations(
@@ -113,10 +116,14 @@ def compare_evaluations(
     versus = [one for what in wanted if _is_known(rows, *what) for one in _versus(*what, pairs, rows, (seed, samples))]
     by_marks, uncompared = compare_marks(models, next(iter(rows.values())), seed, samples)
     draw = resample_patients(patients, np.random.default_rng(seed), samples)
+    by_change, unpaired = compare_changes(models, seed, samples)
     doubts = (*_alarms(tables, keys), *_other_rules(models), *_unchecked(models), *_missed_alarm(rows), *uncompared)
-    alarms = (*doubts, *_carried(models))
+    alarms = (*doubts, *unpaired, *_carried(models))
     pooled = _pooled(pairs, rows, classes, draw) if _all_have(rows, "tp") else ()
-    return EvaluationsCompared(models, len(keys), len(set(patients)), (*versus, *by_marks), pooled, alarms, classes)
+    everything = (*versus, *by_marks)
+    return EvaluationsCompared(
+        models, len(keys), len(set(patients)), everything, pooled, alarms, classes, by_change=by_change
+    )
 
 
 def _require_alike(models: Mapping[str, Evaluation]) -> None:

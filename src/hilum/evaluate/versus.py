@@ -38,6 +38,7 @@ class Versus:
         missed: of a figure that leaves out what is missed; None for others.
         of_class: the class's name; "" for all classes together (their mean), or when there is one.
         is_of_marks: whether it is of all scored marks together, and no mean over cases.
+        of_change: the kind of change of the lesions that it is a mean over; "" of a mean over cases.
     """
 
     figure: str
@@ -48,6 +49,7 @@ class Versus:
     missed: Missed | None = None
     of_class: str = ""
     is_of_marks: bool = False
+    of_change: str = ""
 
     @property
     def is_seen(self) -> bool:
@@ -64,10 +66,12 @@ class Versus:
     @property
     def verdict(self) -> str:
         """One or two sentences, with the power of what was not seen, and what was left out."""
-        words, _ = case_words(self.figure, self.of_class)
+        words, _ = case_words(self.figure, self.of_class, self.of_change)
         words = words[0].upper() + words[1:]
         if math.isnan(self.paired.difference.value):
-            return f"{words}: no case has it for both {self.first} and {self.second}."
+            return (
+                f"{words}: no {'lesion' if self.of_change else 'case'} has it for both {self.first} and {self.second}."
+            )
         return f"{words}: {self._better if self.is_seen else self._not_seen}{self._left_out}"
 
     @property

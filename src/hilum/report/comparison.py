@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hilum.core.evaluation import Alarm, ReaderYardstick
+from hilum.core.evaluation import Alarm, Group, ReaderYardstick
 from hilum.core.figures import Figure
 from hilum.metrics.froc import RATES
+from hilum.report.changes import standings
 from hilum.report.differences import Strip, differences_picture
 from hilum.report.evaluation import alarm_sections
 from hilum.report.figures import WORDS, with_interval
@@ -36,6 +37,10 @@ CASE_WORDS: Mapping[str, tuple[str, str]] = {
     "absolute_volume_error_mm3": ("size of the volume error", " mm³"),
     "absolute_volume_error_percent": ("size of the area or volume error", " %"),
     "image_sensitivity": ("images in which it was seen", ""),
+    "lesion_dice": ("Dice of a lesion", ""),
+    "lesion_absolute_diameter_error_mm": ("size of a lesion's diameter error", " mm"),
+    "gone_noticed": ("gone lesions that are called gone", ""),
+    "false_gone_rate": ("lesions still there that are called gone", ""),
     "wafroc": ("wAFROC area", ""),
     "wafroc1": ("wAFROC1 area", ""),
     "lesion_average_precision": ("average precision over lesions", ""),
@@ -52,6 +57,7 @@ CHECKED = (
 _NOT_DRAWN = {"false_positives", *(f"froc_{rate:g}" for rate in RATES)}
 """A number, and what the mean over the rates stands for."""
 
+_SAYS_ITS_KIND = ("gone_noticed", "false_gone_rate")
 _ALPHA = 0.05
 
 _RULE = (
@@ -65,16 +71,24 @@ _RULE = (
     "pixels and calibration are not compared; their means of cases are."
 )
 
+_CHANGE_RULE = (
+    "The same lesions in both models, by what became of them since the earlier picture; patients are drawn, and change "
+    "sign, as a whole. n counts lesions. p: two-sided, over patients, Holm-corrected over the kinds and the pairs of "
+    "models, each figure for itself. A diameter's error is of lesions that both models meet; the others are left out."
+)
 
-def case_words(figure: str, of_class: str = "") -> tuple[str, str]:
-    """A case's figure for people, and its unit."""
+
+def case_words(figure: str, of_class: str = "", of_change: str = "") -> tuple[str, str]:
+    """A case's figure, or that of lesions of one kind of change, for people, and its unit."""
     words, unit = CASE_WORDS.get(figure, (figure, ""))
+    if of_change and figure not in _SAYS_ITS_KIND:
+        words = f"{words} ({of_change})"
     return (f"{words} of {of_class}" if of_class else words), unit
 
 
-def in_words(figure: str, of_class: str = "") -> str:
-    """A case's figure for people, with its unit."""
-    words, unit = case_words(figure, of_class)
+def in_words(figure: str, of_class: str = "", of_change: str = "") -> str:
+    """The same with its unit."""
+    words, unit = case_words(figure, of_class, of_change)
     return f"{words},{unit}" if unit else words
 
 
@@ -105,6 +119,7 @@ class PairRow:
         higher_is_better: which way is good.
         is_p_at_floor: whether only the number of draws keeps the permutation test's p from being smaller.
         of_class: the class; "" for all together, or when there is one.
+        of_change: the kind of change of the lesions that it is of; "" of a mean over cases.
     """
 
     figure: str
@@ -119,6 +134,7 @@ class PairRow:
     higher_is_better: bool = True
     is_p_at_floor: bool = False
     of_class: str = ""
+    of_change: str = ""
 
     @property
     def is_seen(self) -> bool:
@@ -138,6 +154,8 @@ class ComparisonReport:
         rivals: the same of trivial predictions.
         yardstick: how well readers agree; None where nobody knows.
         pairs: everything compared.
+        by_change: the same of lesions by kind of change since an earlier picture.
+        standings: figures by kind of change of each model and rival.
         pictures: of the differences, from `difference_pictures`.
         resolution: what the permutation test can tell at most.
         pooled: class ("" for all together), models and difference of pooled figures.
@@ -152,6 +170,8 @@ class ComparisonReport:
     pairs: Sequence[PairRow]
     resolution: str
     pooled: Sequence[tuple[str, tuple[str, str], Figure]]
+    by_change: Sequence[PairRow] = ()
+    standings: Mapping[str, Sequence[Group]] = field(default_factory=dict)
     pictures: Sequence[Picture] = ()
     rivals: Sequence[tuple[str, Sequence[Figure]]] = ()
     yardstick: ReaderYardstick | None = None
@@ -186,8 +206,15 @@ def comparison_page(report: ComparisonReport) -> Page:
             pictures=report.pictures,
             tables=[*_pair_tables(report.pairs), pooled],
         ),
+        *([_changes(report)] if report.by_change else []),
     ]
     return Page(report.title, report.lead, sections, report.provenance)
+
+
+def _changes(report: ComparisonReport) -> Section:
+    """What models make of lesions of each kind, lesion by lesion."""
+    both = standings(report.standings, "Each model by itself, and the trivial rivals, as they were evaluated.")
+    return Section("By kind of change", (_CHANGE_RULE,), tables=[both, *_pair_tables(report.by_change)])
 
 
 def _pair_tables(pairs: Sequence[PairRow]) -> list[Table]:
@@ -199,7 +226,7 @@ def _pair_tables(pairs: Sequence[PairRow]) -> list[Table]:
 def _pair_table(pairs: Sequence[PairRow], of_class: str, models: tuple[str, str]) -> Table:
     rows = [
         [
-            in_words(one.figure),
+            in_words(one.figure, of_change=one.of_change),
             _signed(one.difference),
             f"{one.difference.n} ({one.dropped})",
             _p(one.permutation_p, is_floor=one.is_p_at_floor),
@@ -262,4 +289,4 @@ def difference_pictures(pairs: Sequence[PairRow]) -> dict[str, Picture]:
 def _strip(one: PairRow) -> Strip:
     value = one.difference.value
     better = "" if not one.is_seen else one.models[(value > 0) == one.higher_is_better]
-    return Strip(in_words(one.figure, one.of_class).split(",")[0], one.models, one.difference, better)
+    return Strip(case_words(one.figure, one.of_class, one.of_change)[0], one.models, one.difference, better)

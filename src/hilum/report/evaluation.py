@@ -58,6 +58,7 @@ class EvaluationReport:
         recommendations: sentences.
         curves: pictures of the whole split.
         free_response: curve and points of scored marks; None where marks have no scores.
+        changes: figures by what became of lesions since an earlier picture; None where nobody says.
         hit_words: when a lesion is found.
         examples: pictures of single cases.
         failures: cases that could not be judged.
@@ -70,6 +71,7 @@ class EvaluationReport:
     recommendations: Sequence[str] = ()
     curves: Sequence[Picture] = ()
     free_response: Section | None = None
+    changes: Section | None = None
     hit_words: str = ""
     examples: Sequence[Picture] = ()
     failures: Sequence[Failure] = ()
@@ -87,6 +89,7 @@ def evaluation_page(found: Evaluation, report: EvaluationReport) -> Page:
     words: Callable[[Section], Section] = in_scans if found.is_of_volumes else _as_it_is
     parts = [
         Section("Evaluation", tables=evaluation_tables(found)),
+        *([report.changes] if report.changes is not None else []),
         *([report.free_response] if report.free_response is not None else []),
         *([Section("Curves and distributions", pictures=report.curves)] if report.curves else []),
     ]

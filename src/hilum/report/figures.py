@@ -58,6 +58,10 @@ WORDS: Mapping[str, str] = {
     "lesion_recall": "share of a lesion's pixels",
     "lesion_hd95_mm": "95 % Hausdorff distance of a lesion, mm",
     "lesion_volume_error_percent": "size error of a lesion, %",
+    "lesion_diameter_error_mm": "diameter error of a lesion, mm",
+    "lesion_absolute_diameter_error_mm": "size of a lesion's diameter error, mm",
+    "gone_noticed": "gone lesions that are called gone",
+    "false_gone_rate": "lesions still there that are called gone",
 }
 _SURFACE_DICE = re.compile(r"(lesion_)?nsd_(.+)mm")
 _NARROW = 5

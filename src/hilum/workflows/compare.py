@@ -6,9 +6,10 @@ from pathlib import Path
 
 from hilum import __version__
 from hilum.core import InputError
-from hilum.core.evaluation import Alarm, Evaluation, Group, ReaderYardstick
+from hilum.core.evaluation import Alarm, ChangeGroup, Evaluation, Group, ReaderYardstick
 from hilum.core.figures import Figure
 from hilum.evaluate.bootstrap import RESAMPLES, require_draws
+from hilum.evaluate.changes import STILL_THERE
 from hilum.evaluate.comparison import EvaluationsCompared, compare_evaluations
 from hilum.evaluate.statistics import ALPHA, PERMUTATIONS, POWER
 from hilum.evaluate.versus import RESOLUTION, Versus
@@ -16,6 +17,7 @@ from hilum.io import read_json, write_json
 from hilum.io.text_file import write_bytes, write_text
 from hilum.report.comparison import ComparisonReport, PairRow, comparison_page, difference_pictures
 from hilum.report.page import render
+from hilum.workflows.changes_table import CHANGES
 from hilum.workflows.comparison_table import TABLE, comparison_table
 from hilum.workflows.evaluate_files import yardstick_record
 from hilum.workflows.evaluate_read import CASES, EVALUATION, read_alarms, read_evaluation
@@ -32,6 +34,7 @@ _VERDICTS = (
     *("dice", "lesion_sensitivity", "false_positives", "hd95_mm"),
     *("wafroc", "wafroc1", "lesion_average_precision", "cpm"),
 )
+_CHANGE_VERDICTS = (("lesion_sensitivity", "new"), ("gone_noticed", "gone"), ("false_gone_rate", STILL_THERE))
 _MOST_IN_SUMMARY = 16
 _CLASS_VERDICTS = ("dice", "hd95_mm")
 
@@ -69,18 +72,18 @@ def run_compare(
     inputs = {
         f"{name} {file}": sha256_of(folder / file)
         for name, folder in evaluations.items()
-        for file in (EVALUATION, CASES, *([MARKS] if (folder / MARKS).is_file() else []))
+        for file in (EVALUATION, CASES, *(one for one in (MARKS, CHANGES) if (folder / one).is_file()))
     }
     run = Run("compare", inputs, {"models": list(models), "bootstraps": bootstraps, "seed": seed})
     if is_done(out, run) and not force:
         content = read_json(out / COMPARISON)
         return CompareRun(out, tuple(content["verdicts"]), read_alarms(content["alarms"]), was_done=True)
     found = compare_evaluations(models, seed, bootstraps)
-    verdicts = tuple(one.verdict for one in found.versus if _is_said(one))
+    verdicts = tuple(one.verdict for one in (*found.versus, *found.by_change) if _is_said(one))
     with output_folder(out, run, force=force) as folder:
         write_json(folder / COMPARISON, record(found, verdicts, bootstraps, seed))
         write_text(folder / TABLE, comparison_table(found))
-        pictures = difference_pictures([_row(versus) for versus in found.versus])
+        pictures = difference_pictures([_row(versus) for versus in (*found.versus, *found.by_change)])
         for name, picture in pictures.items():
             write_bytes(folder / f"{name}.png", picture.png)
         report = replace(_report(found, verdicts, run), pictures=tuple(pictures.values()))
@@ -89,6 +92,8 @@ def run_compare(
 
 
 def _is_said(one: Versus) -> bool:
+    if one.of_change:
+        return (one.figure, one.of_change) in _CHANGE_VERDICTS
     return one.figure in (_CLASS_VERDICTS if one.of_class else _VERDICTS)
 
 
@@ -112,6 +117,7 @@ def record(found: EvaluationsCompared, verdicts: tuple[str, ...], bootstraps: in
         "n_cases": found.cases,
         "n_patients": found.patients,
         "comparisons": [_entry(versus) for versus in found.versus],
+        "by_change": [_entry(versus) | {"change": versus.of_change} for versus in found.by_change],
         "pooled": [
             {"figure": pooled.difference.name, "class": pooled.of_class or None}
             | {"first": pooled.first, "second": pooled.second, "difference": _figure(pooled.difference)}
@@ -125,7 +131,8 @@ def record(found: EvaluationsCompared, verdicts: tuple[str, ...], bootstraps: in
             "power": POWER,
             "permutations": PERMUTATIONS,
             "resolution": RESOLUTION,
-            "correction": "Holm over the pairs of models, each figure and class for itself",
+            "correction": "Holm over the pairs of models, each figure and class for itself; by kind of change over "
+            "kinds and pairs, each figure for itself",
             "bootstraps": bootstraps,
             "seed": seed,
         },
@@ -169,6 +176,8 @@ def _report(found: EvaluationsCompared, verdicts: tuple[str, ...], run: Run) -> 
         verdicts=_summary(found, verdicts),
         figures=_by_itself(found),
         pairs=[_row(versus) for versus in found.versus],
+        by_change=[_row(versus) for versus in found.by_change],
+        standings=_standings(found),
         rivals=_rivals(found),
         yardstick=_yardstick(found),
         resolution=RESOLUTION,
@@ -179,6 +188,14 @@ def _report(found: EvaluationsCompared, verdicts: tuple[str, ...], run: Run) -> 
             *((f"SHA-256 of {name}", value) for name, value in run.inputs.items()),
         ),
     )
+
+
+def _standings(found: EvaluationsCompared) -> dict[str, tuple[ChangeGroup, ...]]:
+    """Each model's and each rival's figures by kind of change; of rivals the first model's."""
+    rivals: dict[str, tuple[ChangeGroup, ...]] = {}
+    for model in found.models.values():
+        rivals = {f"rival: {name}": groups for name, groups in model.rivals_by_change.items()} | rivals
+    return {name: model.by_change for name, model in found.models.items() if model.by_change} | rivals
 
 
 def _summary(found: EvaluationsCompared, verdicts: tuple[str, ...]) -> tuple[str, ...]:
@@ -225,4 +242,5 @@ def _row(versus: Versus) -> PairRow:
         higher_is_better=versus.higher_is_better,
         is_p_at_floor=versus.is_p_at_floor,
         of_class=versus.of_class,
+        of_change=versus.of_change,
     )

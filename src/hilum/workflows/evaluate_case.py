@@ -15,10 +15,12 @@ from hilum.datasets.prepared import CONSENSUS, CaseSource
 from hilum.evaluate.blobs import FALSE_BLOBS, Blobs, find_blobs
 from hilum.evaluate.case_lesions import LesionResult, Marks
 from hilum.evaluate.cases import CaseResult, JudgeRule, Pair, judge_case
+from hilum.evaluate.changes import ChangeRule
 from hilum.evaluate.lung_field import LungField, lung_field
 from hilum.evaluate.points import PointRule
 from hilum.evaluate.rivals import PriorMap, all_background, all_foreground, copied_prior
 from hilum.io import read_mask, read_radiograph, read_volume
+from hilum.workflows.evaluate_changes import JudgedChanges, judged_changes
 from hilum.workflows.evaluate_data import true_nodules
 from hilum.workflows.evaluate_marks import MarksFrom, read_marks
 from hilum.workflows.evaluate_predictions import Found, Reading, find_prediction, is_on_grid, on_grid, read_numbers
@@ -81,6 +83,7 @@ class CaseOutcome:
         was_resampled: whether it lay on another grid.
         by_truth: its figures by other truths, by their names.
         rivals_by_truth: the rivals' results by these truths.
+        changes: its lesions by what became of them since an earlier picture; None where nobody says.
     """
 
     result: LesionResult
@@ -89,6 +92,7 @@ class CaseOutcome:
     was_resampled: bool
     by_truth: Mapping[str, CaseResult] = field(default_factory=dict)
     rivals_by_truth: Mapping[str, Mapping[str, LesionResult]] = field(default_factory=dict)
+    changes: JudgedChanges | None = None
 
 
 Outcome: TypeAlias = CaseOutcome | Failure
@@ -123,6 +127,7 @@ def _judge(case: CaseSource, job: CaseJob) -> CaseOutcome:
             name: judge_case(replace(other, probability=None, nodules=()), job.rule) for name, other in others.items()
         },
         rivals_by_truth={name: _judge_rivals(rivals, other, job) for name, other in others.items()},
+        changes=judged_changes(case, pred > 0, rivals, ChangeRule(case.key, case.patient, spacing, job.rule.match)),
     )
 
 
@@ -209,6 +214,16 @@ def predicted(found: Found, truth: Mask, job: CaseJob) -> tuple[Labels, Voxels |
         )
     label = next(iter(job.rule.labels))
     return ((array >= job.threshold) * np.uint8(label)).astype(np.uint8), array, moved
+
+
+def predicted_mask(case: CaseSource, job: CaseJob) -> Selection:
+    """Which pixels were predicted, of whatever class.
+
+    Raises:
+        HilumError: the files can't be used, or a threshold is missing.
+    """
+    labels, _, _ = predicted(find_prediction(job.folder, case.key), read_truth(case, job.rule), job)
+    return labels > 0
 
 
 def _judge_rivals(rivals: Mapping[str, Selection], pair: Pair, job: CaseJob) -> dict[str, CaseResult]:

@@ -20,10 +20,13 @@ from hilum.evaluate.points import PointRule
 from hilum.evaluate.recommend import recommendations
 from hilum.io import read_json, write_json
 from hilum.io.text_file import write_bytes, write_text
+from hilum.report.changes import changes_section
 from hilum.report.evaluation import EvaluationReport, evaluation_page
 from hilum.report.free_response import free_response_section
 from hilum.report.page import Picture, render
-from hilum.workflows.evaluate_case import CaseJob
+from hilum.workflows.changes_table import CHANGES, changes_table
+from hilum.workflows.evaluate_case import CaseJob, predicted_mask
+from hilum.workflows.evaluate_changes import change_pictures, shown_keys
 from hilum.workflows.evaluate_data import TruthSource
 from hilum.workflows.evaluate_lesion_pictures import free_response_picture, point_example_pictures
 from hilum.workflows.evaluate_marks import MarksFrom
@@ -106,11 +109,14 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
     write_text(folder / CASES, table(found))
     if found.marks:
         write_text(folder / MARKS, marks_table(found))
+    if found.changed:
+        write_text(folder / CHANGES, changes_table(found.changed))
     write_json(folder / FAILED, made_of.failures)
     whole = curve_pictures(found, made_of.results, drawn, made_of.source)
     froc = free_response_picture(found, made_of.results, made_of.bootstrap)
     single = _examples(found, made_of, track)
-    for name, picture in (whole | single | ({} if froc is None else {"froc": froc})).items():
+    changes = _change_pictures(found, made_of)
+    for name, picture in (whole | changes | single | ({} if froc is None else {"froc": froc})).items():
         write_bytes(folder / f"{name}.png", picture.png)
     report = EvaluationReport(
         title=f"{made_of.predictions.resolve().name}: how good are these predictions?",
@@ -118,6 +124,7 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
         recommendations=advice,
         curves=tuple(whole.values()),
         free_response=free_response_section(found, froc, _free_response_words(made_of)),
+        changes=changes_section(found, tuple(changes.values())),
         hit_words=made_of.hit_words,
         examples=tuple(single.values()),
         failures=made_of.failures,
@@ -128,7 +135,20 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
 
 
 def _examples(found: Evaluation, made_of: Material, track: Track) -> dict[str, Picture]:
-    job = CaseJob(
+    job = _job(found, made_of)
+    if made_of.source.is_points:
+        return point_example_pictures(made_of.results, made_of.source, job, track)
+    return example_pictures(found, made_of.source, job, track)
+
+
+def _change_pictures(found: Evaluation, made_of: Material) -> dict[str, Picture]:
+    job, cases = _job(found, made_of), {case.key: case for case in made_of.source.cases}
+    masks = {key: predicted_mask(cases[key], job) for key in shown_keys(found.changed)}
+    return change_pictures(found.changed, cases, masks)
+
+
+def _job(found: Evaluation, made_of: Material) -> CaseJob:
+    return CaseJob(
         folder=made_of.predictions,
         reading=made_of.reading,
         threshold=found.threshold.value,
@@ -138,9 +158,6 @@ def _examples(found: Evaluation, made_of: Material, track: Track) -> dict[str, P
         point_rule=made_of.point_rule,
         counts_by_masks=made_of.counts_by_masks,
     )
-    if made_of.source.is_points:
-        return point_example_pictures(made_of.results, made_of.source, job, track)
-    return example_pictures(found, made_of.source, job, track)
 
 
 def _free_response_words(made_of: Material) -> str:
@@ -182,6 +199,7 @@ def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[s
         "by_readers": _groups(found.by_readers),
         "by_visibility": _groups(found.by_visibility),
         "by_subtlety": _groups(found.by_subtlety),
+        "by_change": _changes(found),
         "froc": _froc(found, made_of),
         "rivals": _groups(found.rivals),
         "yardstick": None if found.yardstick is None else yardstick_record(found.yardstick),
@@ -232,6 +250,21 @@ def mark_words(made_of: Material) -> str:
 def _truths(found: Evaluation) -> list[dict[str, object]]:
     groups = _groups(found.by_truth)
     return [one | {"rivals": _groups(found.rivals_by_truth.get(str(one["name"]), ()))} for one in groups]
+
+
+def _changes(found: Evaluation) -> list[dict[str, object]]:
+    """Each kind of change with its parts, and with the rivals' figures of the same lesions."""
+    entries: list[dict[str, object]] = []
+    for group in found.by_change:
+        parts = {f"by_{by}": _groups(some) for by, some in group.apart.items()}
+        rivals = [
+            {"name": name, "figures": _figures(one.figures)}
+            for name, groups in found.rivals_by_change.items()
+            for one in groups
+            if one.name == group.name
+        ]
+        entries.append({"name": group.name, "figures": _figures(group.figures), **parts, "rivals": rivals})
+    return entries
 
 
 def _groups(groups: Iterable[Group]) -> list[dict[str, object]]:

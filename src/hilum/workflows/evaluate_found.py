@@ -14,6 +14,7 @@ from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, main_fi
 from hilum.evaluate.point_evaluation import point_evaluation, ranked_point_figures
 from hilum.evaluate.yardstick import View, beside_model
 from hilum.workflows.evaluate_case import CaseOutcome, Outcome, Rivals
+from hilum.workflows.evaluate_changes import changes_found
 from hilum.workflows.evaluate_data import TruthSource, content_of
 from hilum.workflows.evaluate_files import Material
 from hilum.workflows.evaluate_plan import EvaluateOptions, Plan
@@ -74,6 +75,7 @@ def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Fa
         found = point_evaluation(results, _about(plan), raised)
     else:
         found = evaluation(with_pixels(results), _about(plan), raised)
+    found = _with_changes(found, judged, plan.options)
     return replace(
         found,
         rivals=_rival_groups([one.rivals for one in judged], plan.options),
@@ -83,6 +85,20 @@ def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Fa
         match=plan.hit_words,
         n_failed=len(failures),
         temperature=plan.applied.temperature,
+    )
+
+
+def _with_changes(found: Evaluation, judged: Sequence[CaseOutcome], options: EvaluateOptions) -> Evaluation:
+    """With figures by what became of lesions since an earlier picture, where the data set says so."""
+    draw = resamples_of([one.result for one in judged], options.bootstraps, options.seed)
+    changes = changes_found([one.changes for one in judged], draw)
+    unjudged = [f"{one.key}: lesion {one.id}, {one.kind}" for one in changes.lesions if not one.is_judged]
+    return replace(
+        found,
+        by_change=changes.groups,
+        rivals_by_change=changes.rivals,
+        changed=changes.lesions,
+        alarms=(*found.alarms, *alarms.changes_unjudged(unjudged)),
     )
 
 

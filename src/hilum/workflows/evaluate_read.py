@@ -2,15 +2,25 @@
 
 import csv
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hilum.core import InputError, UnreadableError
-from hilum.core.evaluation import Alarm, CaseRow, Evaluation, Group, ReaderYardstick, Temperature, Threshold
+from hilum.core.evaluation import (
+    Alarm,
+    CaseRow,
+    ChangeGroup,
+    Evaluation,
+    Group,
+    ReaderYardstick,
+    Temperature,
+    Threshold,
+)
 from hilum.core.figures import Figure
 from hilum.io import read_json
+from hilum.workflows.changes_table import read_changes_table
 from hilum.workflows.marks_table import read_marks_table
 
 EVALUATION, CASES = "evaluation.json", "cases.csv"
@@ -54,7 +64,7 @@ def read_evaluation(folder: Path) -> Evaluation:
         found = _evaluation(content, read_rows(folder))
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableError(f"{folder / EVALUATION} lacks {error}.", "Evaluate again.") from error
-    return replace(found, marks=read_marks_table(folder))
+    return replace(found, marks=read_marks_table(folder), changed=read_changes_table(folder))
 
 
 def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluation:
@@ -68,6 +78,8 @@ def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluatio
         threshold=Threshold(_number(threshold["value"]), threshold["chosen_on"]),
         figures=figures,
         rivals=_read_groups(content.get("rivals", ())),
+        by_change=_read_changes(content.get("by_change", ())),
+        rivals_by_change=_read_change_rivals(content.get("by_change", ())),
         yardstick=_read_yardstick(content.get("yardstick")),
         cases=rows,
         truth_hash=str(content.get("truth_hash", "")),
@@ -89,6 +101,27 @@ def _read_figure(name: str, stored: Mapping[str, Any]) -> Figure:
 
 def _read_groups(stored: Iterable[Mapping[str, Any]]) -> tuple[Group, ...]:
     return tuple(Group(one["name"], _read_figures(one["figures"])) for one in stored)
+
+
+def _read_changes(stored: Iterable[Mapping[str, Any]]) -> tuple[ChangeGroup, ...]:
+    return tuple(
+        ChangeGroup(
+            one["name"],
+            _read_figures(one["figures"]),
+            {by: _read_groups(one.get(f"by_{by}", ())) for by in ("size", "visibility", "origin")},
+        )
+        for one in stored
+    )
+
+
+def _read_change_rivals(stored: Sequence[Mapping[str, Any]]) -> dict[str, tuple[ChangeGroup, ...]]:
+    """Each rival's kinds; in the file each kind has its rivals."""
+    found: dict[str, list[ChangeGroup]] = {}
+    for of_kind in stored:
+        for rival in of_kind.get("rivals", ()):
+            group = ChangeGroup(of_kind["name"], _read_figures(rival["figures"]))
+            found.setdefault(rival["name"], []).append(group)
+    return {name: tuple(groups) for name, groups in found.items()}
 
 
 def _read_yardstick(stored: Mapping[str, Any] | None) -> ReaderYardstick | None:

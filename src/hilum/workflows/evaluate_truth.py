@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from hilum.core import HilumError, UnsupportedError
 from hilum.datasets.prepared import CaseSource, stored_points
+from hilum.datasets.stored_changes import change_files
 from hilum.io import read_mask
 from hilum.io.kinds import RASTERS, recognise
 from hilum.workflows.output import sha256_of
@@ -66,10 +68,21 @@ def truth_hash(seen: Sequence[TruthSeen]) -> str:
 
 
 def beside_hash(cases: Sequence[CaseSource]) -> str:
-    """One hash of the files that are looked at beside the truth: a second truth, and the lungs; "" without any."""
-    files = [path for case in cases for path in (case.consensus, case.lungs) if path is not None and path.is_file()]
+    """One hash of the files that are looked at beside the truth: a second one, lungs, changes; "" without any."""
+    beside = [path for case in cases for path in (case.consensus, case.lungs, *_changes_of(case)) if path is not None]
+    files = [path for path in beside if path.is_file()]
     lines = sorted(f"{sha256_of(path)}  {path.name}" for path in files)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else ""
+
+
+def _changes_of(case: CaseSource) -> tuple[Path, ...]:
+    """What says what became of the lesions; what can't be read fails later, as a case."""
+    if case.changes is None:
+        return ()
+    try:
+        return change_files(case.changes)
+    except HilumError:
+        return (case.changes,)
 
 
 def undeclared_labels(seen: Sequence[TruthSeen]) -> Mapping[int, str]:
