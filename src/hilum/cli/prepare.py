@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from hilum.cli.exit_code import checked_options
 from hilum.cli.failures import say_failures
@@ -23,6 +24,7 @@ prepare = App(
 hilum prepare drr-pairs lidc-drr pairs    published pairs, LIDC's truth attached
 hilum prepare drr-pairs LIDC-IDRI pairs   CTs, rendered
 hilum prepare jsrt JSRT films             real radiographs, a nodule's centre and size known
+hilum prepare over-time pairs over-time   an earlier picture of each, and what changed since
 hilum prepare xray-pack pairs pairs.npz   a data set as one file, to train from elsewhere
 ```
 """,
@@ -82,6 +84,15 @@ class Running:
     "Inputs that may fail before the run stops."
     force: Force = False
     "Replace what another run of hilum left in OUT."
+
+
+@Parameter(name="*", group=RUN)
+@dataclass(frozen=True)
+class OverTimeRunning(Running):
+    """The same, with fewer failures."""
+
+    max_failures: MaxFailures = 5
+    "Pictures that may fail before the run stops."
 
 
 @prepare.command(name="drr-pairs")
@@ -182,6 +193,63 @@ def jsrt(src: Path, out: Path, /, *, max_failures: MaxFailures = 20, force: Forc
     from hilum.workflows.prepare_jsrt import JsrtOptions, prepare_jsrt
 
     return _say(prepare_jsrt(src, out, JsrtOptions(max_failures, force), bar), debug=debug)
+
+
+@prepare.command(name="over-time")
+def over_time(
+    pairs: Path,
+    out: Path,
+    /,
+    *,
+    variants: Annotated[int, Parameter(validator=Number(gte=1))] = 3,
+    settings: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    running: OverTimeRunning | None = None,
+    debug: Debug = False,
+) -> int:
+    """Pairs over time: for each published pair an earlier X-ray of the same patient, and what became of each lesion.
+
+    Nobody has published such pairs with truth, so the earlier picture is made of the current one. Lesions grow, shrink,
+    come and go in stated shares (50 % unchanged, 20 % grown, 10 % shrunk, 10 % gone, 10 % new); real nodules are
+    changed by LIDC's outlines, and more are inserted where the shares need them: training patients' shapes for
+    training patients, validation patients' for validation patients. Then the patient stands and breathes differently,
+    and the picture is exposed and processed differently. It is registered to the current one as at prediction, and as
+    the true warp is known, the error that is left is stored with each case.
+
+    OUT then holds cases/KEY/ with current.png, earlier.png (as taken), prior.png (registered), the masks of all
+    three, changes.json with lesions.png and prior_lesions.png (which lesion each pixel belongs to); dataset.json with
+    the split, the shares wanted and reached, and what was drawn; and qa.png, some lesions of each kind to be looked at.
+
+    A run that was stopped, however it was, goes on when it is started again. A picture that fails is listed in
+    failures.json and costs nothing else; the exit code is 3.
+
+    ```
+    hilum prepare over-time pairs over-time
+    hilum prepare over-time pairs over-time --variants 5 --seed 1 --workers 8
+    hilum prepare over-time pairs still --set pose.breathing_mm=0 --set pose.rotate_deg=0
+    ```
+
+    Parameters
+    ----------
+    pairs
+        A prepared data set of published pairs (hilum prepare drr-pairs).
+    out
+        Folder for the data set.
+    variants
+        Earlier pictures of each training picture, lesions changed anew for each; validation pictures have one.
+    settings
+        Other settings than the usual: --set lesions.shares.new=0.2 --set lesions.shares.unchanged=0.4.
+    debug
+        Show the traceback of each picture that failed; `hilum --debug`.
+    """
+    from hilum.cli.progress import bar
+    from hilum.workflows.prepare_over_time import OverTimeOptions, over_time_config, prepare_over_time
+
+    running = running or OverTimeRunning()
+    with checked_options():
+        config = over_time_config(settings)
+        options = OverTimeOptions(config, variants, running.seed, running.workers, running.max_failures, running.force)
+    prepared = prepare_over_time(pairs, out, options, bar)
+    return _say(prepared, debug=debug)
 
 
 @prepare.command(name="xray-pack")

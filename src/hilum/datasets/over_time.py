@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hilum.core import GeometryError
 from hilum.core.changes import ChangeKind
-from hilum.datasets.augment2d import read_linearly
+from hilum.datasets.augment2d import blurred, read_linearly
 from hilum.datasets.xray_sample import Picture, Truth
 
 Labels: TypeAlias = NDArray[np.uint8]
@@ -68,10 +68,14 @@ class Shadow:
 
 
 def _most_covered(share: Picture, area: float) -> Truth:
-    """The pixels that are covered most, as many as the area makes, of those that are covered at all."""
+    """The pixels that are covered most, as many as the area makes, of those that are covered at all.
+
+    Of pixels that are covered alike those come first whose neighbours are covered more, so that no side is preferred.
+    """
     count = min(max(1, round(area)), int((share > 0).sum()))
     chosen = np.zeros(share.shape, dtype=bool)
-    chosen.flat[np.argsort(-share, axis=None, kind="stable")[:count]] = True
+    rank = share + np.float32(0.01) * blurred(share, 1.0)
+    chosen.flat[np.argsort(-rank, axis=None, kind="stable")[:count]] = True
     return chosen
 
 

@@ -71,7 +71,7 @@ def wanted_counts(real: int, changeable: int, config: LesionChangeConfig) -> Map
     apart = fixed * (1 - config.least_unchanged) / (shares.unchanged - config.least_unchanged)
     total = math.ceil(max(enough, apart) - 1e-9)
     changed = [kind for kind in ChangeKind if kind is not ChangeKind.UNCHANGED]
-    counts = {kind: round(total * float(getattr(shares, kind.value))) for kind in changed}
+    counts: dict[ChangeKind, int] = {kind: round(total * float(getattr(shares, kind.value))) for kind in changed}
     counts[ChangeKind.UNCHANGED] = total - sum(counts.values())
     return counts
 

@@ -23,6 +23,8 @@ from hilum.io.lidc import Read
 from hilum.measure import disc_diameter_mm
 from hilum.ops import label_parts
 
+SHAPES_MM = 0.7
+"""Side of the pixels that shapes are kept on, to be inserted elsewhere."""
 _LEAST_OVERLAP = 0.7
 """Of a lesion and the outlines within it, intersection over union, for them to be the same."""
 _REACH_MM = 8.0
@@ -72,14 +74,13 @@ class Survey:
     shapes: Sequence[BankNodule] = ()
 
 
-def survey(case: CaseSource, reads: Sequence[Read], growth: float, shapes_mm: float = 0.7) -> Survey:
+def survey(case: CaseSource, reads: Sequence[Read], growth: float) -> Survey:
     """Look at one published picture; nothing of an odd one can be changed, and it lends no shapes.
 
     Args:
         case: of a prepared set of published pairs; its truth is the union.
         reads: LIDC's of this patient.
         growth: by which factor a lesion's diameter may grow at most.
-        shapes_mm: side of the shapes' pixels.
 
     Raises:
         InputError: there is no picture, the patient is held out, or LIDC doesn't know the series.
@@ -95,7 +96,7 @@ def survey(case: CaseSource, reads: Sequence[Read], growth: float, shapes_mm: fl
     grid.require_shape(picture.shape)
     nodules = [] if case.odd else [Outlined.of(nodule, read) for nodule in lidc_nodules(read)]
     lesions = _lesions(picture, truth, [shadows_on(one, grid) for one in nodules], grid, growth)
-    shapes = (shape_of(one, case.patient, shapes_mm) for one in nodules if one.nodule.reader_count >= 2)
+    shapes = (shape_of(one, case.patient, SHAPES_MM) for one in nodules if one.nodule.reader_count >= 2)
     return Survey(case, _with_visibility(lesions, case), [shape for shape in shapes if shape is not None])
 
 

@@ -7,6 +7,7 @@ that is from true re-renderings is measured in `docs/explanation/over-time.md`.
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from hilum.datasets.augment2d import Tone, Warp, read_linearly, source_places, toned
@@ -113,13 +114,14 @@ def breathing(down: Picture, across: Picture) -> Picture:
         across: share of its width.
     """
     middle = 1 - (1 - _BETWEEN) * np.exp(-(((across - 0.5) / _MIDDLE_WIDTH) ** 2))
-    side = _smooth(np.minimum(across, 1 - across) / _SIDE)
-    return np.asarray(_smooth((down - _TOP) / (_DIAPHRAGM - _TOP)) * middle * side, dtype=np.float32)
+    side = _smooth(np.asarray(np.minimum(across, 1 - across) / _SIDE))
+    lungs = _smooth(np.asarray((down - _TOP) / (_DIAPHRAGM - _TOP)))
+    return np.asarray(lungs * middle * side, dtype=np.float32)
 
 
-def _smooth(share: Picture) -> Picture:
+def _smooth(share: NDArray[np.floating]) -> NDArray[np.floating]:
     within = np.clip(share, 0, 1)
-    return np.asarray(within * within * (3 - 2 * within), dtype=np.float32)
+    return np.asarray(within * within * (3 - 2 * within))
 
 
 def seen_before(picture: Picture, view: EarlierView, places: tuple[Picture, Picture], pixel_mm: float) -> Picture:
