@@ -18,3 +18,8 @@ class Segmentation:
     logits: Tensor
     attention: Tensor | None = None
     deep: tuple[Tensor, ...] = ()
+
+    def first(self, count: int) -> "Segmentation":
+        """Of the batch's first pictures alone."""
+        attention = None if self.attention is None else self.attention[:count]
+        return Segmentation(self.logits[:count], attention, tuple(one[:count] for one in self.deep))

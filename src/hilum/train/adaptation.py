@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.utils import skip_init
 
 from hilum.core import ConfigError
 from hilum.losses.parts import Loss
@@ -62,7 +63,8 @@ class GradientReversal(Adaptation):
 
     def __init__(self, channels: int, hidden: int, seed: int) -> None:
         super().__init__()
-        self.classifier = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        layers = [skip_init(nn.Linear, *size) for size in ((channels, hidden), (hidden, 1))]
+        self.classifier = nn.Sequential(layers[0], nn.ReLU(), layers[1])
         _initialise(self.classifier, seed)
 
     def forward(self, features: Sequence[Tensor], films: int, strength: float) -> Loss:

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hilum.core import ConfigError
-from hilum.train.films import BesideFilm
 from hilum.datasets.xray_sample import Picture
+from hilum.train.films import BesideFilm
 
 Index = tuple[int, int, int]
 """Epoch (from 0), place in the epoch's order, and case."""

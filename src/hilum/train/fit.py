@@ -15,7 +15,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from hilum.core import TrainError
+from hilum.core import ConfigError, TrainError
 from hilum.core.geometry import Floats
 from hilum.infer.device import resolved_device
 from hilum.io.text_file import write_bytes
@@ -110,6 +110,8 @@ def fit(network: Network, cases: Cases, config: TrainConfig, machine: Machine, o
         ConfigError: the configuration doesn't fit the network or the checkpoint.
     """
     require_something_to_learn(cases)
+    if config.adaptation.is_wanted and machine.processes > 1:
+        raise ConfigError("a run that adapts to films is one process.", "Leave --processes out.")
     if not is_complete(out / CHECKPOINT, config):
         learner = Learner(network, config)
         guard = Guard(config.trainer.clip_norm, out)

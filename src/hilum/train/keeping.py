@@ -99,6 +99,8 @@ class Keeper(pl.Callback):
         learner = cast("Learner", pl_module)
         require_fit(learner.network.state_dict(), found["network"], f"this run's network (of {self._path})")
         learner.network.load_state_dict(found["network"])
+        if learner.adaptation is not None:
+            learner.adaptation.load_state_dict(found["adaptation"])
         trainer.optimizers[0].load_state_dict(found["optimiser"])
         for callback in _with_state(trainer):
             callback.load_state_dict(found["callbacks"][type(callback).__name__])
@@ -118,6 +120,9 @@ class Keeper(pl.Callback):
             "optimiser": trainer.optimizers[0].state_dict(),
             "callbacks": {type(one).__name__: one.state_dict() for one in _with_state(trainer)},
         }
+        adaptation = cast("Learner", pl_module).adaptation
+        if adaptation is not None:
+            content["adaptation"] = adaptation.state_dict()
         with atomic_file(self._path) as temporary:
             torch.save(content, temporary)
 
