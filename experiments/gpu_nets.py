@@ -89,8 +89,9 @@ class ResEncoder(nn.Module):
 class ResUNet(nn.Module):
     """Twin of `hilum.models.res_unet.ResUNet` with one input."""
 
-    def __init__(self, widths, blocks, fold, norm, inputs, start_probability):
+    def __init__(self, widths, blocks, fold, norm, inputs, start_probability, fusion="concatenate"):
         super().__init__()
+        del fusion  # of one input with nothing
         require_one_input(inputs)
         self.fold, self.stride = fold, fold * 2 ** (len(widths) - 1)
         self.encoder = ResEncoder(widths, blocks, fold, norm)

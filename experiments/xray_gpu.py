@@ -34,6 +34,7 @@ DEFAULTS = {
     "trainer.patience": None,
     "trainer.gradient_checkpointing": False,
     "pretext": None,
+    "data.prior": "none",
 }
 """Settings that can't be changed here."""
 

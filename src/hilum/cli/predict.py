@@ -29,6 +29,18 @@ by the data set, or the file's name (…_drr.png)."
     "Side of a pixel, for pictures that don't say; without it the chest's width is estimated and no mm are given."
 
 
+@Parameter(name="*", group="An earlier X-ray")
+@dataclass(frozen=True)
+class Earlier:
+    """What is known from before."""
+
+    prior: Path | None = None
+    "An earlier X-ray of the same patient, for one X-ray and a model that looks at it; it is laid over the current \
+one. A data set over time has its own."
+    prior_mask: Path | None = None
+    "The lesions known of it, on its pixels, for a model that looks at them; all black where there were none."
+
+
 @Parameter(name="*", group="Model")
 @dataclass(frozen=True)
 class Use:
@@ -50,6 +62,7 @@ def predict(
     /,
     *,
     pictures: Pictures | None = None,
+    earlier: Earlier | None = None,
     use: Use | None = None,
     force: Force = False,
     debug: Debug = False,
@@ -66,6 +79,7 @@ def predict(
     hilum predict film.png found
     hilum predict pairs found --split validation
     hilum predict films found --pixel-mm 0.7 --tta
+    hilum predict today.png found --model follow --prior before.png --prior-mask before_lesions.png
     ```
 
     Parameters
@@ -83,10 +97,20 @@ def predict(
     from hilum.infer.xray_domain import XrayStyle
     from hilum.workflows.predict import PredictOptions, run_predict
 
-    shown, used = pictures or Pictures(), use or Use()
+    shown, used, before = pictures or Pictures(), use or Use(), earlier or Earlier()
     style = None if shown.style == "auto" else XrayStyle(shown.style)
     with checked_options():
-        options = PredictOptions(used.model, shown.split, style, shown.pixel_mm, used.threshold, used.tta, used.device)
+        options = PredictOptions(
+            used.model,
+            shown.split,
+            style,
+            shown.pixel_mm,
+            used.threshold,
+            used.tta,
+            used.device,
+            before.prior,
+            before.prior_mask,
+        )
     return _say(run_predict(inputs, out, options, force=force, track=bar), debug=debug)
 
 

@@ -46,6 +46,8 @@ class Prediction:
         nodules: with scores, the most likely first; those below the threshold too, down to the lowest listed.
         provenance: what it was made with.
         notes: what a person who uses it should know, one line each.
+        prior: [y, x] on the same pixels, 0 to 1: an earlier X-ray as the model saw it; None where there was none.
+        prior_lesions: [y, x] the lesions known of it; None where the model saw none.
 
     Raises:
         GeometryError: mask and probability are not on the same pixels.
@@ -57,6 +59,8 @@ class Prediction:
     nodules: tuple[Nodule, ...]
     provenance: Provenance
     notes: tuple[str, ...] = ()
+    prior: NDArray[np.float32] | None = None
+    prior_lesions: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.probability.shape != self.mask.labels.shape:

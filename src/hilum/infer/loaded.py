@@ -40,6 +40,34 @@ class LoadedNetwork:
     is_pretext: bool
 
 
+@dataclass(frozen=True)
+class PriorWanted:
+    """What a model looks at beside the current X-ray, as it has learnt it.
+
+    Attributes:
+        kind: as `data.prior` of its run: "none", "same", "shuffled" or "earlier".
+        lesions: whether it looks at the lesions known of an earlier X-ray.
+    """
+
+    kind: str = "none"
+    lesions: bool = False
+
+    @property
+    def picture(self) -> bool:
+        """Whether it has to be given an earlier X-ray."""
+        return self.kind in ("shuffled", "earlier") or self.lesions
+
+    @property
+    def is_xray(self) -> bool:
+        """Whether it sees the current X-ray in the earlier one's place."""
+        return self.kind == "same"
+
+    @property
+    def is_anothers(self) -> bool:
+        """Whether it has learnt with other patients' pictures, to measure what that is worth."""
+        return self.kind == "shuffled"
+
+
 @dataclass(frozen=True, eq=False)
 class LoadedModel(LoadedNetwork):
     """A network that marks lesions, and what its user has to know.
@@ -47,10 +75,12 @@ class LoadedModel(LoadedNetwork):
     Attributes:
         pixel_mm: side of the pixels that it was trained on.
         threshold: from which probability a pixel is in; chosen on validation.
+        prior: what it looks at beside the X-ray.
     """
 
     pixel_mm: float
     threshold: float
+    prior: PriorWanted = PriorWanted()
 
     @property
     def threshold_chosen(self) -> Mapping[str, Any]:
@@ -127,7 +157,27 @@ def load_model(model: str) -> LoadedModel:
         pixel_mm, threshold = float(config["config"]["data"]["pixel_mm"]), float(config["threshold"]["value"])
     except (KeyError, TypeError, ValueError) as error:
         raise _not_said(model_folder(model), error) from error
-    return LoadedModel(**vars(given), pixel_mm=pixel_mm, threshold=threshold)
+    return LoadedModel(**vars(given), pixel_mm=pixel_mm, threshold=threshold, prior=_prior_of(config))
+
+
+def prior_wanted(model: str) -> PriorWanted:
+    """What a model looks at beside the current X-ray, by its name or folder; without loading its weights.
+
+    Raises:
+        MissingError: there is none.
+        ConfigError: its configuration says nothing.
+    """
+    folder = model_folder(model)
+    try:
+        return _prior_of(read_json(folder / CONFIG))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _not_said(folder, error) from error
+
+
+def _prior_of(config: Mapping[str, Any]) -> PriorWanted:
+    """Of all of `config.json`; models of a time before there were priors say nothing of them."""
+    data = config["config"]["data"]
+    return PriorWanted(str(data.get("prior", "none")), bool(data.get("prior_lesions", False)))
 
 
 def _not_said(folder: Path, error: Exception) -> ConfigError:

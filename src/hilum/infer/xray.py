@@ -1,6 +1,6 @@
 """A network on a whole chest X-ray: probability, mask and nodules on the picture's own pixels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,8 @@ from hilum.core import Mask, Prediction, Provenance, Radiograph
 from hilum.core.evaluation import STATED
 from hilum.infer.lesions import LesionRule, lesions
 from hilum.infer.loaded import LoadedModel
-from hilum.infer.xray_domain import XrayStyle, xray_input
+from hilum.infer.xray_domain import XrayInput, XrayStyle, xray_input
+from hilum.infer.xray_prior import EarlierXray, SecondImage, second_image
 
 
 @dataclass(frozen=True)
@@ -46,36 +47,44 @@ class XrayPredictor:
         self.rule = LesionRule(self.options.threshold or model.threshold)
         self._network = model.network.to(self.options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def __call__(self, key: str, xray: Radiograph) -> Prediction:
+    def __call__(self, key: str, xray: Radiograph, earlier: EarlierXray | None = None) -> Prediction:
         """What the model says about a radiograph.
 
         Args:
             key: of the study.
             xray: frontal, upright, dense is bright.
+            earlier: of the same patient, for a model that looks at one.
 
         Raises:
-            UnsupportedError: it shows no frontal chest.
+            UnsupportedError: one of them shows no frontal chest.
+            ConfigError: the model needs an earlier one and there is none, or looks at none and there is one.
+            InputError: the earlier one can't be registered.
         """
         made = xray_input(xray, self.model.pixel_mm, self.options.style)
-        probability = made.back(self.probability(made.image))
+        second = second_image(made, earlier, self.model)
+        probability = made.back(self.probability(made.image, second))
         mask = Mask((probability >= self.rule.threshold).astype(np.uint8), pixel_mm=xray.pixel_mm, names={1: "nodule"})
         found = lesions(probability, made.step_mm, self.rule, knows_mm=made.knows_mm)
-        return Prediction(key, probability, mask, tuple(found), self.provenance, made.notes)
+        prediction = Prediction(key, probability, mask, tuple(found), self.provenance, made.notes)
+        return prediction if second is None or earlier is None else _beside(prediction, made, second, earlier)
 
     @property
     def provenance(self) -> Provenance:
         """What predictions are made with."""
         thresholds = {"mask": self.rule.threshold, "listed": self.rule.peaks.lowest}
-        options = {"style": str(self.options.style), "tta": self.options.tta}
+        options: dict[str, object] = {"style": str(self.options.style), "tta": self.options.tta}
         model = self.model
+        if model.prior.kind != "none":
+            options["prior"] = model.prior.kind
         chosen = {"chosen_on": STATED} if self.options.threshold else model.threshold_chosen
         return Provenance(
             model.name, model.weights_hash, model.config_hash, hilum.__version__, thresholds, chosen, options
         )
 
-    def probability(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """[y, x] of an image [y, x] in the network's domain."""
-        batch = torch.from_numpy(image)[None, None].to(self.options.device)
+    def probability(self, image: NDArray[np.float32], second: SecondImage | None = None) -> NDArray[np.float32]:
+        """[y, x] of an image [y, x] in the network's domain, and of what the network sees beside it."""
+        planes = image[None] if second is None else np.concatenate((image[None], second.planes))
+        batch = torch.from_numpy(planes)[None].to(self.options.device)
         with torch.inference_mode():
             views = _VIEWS if self.options.tta else _VIEWS[:1]
             mean = torch.stack([self._seen(batch, *view) for view in views]).mean(dim=0)
@@ -88,10 +97,26 @@ class XrayPredictor:
         view = batch.flip(-1) if mirrored else batch
         if scale != 1:
             view = torch.nn.functional.interpolate(view, scale_factor=scale, mode="bilinear", antialias=True)
-        found = torch.sigmoid(self._network(view.contiguous(memory_format=torch.channels_last)).logits)
+        view = view.contiguous(memory_format=torch.channels_last)
+        prior = view[:, 1:] if view.shape[1] > 1 else None
+        found = torch.sigmoid(self._network(view[:, :1], prior).logits)
         if scale != 1:
             found = torch.nn.functional.interpolate(found, size=size, mode="bilinear", antialias=True)
         return found.flip(-1) if mirrored else found
 
 
+def _beside(prediction: Prediction, made: XrayInput, second: SecondImage, earlier: EarlierXray) -> Prediction:
+    """A prediction with what was seen beside the X-ray, on the X-ray's own pixels."""
+    options = {**prediction.provenance.options, "prior_files": dict(earlier.hashes)}
+    known = None if second.lesions is None else made.back(second.lesions.astype(np.float32)) >= _HALF
+    return replace(
+        prediction,
+        provenance=replace(prediction.provenance, options=options),
+        notes=(*prediction.notes, *second.notes),
+        prior=made.back(second.picture),
+        prior_lesions=known,
+    )
+
+
+_HALF = 0.5
 _VIEWS = ((False, 1.0), (True, 1.0), (False, 0.9), (True, 0.9), (False, 1.1), (True, 1.1))

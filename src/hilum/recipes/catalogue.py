@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hilum.core import ConfigError
-from hilum.recipes import xray
+from hilum.recipes import prior, xray
 from hilum.train.config import TrainConfig
 
 Recipe = Callable[[], TrainConfig]
@@ -11,6 +11,8 @@ Recipe = Callable[[], TrainConfig]
 RECIPES: dict[str, Recipe] = {
     "xray": xray.xray,
     "xray_unet": xray.xray_unet,
+    "xray_prior": prior.xray_prior,
+    "xray_prior_cheap": prior.xray_prior_cheap,
     "xray_pretrain": xray.xray_pretrain,
     "xray_original": xray.xray_original,
     "xray_original_cheap": xray.xray_original_cheap,

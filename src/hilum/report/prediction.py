@@ -15,7 +15,8 @@ _SHOWN = 5
 def prediction_picture(xray: Radiograph, found: Prediction, known: Selection | None = None) -> bytes:
     """PNG: the X-ray with the mask outlined, and the most likely nodules with their scores.
 
-    Nodules below the threshold are rings; what is known is outlined in white, dashed.
+    Nodules below the threshold are rings; what is known is outlined in white, dashed. An earlier X-ray stands on the
+    left, laid over the current one, with the lesions known of it.
 
     Args:
         xray: dense is bright.
@@ -25,8 +26,12 @@ def prediction_picture(xray: Radiograph, found: Prediction, known: Selection | N
     rows, columns = xray.array.shape
     step = xray.pixel_mm or (1.0, 1.0)
     extent = (0.0, columns * step[1], rows * step[0], 0.0)
-    figure = dark_figure(width=_INCHES_HIGH * extent[1] / extent[2], height=_INCHES_HIGH)
-    place = figure.subplots()
+    columns_shown = 1 if found.prior is None else 2
+    figure = dark_figure(width=columns_shown * _INCHES_HIGH * extent[1] / extent[2], height=_INCHES_HIGH)
+    places = figure.subplots(1, columns_shown, squeeze=False)[0]
+    place = places[-1]
+    if found.prior is not None:
+        _draw_prior(places[0], found, extent)
     place.imshow(xray.array, cmap="gray", extent=extent, interpolation="bilinear")
     place.set_axis_off()
     if found.mask.labels.any():
@@ -49,3 +54,15 @@ def prediction_picture(xray: Radiograph, found: Prediction, known: Selection | N
             )
         place.annotate(f"{nodule.score:.2f}", (x, y), (10, 8), textcoords="offset points", fontsize=8, **style)
     return encoded(figure)
+
+
+def _draw_prior(place: Any, found: Prediction, extent: tuple[float, float, float, float]) -> None:
+    """The earlier X-ray, and outlines of what is known of it."""
+    place.imshow(found.prior, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="bilinear")
+    place.set_axis_off()
+    place.text(0.02, 0.98, "earlier", color="white", va="top", transform=place.transAxes, path_effects=halo(2))
+    if found.prior_lesions is not None and found.prior_lesions.any():
+        rows, columns = found.prior_lesions.shape
+        across = (np.arange(columns) + 0.5) * extent[1] / columns
+        down = (np.arange(rows) + 0.5) * extent[2] / rows
+        place.contour(across, down, found.prior_lesions, [0.5], colors=COLOURS[0], linewidths=1.2)

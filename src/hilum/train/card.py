@@ -12,6 +12,7 @@ import torch
 from hilum import __version__
 from hilum.core.evaluation import Evaluation, Group, Threshold
 from hilum.core.figures import Figure
+from hilum.datasets.xray_config import XrayDataConfig
 from hilum.report.figures import with_interval
 from hilum.train.config import TrainConfig
 from hilum.train.fit import Fitted
@@ -35,6 +36,23 @@ _LIBRARIES = ("torch", "pytorch-lightning", "monai", "numpy")
 
 
 @dataclass(frozen=True)
+class UnlabeledFacts:
+    """Films that a model adapted to; what is known of their lesions was not looked at.
+
+    Attributes:
+        name: of the data set, without its place on this machine.
+        licence: of the films.
+        pictures: pictures and patients.
+        method: of the adaptation.
+    """
+
+    name: str
+    licence: str
+    pictures: tuple[int, int]
+    method: str
+
+
+@dataclass(frozen=True)
 class DataFacts:
     """What a model learnt from.
 
@@ -46,6 +64,7 @@ class DataFacts:
         validation: pictures and patients on which the best epoch and the threshold were chosen.
         failed: cases that could not be read.
         notes: what else a user has to know, such as inserted nodules.
+        unlabeled: films that it adapted to; None for none.
     """
 
     name: str
@@ -55,6 +74,7 @@ class DataFacts:
     validation: tuple[int, int]
     failed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unlabeled: UnlabeledFacts | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +107,7 @@ def model_card(facts: ModelFacts) -> str:
         parts = (_pretrained_head(facts), _data(facts), _redrawn(facts), _training(facts))
     else:
         judged = (_results(facts.found), _threshold(facts.found.threshold, facts.config.trainer.monitor))
-        parts = (_head(facts), _use(), _data(facts), *judged, _training(facts))
+        parts = (_head(facts), _use(facts.config.data), _data(facts), *judged, _training(facts))
     return "\n\n".join(parts) + "\n"
 
 
@@ -96,8 +116,12 @@ def _head(facts: ModelFacts) -> str:
     return (
         f"# {config.recipe or config.model.name}\n\nMarks lung nodules on frontal chest X-rays: a network "
         f"`{config.model.name}` of {facts.parameters:,} parameters, on pixels of {config.data.pixel_mm:g} mm.\n\n"
-        "**Decision support for research, not a medical device.**"
+        f"**Decision support for research, not a medical device.{_shipping(facts)}**"
     )
+
+
+def _shipping(facts: ModelFacts) -> str:
+    return " Not to be shipped: see Data." if facts.data.unlabeled else ""
 
 
 def _pretrained_head(facts: ModelFacts) -> str:
@@ -120,13 +144,40 @@ def _redrawn(facts: ModelFacts) -> str:
     )
 
 
-def _use() -> str:
-    return (
+def _use(data: XrayDataConfig) -> str:
+    words = (
         "## Intended use\n\nResearch on nodule detection and follow-up. Input is an X-ray in the style of its training "
         "pictures (8 bit, contrast-equalised, dense is bright, head up, patient right on the left); `hilum predict` "
         "brings a radiograph there. Not for diagnosis, not for deciding on treatment, not for children, and not as the "
         "only reader: it misses nodules, small and hidden ones above all, and marks what is none."
     )
+    return "\n\n".join((words, *_second_input(data)))
+
+
+def _second_input(data: XrayDataConfig) -> list[str]:
+    """What has to stand beside the X-ray."""
+    if data.prior == "none":
+        return []
+    whose = {
+        "same": "the X-ray itself, as in the sources: nothing else is to be given",
+        "shuffled": "**another patient's** earlier X-ray, drawn anew each time: a control that measures what an "
+        "earlier picture is worth, not a model to use",
+        "earlier": "an **earlier frontal X-ray of the same patient**, laid over the current one (`hilum predict "
+        "CURRENT OUT --model THIS --prior EARLIER` does both)",
+    }[data.prior]
+    lesions, trained = "", ""
+    if data.prior_lesions:
+        lesions = (
+            " A third input is the mask of the lesions that are known on the earlier X-ray (`--prior-mask`), all black "
+            "where there were none; in training it came from the readers' outlines."
+        )
+    if data.prior == "earlier":
+        trained = (
+            " The earlier pictures it learnt with were made of the current ones (`docs/explanation/over-time.md`), "
+            "not taken on another day. One of somebody else, mirrored, lateral or of other polarity is noticed where "
+            "it can be, and said in the prediction's notes."
+        )
+    return [f"Second input: {whose}.{lesions}{trained}"]
 
 
 def _data(facts: ModelFacts) -> str:
@@ -139,9 +190,18 @@ def _data(facts: ModelFacts) -> str:
         *([f"truth: `{config.data.truth}`"] if facts.found else []),
         "LIDC patients whose number is divisible by 5 were not used for anything",
         *([f"{len(data.failed)} cases could not be read: {', '.join(data.failed)}"] if data.failed else []),
+        *([_films(data.unlabeled)] if data.unlabeled else []),
         *data.notes,
     ]
     return "## Data\n\n" + _list(lines)
+
+
+def _films(films: UnlabeledFacts) -> str:
+    pictures, patients = films.pictures
+    return (
+        f"**not to be shipped**: it has seen {pictures} unlabeled films of {patients} patients, {films.name} (licence: "
+        f"{films.licence}), by {films.method.replace('_', ' ')}; figures on these same films flatter it"
+    )
 
 
 def _results(found: Evaluation) -> str:

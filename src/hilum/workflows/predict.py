@@ -13,7 +13,8 @@ from hilum.infer.device import resolved_device
 from hilum.infer.loaded import LoadedModel, load_model, model_folder
 from hilum.infer.xray import XrayOptions, XrayPredictor
 from hilum.infer.xray_domain import XrayStyle
-from hilum.io import read_radiograph
+from hilum.infer.xray_prior import EarlierXray
+from hilum.io import read_mask, read_radiograph
 from hilum.io.json_file import read_json, write_json
 from hilum.io.kinds import RASTERS, Kind, recognise
 from hilum.io.nodules_file import write_nodules
@@ -24,6 +25,7 @@ from hilum.metrics.probability import STORED_LEVELS
 from hilum.workflows.evaluate_predictions import INDEX
 from hilum.workflows.journal import Journal, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, sha256_of
+from hilum.workflows.predict_prior import PriorSource, with_priors
 from hilum.workflows.track import Track, silently
 
 SCHEMA = "hilum.predictions/1"
@@ -32,6 +34,9 @@ DEFAULT_XRAY = "xray"
 FAILED = "failures.json"
 PUBLISHED_ENDING = "_drr.png"
 """How pictures of the published pairs are called: they are in the style that the shipped model learnt."""
+
+PAIRS, OVER_TIME = "drr-pairs", "xray-over-time"
+"""Kinds of data sets whose pictures are in that style: of the first those that are called so, of the second all."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -48,6 +53,8 @@ class PredictOptions:
         threshold: from which probability a pixel is in the mask; the model's own when None.
         tta: average over turned and resized views: six times the work.
         device: "auto", "cpu" or "cuda".
+        prior: an earlier X-ray of the same patient, for one X-ray and a model that looks at it.
+        prior_mask: the lesions that are known of it, on its pixels.
     """
 
     model: str = DEFAULT
@@ -57,12 +64,16 @@ class PredictOptions:
     threshold: float | None = None
     tta: bool = False
     device: str = "auto"
+    prior: Path | None = None
+    prior_mask: Path | None = None
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
             raise InputError(f"a threshold is above 0 and at most 1, got {self.threshold}.")
         if self.pixel_mm is not None and not 0 < self.pixel_mm < float("inf"):
             raise InputError(f"a pixel has a positive size in mm, got {self.pixel_mm}.")
+        if self.prior_mask is not None and self.prior is None:
+            raise InputError("a mask of known lesions is that of an earlier X-ray.", "Name it, too: --prior FILE.")
 
 
 @dataclass(frozen=True)
@@ -74,12 +85,16 @@ class XraySource:
         path: of the picture.
         style: what its grey levels are.
         pixel_mm: row and column step that the data set or the user states; None leaves it to the file.
+        patient: whose it is, where a data set says so.
+        prior: what is known from before; None when there is nothing.
     """
 
     key: str
     path: Path
     style: XrayStyle
     pixel_mm: tuple[float, float] | None = None
+    patient: str = ""
+    prior: PriorSource | None = None
 
 
 @dataclass(frozen=True)
@@ -127,12 +142,12 @@ def run_predict(
     Raises:
         InputError: there is nothing to predict, or no such split.
         MissingError: there is no such model.
-        ConfigError: the device is asked for and not there.
+        ConfigError: the device is asked for and not there, or an earlier X-ray is missing or given in vain.
         OutputError: `out` holds something else, or can't be written.
     """
     options = options or PredictOptions()
-    sources = xray_sources(inputs, options)
     name = DEFAULT_XRAY if options.model == DEFAULT else options.model
+    sources = with_priors(xray_sources(inputs, options), name, _stated_prior(options))
     run = _run(sources, name, options)
     if was_finished(out, run) and not force:
         return replace(_as_left(out), note=finished_note(out, run))
@@ -159,6 +174,12 @@ def xray_sources(inputs: Sequence[Path], options: PredictOptions) -> tuple[XrayS
     return tuple(_distinct(found))
 
 
+def _stated_prior(options: PredictOptions) -> PriorSource | None:
+    if options.prior is None:
+        return None
+    return PriorSource(options.prior, options.prior_mask, options.style or _style_of(options.prior))
+
+
 def _sources(path: Path, options: PredictOptions) -> Iterator[XraySource]:
     if index_of(path).is_file():
         yield from _of_dataset(path, options)
@@ -168,8 +189,11 @@ def _sources(path: Path, options: PredictOptions) -> Iterator[XraySource]:
     for file in files_in(path) if folder else [path]:
         if folder and recognise(file) not in (*RASTERS, Kind.DICOM):
             continue
-        style = XrayStyle.PUBLISHED if file.name.endswith(PUBLISHED_ENDING) else XrayStyle.FILM
-        yield XraySource(_key(file), file, options.style or style, stated)
+        yield XraySource(_key(file), file, options.style or _style_of(file), stated)
+
+
+def _style_of(file: Path) -> XrayStyle:
+    return XrayStyle.PUBLISHED if file.name.endswith(PUBLISHED_ENDING) else XrayStyle.FILM
 
 
 def _of_dataset(path: Path, options: PredictOptions) -> Iterator[XraySource]:
@@ -180,9 +204,10 @@ def _of_dataset(path: Path, options: PredictOptions) -> Iterator[XraySource]:
     for case in data.cases(data.truth_name()):
         if case.image is None or (wanted is not None and case.patient not in wanted):
             continue
-        published = data.kind == "drr-pairs" and case.image.name.endswith(PUBLISHED_ENDING)
-        style = XrayStyle.PUBLISHED if published else XrayStyle.FILM
-        yield XraySource(case.key, case.image, options.style or style, case.pixel_mm)
+        published = data.kind == OVER_TIME or (data.kind == PAIRS and case.image.name.endswith(PUBLISHED_ENDING))
+        style = options.style or (XrayStyle.PUBLISHED if published else XrayStyle.FILM)
+        prior = PriorSource(case.prior_image, case.prior, style, is_laid_over=True) if case.prior_image else None
+        yield XraySource(case.key, case.image, style, case.pixel_mm, case.patient, prior)
 
 
 def _key(path: Path) -> str:
@@ -204,8 +229,14 @@ def _distinct(sources: Sequence[XraySource]) -> Iterator[XraySource]:
 def _run(sources: Sequence[XraySource], model: str, options: PredictOptions) -> Run:
     folder = model_folder(model)
     inputs = {source.key: _hash(source.path) for source in sources}
+    for source in sources:
+        if source.prior is not None:
+            inputs |= {f"{source.key} prior {what}": digest for what, digest in source.prior.hashes}
     inputs |= {f"model {path.name}": sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file()}
-    settings = asdict(options) | {"styles": {source.key: str(source.style) for source in sources}}
+    # The earlier X-ray is an input, known by its content.
+    stated = asdict(options).items()
+    settings: dict[str, object] = {name: value for name, value in stated if name not in ("prior", "prior_mask")}
+    settings["styles"] = {source.key: str(source.style) for source in sources}
     return Run("predict", inputs, settings)
 
 
@@ -228,12 +259,26 @@ def _one(source: XraySource, predictor: XrayPredictor, out: Path) -> dict[str, o
     """Predict one X-ray and write its folder; what the index says about it, or why it failed."""
     try:
         xray = _as_stated(read_radiograph(source.path), source)
-        found = predictor(source.key, xray)
+        found = predictor(source.key, xray, _earlier(source))
         write_prediction(out / source.key, xray, found)
     except HilumError as error:
         return {"failure": Failure(str(source.path), error.message, error.remedy)}
     marked = int(found.mask.labels.any())
-    return {"marked": marked, "nodules": len(found.nodules), "notes": found.notes, "provenance": found.provenance}
+    said = {"marked": marked, "nodules": len(found.nodules), "notes": found.notes}
+    beside = {} if source.prior is None else {"prior": dict(source.prior.hashes)}
+    return {**said, **beside, "provenance": predictor.provenance}
+
+
+def _earlier(source: XraySource) -> EarlierXray | None:
+    """What is known from before, read."""
+    prior = source.prior
+    if prior is None:
+        return None
+    picture = read_radiograph(prior.image)
+    if not prior.is_laid_over:
+        picture = _as_stated(picture, source)
+    mask = None if prior.mask is None else read_mask(prior.mask).labels > 0
+    return EarlierXray(picture, mask, prior.style, prior.is_laid_over, prior.hashes)
 
 
 def _as_stated(xray: Radiograph, source: XraySource) -> Radiograph:
@@ -258,6 +303,8 @@ def write_prediction(folder: Path, xray: Radiograph, found: Prediction, known: S
     write_png(found.mask.labels.astype("uint8"), folder / "mask.png")
     threshold = found.provenance.thresholds["mask"]
     study = {"key": found.key, "pixel_mm": xray.pixel_mm, "notes": found.notes, "threshold": threshold}
+    if files := found.provenance.options.get("prior_files"):
+        study["prior"] = files
     write_nodules(folder / "nodules.json", study, found.nodules)
     write_bytes(folder / "overlay.png", prediction_picture(xray, found, known))
 
@@ -266,7 +313,8 @@ def _finish(out: Path, journal: Journal, sources: Sequence[XraySource], model: L
     entries = journal.entries()
     done = {one.key: entries[one.key] for one in sources if "failure" not in entries[one.key]}
     cases = [
-        {"key": key, **{name: entry[name] for name in ("marked", "nodules", "notes")}} for key, entry in done.items()
+        {"key": key, **{name: entry[name] for name in ("marked", "nodules", "notes", "prior") if name in entry}}
+        for key, entry in done.items()
     ]
     provenance = next((entry["provenance"] for entry in done.values()), {"model": model.name, "version": __version__})
     write_json(out / FAILED, [entry["failure"] for entry in entries.values() if "failure" in entry])
