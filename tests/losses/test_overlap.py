@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from hilum.losses.catalogue import build_loss
+from hilum.losses.choice import LossConfig
 from hilum.metrics.overlap import confusion, dice
 from hilum.models.output import Segmentation
 from tests.losses.batches import output, truth
@@ -16,7 +17,7 @@ def total(name, given, target, **options):
 def test_tversky_of_equal_weights_is_dice():
     given, target = output().logits, truth()
     halves = total("tversky", given, target, fp_weight=0.5, fn_weight=0.5, smooth=0.5)
-    torch.testing.assert_close(halves, total("dice", given, target, smooth=1, over="sample"))
+    torch.testing.assert_close(halves, total("dice", given, target, smooth=1))
 
 
 def test_of_sure_predictions_dice_is_one_minus_the_figure():
@@ -74,6 +75,21 @@ def test_samples_count_alike_only_when_they_are_counted_apart():
     only_large = torch.cat([target[:1] * 1600 - 800, torch.full_like(target[:1], -800)])
     assert total("dice", only_large, target, smooth=1e-9, over="sample").item() == pytest.approx(0.5)
     assert total("dice", only_large, target, smooth=1e-9, over="batch").item() == pytest.approx(1 / 145)
+
+
+@pytest.mark.parametrize(("name", "options"), [("tversky", {}), ("focal_tversky", {}), ("focal_tversky", {"gamma": 1})])
+def test_every_overlap_is_summed_alike_unless_told(name, options):
+    """So that runs which differ by their loss differ in nothing else."""
+    given, target = output().logits, truth()
+    of_all = total(name, given, target, **options)
+    assert of_all == total(name, given, target, over="batch", **options)
+    assert of_all != total(name, given, target, over="sample", **options)
+
+
+@pytest.mark.parametrize("name", ["medical", "bce_dice"])
+def test_so_are_those_within_sums(name):
+    settings = LossConfig(name=name).plain()["options"]
+    assert {value["over"] for value in settings.values() if isinstance(value, dict) and "over" in value} == {"batch"}
 
 
 def test_marking_nothing_pays_only_where_images_are_counted_apart():

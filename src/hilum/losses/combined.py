@@ -42,7 +42,7 @@ class Medical(PixelLoss):
     """Source A's combined loss: .4 Tversky + .3 focal + .3 BCE with a weight from each batch.
 
     A names no α and γ for its focal term: Lin's here. A comment of its can be read as focal Tversky in that place;
-    `combined` says that too.
+    `combined` says that too. Nor does A say what Tversky's sums are over: the batch here, as in every other loss.
     """
 
     class Config(PixelLoss.Config):

@@ -17,9 +17,10 @@ class _Overlap(PixelLoss):
     class Config(PixelLoss.Config):
         """How overlaps are added up."""
 
-        over: Over = "sample"
-        """sample: a loss for each image, then their mean, so a small nodule counts like a large one. batch: sums over
-        all images first, so empty images only add false positives."""
+        over: Over = "batch"
+        """batch: sums over all images first. sample: a loss for each image, then their mean, so a small nodule counts
+        like a large one; but an image without truth, or with a few pixels of it, is then nearly right when nothing is
+        marked, and training on nodules tends to end there (`docs/explanation/losses.md`)."""
         smooth: PositiveFloat = 1.0
         """ε, in pixels. Makes an empty prediction of an empty truth right (loss 0), and says how soon a few false
         positives in an empty image cost all: at Σp = ε half. MONAI's default is 1e-5: empty images teach nothing."""
@@ -29,16 +30,6 @@ class _Overlap(PixelLoss):
 
 class Dice(_Overlap):
     """1 − (2I + ε) / (S + ε), with I = Σ p·t and S = Σ p + Σ t (Milletari 2016, without squares)."""
-
-    class Config(_Overlap.Config):
-        """How overlaps are added up."""
-
-        over: Over = "batch"
-        """batch: sums over all images first. sample: a loss for each image, then their mean; then an image without
-        truth, or with a few pixels of it, is nearly right when nothing is marked, and training on nodules tends to end
-        there (`docs/explanation/losses.md`)."""
-
-    config: Config
 
     def of(self, pixels: Pixels) -> Loss:
         """As in `PixelLoss`."""
@@ -77,7 +68,9 @@ class Tversky(_Overlap):
 
 
 class FocalTversky(Tversky):
-    """(1 − T)^γ: γ above 1 lets images that are nearly right fade, below 1 it makes them count more.
+    """(1 − T)^γ: γ above 1 lets what is nearly right fade, below 1 it makes it count more.
+
+    What fades is a batch, or an image where `over` is sample.
 
     γ is the exponent itself, as in source A (2). Abraham & Khan (2019) write the exponent 1/γ, with 4/3 as
     their best γ: that is .75 here.
