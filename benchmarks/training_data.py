@@ -62,7 +62,7 @@ def beside_real_ones(samples: Sequence[XraySample], bank: NoduleBank) -> None:
     ours = []
     for _ in range(DRAWS):
         before = samples[int(rng.integers(len(samples)))]
-        after = inserted(before, draw_insertions(rng, bank, config), bank, "consensus")
+        after = inserted(before, draw_insertions(rng, bank, config, before.patient), bank, "consensus")
         if after is not before:
             side = (after.pixel_mm, after.pixel_mm)
             stand = against_ring(after.image.astype(np.float64), after.truth & ~before.truth, side, before.truth)
@@ -84,7 +84,7 @@ def times(samples: Sequence[XraySample], bank: NoduleBank) -> None:
         return draw_augmentation(rng, crop)(sample)
 
     def insert(sample: XraySample, rng: np.random.Generator) -> XraySample:
-        return inserted(sample, draw_insertions(rng, bank, insertion), bank)
+        return inserted(sample, draw_insertions(rng, bank, insertion, sample.patient), bank)
 
     tasks: dict[str, Callable[[XraySample, np.random.Generator], XraySample]] = {"augment": augment, "insert": insert}
     for name, task in tasks.items():

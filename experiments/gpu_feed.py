@@ -60,9 +60,8 @@ class Feed(torch.utils.data.Dataset):
         config, seed = self.config, self.config["trainer"]["seed"]
         sample = self.samples[case]
         if config["insertion"]["share"]:
-            drawn = draw_insertions(
-                generator(seed, Purpose.INSERT, epoch, place), self.bank, fields(config["insertion"])
-            )
+            rng = generator(seed, Purpose.INSERT, epoch, place)
+            drawn = draw_insertions(rng, self.bank, fields(config["insertion"]), sample.patient)
             data = config["data"]
             sample = inserted(sample, drawn, self.bank, data["truth"], data["visibility_floor"])
         rng = generator(seed, Purpose.AUGMENT, epoch, place)

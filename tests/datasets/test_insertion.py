@@ -127,8 +127,8 @@ def test_lesions_that_are_hard_to_see_weigh_less():
 def test_draws_follow_the_configuration_and_can_be_replayed():
     shapes = bank(ball(6, readers=4), ball(1.5, readers=4), ball(6, readers=2), ball(7, readers=3))
     config = InsertionConfig(share=0.5, most=3)
-    drawn = [draw_insertions(np.random.default_rng(seed), shapes, config) for seed in range(300)]
-    again = [draw_insertions(np.random.default_rng(seed), shapes, config) for seed in range(300)]
+    drawn = [draw_insertions(np.random.default_rng(seed), shapes, config, "LIDC-IDRI-0003") for seed in range(300)]
+    again = [draw_insertions(np.random.default_rng(seed), shapes, config, "LIDC-IDRI-0003") for seed in range(300)]
     assert drawn == again
     counts = np.bincount([len(one) for one in drawn], minlength=4)
     assert counts[0] == pytest.approx(150, abs=30)
@@ -137,7 +137,16 @@ def test_draws_follow_the_configuration_and_can_be_replayed():
     places = np.array([one.places for many in drawn for one in many]).reshape(-1, 2)
     assert (places >= 0.3).all()
     assert (places <= 0.7).all()
-    assert draw_insertions(np.random.default_rng(0), shapes, InsertionConfig()) == ()
+    assert draw_insertions(np.random.default_rng(0), shapes, InsertionConfig(), "") == ()
+
+
+def test_a_picture_never_gets_a_nodule_of_its_own_patient():
+    shapes = bank(ball(), replace(ball(), patient="LIDC-IDRI-0003"))
+    config = InsertionConfig(share=1, most=2)
+    for patient, others in (("LIDC-IDRI-0002", {1}), ("LIDC-IDRI-0003", {0}), ("LIDC-IDRI-0004", {0, 1})):
+        drawn = [draw_insertions(np.random.default_rng(seed), shapes, config, patient) for seed in range(40)]
+        assert {one.nodule for many in drawn for one in many} == others
+    assert draw_insertions(np.random.default_rng(0), bank(), config, "LIDC-IDRI-0002") == ()
 
 
 @pytest.mark.parametrize("patient", ["LIDC-IDRI-0005", "LIDC-IDRI-0006", "LIDC-IDRI-0001"])
@@ -200,7 +209,7 @@ def test_a_bank_travels_in_the_pack(tmp_path):
 def test_it_is_fast_enough_to_do_on_the_way():
     shapes, seconds = bank(ball(10)), []
     for seed in range(20):
-        drawn = draw_insertions(np.random.default_rng(seed), shapes, InsertionConfig(share=1, most=1))
+        drawn = draw_insertions(np.random.default_rng(seed), shapes, InsertionConfig(share=1, most=1), "")
         start = time.process_time()
         inserted(sample((480, 512)), drawn, shapes)
         seconds.append(time.process_time() - start)

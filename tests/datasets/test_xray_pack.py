@@ -62,7 +62,7 @@ augment, insertion, sampling = (SimpleNamespace(**json.loads(one)) for one in co
 pack = read_pack(Path(path))
 train = pack.splits["train"]
 order = epoch_order(train, sampling, 0, 0, np.zeros(len(train)))
-drawn = draw_insertions(generator(0, Purpose.INSERT, 0, 0), pack.bank, insertion)
+drawn = draw_insertions(generator(0, Purpose.INSERT, 0, 0), pack.bank, insertion, "")
 sample = inserted(train[order[0]], drawn, pack.bank)
 sample = draw_augmentation(generator(0, Purpose.AUGMENT, 0, 0), augment)(sample)
 print(len(order), sample.image.shape)

@@ -1,5 +1,7 @@
 """What a network is shown depends on seed, epoch and place alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,5 +36,7 @@ def test_inserted_nodules_are_learnt_too():
     drawn = [xrays.draw(0, place, 0) for place in range(6)]
     assert any(one.truth.sum() > empty[0].truth.sum() for one in drawn)
     assert any(one.is_synthetic for one in drawn)
+    own = Xrays(empty, config, bank(replace(ball(radius_mm=3.0), patient=empty[0].patient)))
+    assert not any(own.draw(0, place, 0).is_synthetic for place in range(6)), "no nodule of the picture's own patient"
     with pytest.raises(ConfigError, match="none to take"):
         Xrays(empty, config)

@@ -96,13 +96,15 @@ class NoduleBank:
     gain: Gain
     places: Floats
 
-    def chosen(self, config: "InsertionConfig") -> list[int]:
-        """Which nodules a configuration allows."""
+    def chosen(self, config: "InsertionConfig", besides: str = "") -> list[int]:
+        """Which nodules a configuration allows, but for those of one patient."""
         low, high = config.size_mm
         return [
             number
             for number, nodule in enumerate(self.nodules)
-            if nodule.reader_count >= config.least_readers and low <= nodule.size_mm <= high
+            if nodule.reader_count >= config.least_readers
+            and low <= nodule.size_mm <= high
+            and nodule.patient != besides
         ]
 
 
@@ -127,9 +129,18 @@ class Insertion:
     places: tuple[Pair, ...]
 
 
-def draw_insertions(rng: np.random.Generator, bank: NoduleBank, config: "InsertionConfig") -> tuple[Insertion, ...]:
-    """Draw what is inserted into one picture; often nothing."""
-    chosen = bank.chosen(config)
+def draw_insertions(
+    rng: np.random.Generator, bank: NoduleBank, config: "InsertionConfig", patient: str
+) -> tuple[Insertion, ...]:
+    """Draw what of other patients is inserted into one picture; often nothing.
+
+    Args:
+        rng: of all that is drawn.
+        bank: to draw from.
+        config: how much, and which.
+        patient: whose the picture is; it never gets a nodule of its own.
+    """
+    chosen = bank.chosen(config, besides=patient)
     if rng.random() >= config.share or not chosen:
         return ()
     return tuple(draw_insertion(rng, bank, chosen, config) for _ in range(int(rng.integers(1, config.most + 1))))

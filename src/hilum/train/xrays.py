@@ -53,7 +53,7 @@ class Xrays:
         sample, config = self.samples[case], self._config
         if self._bank is not None and config.insertion.share:
             rng = generator(self._seed, Purpose.INSERT, epoch, place)
-            drawn = draw_insertions(rng, self._bank, config.insertion)
+            drawn = draw_insertions(rng, self._bank, config.insertion, sample.patient)
             sample = inserted(sample, drawn, self._bank, config.data.truth, config.data.visibility_floor)
         rng = generator(self._seed, Purpose.AUGMENT, epoch, place)
         change = draw_augmentation(rng, config.augment)
