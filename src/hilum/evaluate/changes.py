@@ -109,15 +109,15 @@ def judge_changes(pred: Selection, truths: Sequence[TrueChange], rule: ChangeRul
         truths: all lesions of the case; masks of `pred`'s shape.
         rule: see there.
     """
-    predicted = components(pred)
+    predicted = Predicted(components(pred), rule.spacing_mm, None)
     present = [one for one in truths if one.kind.is_present and one.now.any()]
-    found = _found(predicted, present, rule.match)
+    found = _found(predicted.parts, present, rule.match)
     everyone = np.zeros(pred.shape, dtype=bool)
     for one in present:
         everyone |= one.now
     judged = []
     for one in truths:
-        dice, error = _overlap(predicted, one, rule.spacing_mm) if one.id in found else (math.nan, math.nan)
+        dice, error = _overlap(predicted, one) if one.id in found else (math.nan, math.nan)
         judged.append(
             ChangedLesion(
                 key=rule.key,
@@ -149,15 +149,15 @@ def _found(predicted: Components, present: Sequence[TrueChange], match: MatchRul
     return {one.id: float(found) for one, found in zip(present, is_found, strict=True)}
 
 
-def _overlap(predicted: Components, lesion: TrueChange, spacing_mm: Sequence[float] | None) -> tuple[float, float]:
+def _overlap(predicted: Predicted, lesion: TrueChange) -> tuple[float, float]:
     """Dice, and the diameter's error, with all predicted components that share a pixel with the lesion."""
-    dice = Predicted(predicted, spacing_mm, None).met_by(lesion.now)["dice"]
-    met = np.unique(predicted.labels[lesion.now])
+    dice, parts = predicted.met_by(lesion.now)["dice"], predicted.parts
+    met = np.unique(parts.labels[lesion.now])
     met = met[met > 0]
-    if spacing_mm is None or not len(met):
+    if predicted.spacing_mm is None or not len(met):
         return dice, math.nan
-    pixel_mm2 = math.prod(spacing_mm)
-    said, true = int(predicted.sizes[met - 1].sum()), int(lesion.now.sum())
+    pixel_mm2 = math.prod(predicted.spacing_mm)
+    said, true = int(parts.sizes[met - 1].sum()), int(lesion.now.sum())
     return dice, disc_diameter_mm(said * pixel_mm2) - disc_diameter_mm(true * pixel_mm2)
 
 
