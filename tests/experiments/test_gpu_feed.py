@@ -20,12 +20,12 @@ CPU = torch.device("cpu")
 
 
 def picture(number, shape):
-    """Smooth, so that a place that is off by a hair changes little; number 2 is of the bank's own patient."""
+    """Smooth, so that a place that is off by a hair changes little."""
     rows, columns = np.indices(shape)
     image = 0.5 + 0.2 * np.sin(rows / (7 + number)) * np.cos(columns / 9)
     truth = np.hypot(rows - shape[0] / 2, columns - shape[1] / 3) < 6
     weight = np.where(truth, 0.75, 1).astype(np.float32)
-    return XraySample(str(number), f"LIDC-IDRI-000{number}", image.astype(np.float32), truth, weight, 0.7)
+    return XraySample(str(number), "nobody", image.astype(np.float32), truth, weight, 0.7)
 
 
 def parts(**augment):
@@ -85,6 +85,16 @@ def test_noise_is_as_large_and_follows_from_the_generator():
     assert one.equal(again)
     spread = (one - other).flatten(1).std(1) / np.sqrt(2)
     torch.testing.assert_close(spread, drawn["numbers"][:, 11], rtol=0.05, atol=1e-3)
+
+
+def test_a_picture_never_gets_a_nodule_of_its_own_patient():
+    pack, _, plain = parts()
+    plain["insertion"]["share"] = 1
+    own = [replace(one, patient=pack.bank.nodules[0].patient) for one in pack.splits["train"]]
+    for samples, expected in ((pack.splits["train"], True), (own, False)):
+        given = Feed(samples, pack.bank, plain, False)
+        filled = [given.filled(0, place, 3)[0] for place in range(12)]
+        assert any(one.is_synthetic for one in filled) is expected
 
 
 def test_misplaced_pictures_teach_nothing():
