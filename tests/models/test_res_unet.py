@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hilum.core import ConfigError
+from hilum.core import ConfigError, GeometryError
 from hilum.models.catalogue import build_model
 
 SMALL = {"widths": (8, 16), "blocks": (1, 1), "fold": 2}
@@ -51,6 +51,48 @@ def test_a_second_input_is_looked_at_when_it_is_asked_for():
     assert torch.equal(one(xray, prior).logits, one(xray).logits)
     assert not torch.equal(two(xray, prior).logits, two(xray).logits)
     assert torch.equal(two(xray, xray).logits, two(xray).logits)
+
+
+def test_known_lesions_are_a_third_input():
+    xray, prior = torch.rand(1, 1, 32, 32), torch.rand(1, 2, 32, 32)
+    three = small(inputs=3)
+    assert not torch.equal(three(xray, prior).logits, three(xray, prior.flip(1)).logits)
+    with pytest.raises(GeometryError, match=r"\[B, 2, H, W\], and there is none"):
+        three(xray)
+    with pytest.raises(GeometryError, match=r"\[1, 1, 32, 32\] is not \[1, 2, 32, 32\]"):
+        three(xray, xray)
+
+
+@pytest.mark.parametrize("inputs", [2, 3])
+def test_attention_is_the_sources_formula(inputs):
+    """With α 0 nothing of the prior comes through; else features grow by 1 + α·σ(logits)."""
+    xray, prior = torch.rand(2, 1, 33, 47), torch.rand(2, inputs - 1, 33, 47)
+    model, alone = small(inputs=inputs, fusion="attention"), small()
+    alone.load_state_dict({key: one for key, one in model.state_dict().items() if not key.startswith("attention")})
+    output = model(xray, prior)
+    assert output.attention.shape == (2, 1, 17, 24)
+    assert not torch.equal(output.logits, alone(xray).logits)
+    features, pixels = [torch.ones(2, 8, 16, 24), torch.ones(2, 16, 8, 12)], torch.rand(2, inputs - 1, 32, 48)
+    fused, _ = model.attention(features, pixels)
+    below = torch.nn.functional.pixel_unshuffle(pixels, 2)
+    for number, one in enumerate(fused):
+        below = model.attention.stages[number](torch.nn.functional.max_pool2d(below, 2) if number else below)
+        expected = 1 + 0.3 * model.attention.maps[number](below).sigmoid()
+        torch.testing.assert_close(one, expected.expand_as(one))
+    for fusion in model.attention.fusions:
+        torch.nn.init.zeros_(fusion.alpha)
+    torch.testing.assert_close(model(xray, prior).logits, alone(xray).logits)
+
+
+def test_attention_is_a_part_that_learns():
+    model = small(inputs=3, fusion="attention").train()
+    output = model(torch.rand(2, 1, 32, 32), torch.rand(2, 2, 32, 32))
+    (output.logits.square().mean() + output.attention.square().mean()).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+    in_parts = [id(own) for part in model.parts().values() for own in part.parameters()]
+    assert sorted(in_parts) == sorted(map(id, model.parameters()))
+    assert "attention" in model.parts()
+    assert "attention" not in small(inputs=3).parts()
 
 
 def test_half_precision_stays_finite():

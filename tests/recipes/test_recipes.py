@@ -40,12 +40,31 @@ def test_the_cheap_protocol_is_the_same_for_all(name):
     assert config.phases[-1].first_epoch <= 12
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("_cheap")])
-def test_cheap_changes_resolution_and_length_alone(name):
-    full, small = recipe(name.removesuffix("_cheap")), recipe(name)
-    for field in ("model", "loss", "optimiser", "schedule", "augment", "sampling", "insertion"):
+SOURCES = ("xray_original", "xray_improved", "xray_unet_skip")
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_cheap_changes_resolution_length_and_rates_alone(name):
+    full, small = recipe(name), recipe(f"{name}_cheap")
+    for field in ("model", "loss", "augment", "sampling", "insertion"):
         assert getattr(full, field) == getattr(small, field)
     assert [(phase.train, phase.loss) for phase in full.phases] == [(one.train, one.loss) for one in small.phases]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_rates_from_random_numbers_are_of_one_kind(name):
+    """A table of networks must not be one of rates; 5e-5 over 500 steps hardly moves a weight."""
+    full, small = recipe(name).optimiser, recipe(f"{name}_cheap").optimiser
+    assert recipe(f"{name}_cheap").schedule == recipe("xray_unet").schedule
+    assert small.lr == 1e-3
+    assert {part: rate / small.lr for part, rate in small.lr_of.items()} == pytest.approx(
+        {part: rate / full.lr for part, rate in full.lr_of.items()}
+    )
+    assert (small.weight_decay, small.betas) == (full.weight_decay, full.betas)
+
+
+def test_the_ratio_of_the_improved_is_a_quarter():
+    assert recipe("xray_improved_cheap").optimiser.lr_of == pytest.approx({"encoder": 2.5e-4})
 
 
 def test_the_original_is_source_c():
