@@ -4,8 +4,9 @@
 
 PAIRS is a prepared data set of DRR pairs. A picture's earlier one is itself in another pose, breath and tone, as `hilum
 prepare over-time` draws them. Wrong ones are that of another patient, and its own mirrored, with bright and dark
-exchanged, or on its head. Printed for each: quantiles of the local correlation after registration, how many are doubted,
-and how many of these for the right reason. The threshold (`prior_doubts.LEAST_LIKENESS`) is from training patients.
+exchanged, or on its head. Printed for each: quantiles of the local correlation after registration, the share that is
+doubted, and how many of these for the right reason. The threshold, `prior_doubts.LEAST_LIKENESS`, is from
+training patients.
 """
 
 import argparse

@@ -4,8 +4,8 @@
 
 SRC is a folder with `metadata.csv` (image, patient, day_offset, view, lungmask), `images/` and `lungmasks/`. Every
 frontal film is compared with the patient's next one. The films don't say how large their pixels are; the mean chest
-does. Printed for each pair: Dice of the lungs' masks with the films laid middle over middle, and after registration; the
-misfit; what is doubted. Then how often a lateral, a mirrored or another patient's film is doubted.
+does. Printed for each pair: Dice of the lungs' masks with the films laid middle over middle, and after registration;
+the misfit; what is doubted. Then how often a lateral, a mirrored or another patient's film is doubted.
 """
 
 import argparse

@@ -14,6 +14,7 @@ from scipy.ndimage import affine_transform, gaussian_filter
 
 from hilum.config import FrozenConfig
 from hilum.core.geometry import Floats
+from hilum.datasets.xray_sample import Picture
 
 _LEAST_SPREAD = 0.04
 """Added to the local standard deviation, so that noise beside the patient isn't stretched to structure."""
@@ -39,6 +40,9 @@ class AlignmentConfig(FrozenConfig):
     stiffness_mm: float = 14.0
     """Sigma by which the field is smoothed at each step; what is smaller isn't followed, so nodules keep their size."""
 
+
+_FIRST_STEP_MM = 2.0
+"""By which the affine map's first step moves the place that it moves most; a step without a bound may collapse it."""
 
 _NET_MM, _NET_WINDOW_MM = 8.4, 40.0
 """Cells of the first, coarse search, and the window in which brightness is evened out there."""
@@ -82,7 +86,7 @@ def align(prior: Floats, current: Floats, config: AlignmentConfig) -> Alignment:
     return Alignment(config.cell_mm, field)
 
 
-def structure(picture: Floats, config: AlignmentConfig) -> NDArray[np.float32]:
+def structure(picture: Picture | Floats, config: AlignmentConfig) -> NDArray[np.float32]:
     """A picture with brightness and contrast evened out in a window, so that tone hardly matters."""
     sigma = config.detail_mm / config.cell_mm
     mean = gaussian_filter(picture, sigma, mode="nearest")
@@ -97,7 +101,7 @@ def _start(prior: Floats, current: Floats, config: AlignmentConfig) -> "_Start":
     """
     thick = max(1, round(_NET_MM / config.cell_mm))
     wide = config.model_copy(update={"cell_mm": thick * config.cell_mm, "detail_mm": _NET_WINDOW_MM})
-    moving, fixed = (structure(_thicker(picture, thick), wide) for picture in (prior, current))
+    moving, fixed = (structure(_thicker(picture.astype(np.float32), thick), wide) for picture in (prior, current))
     reach = round(config.reach_mm / wide.cell_mm)
     found = [
         _best_shift(fixed, _turned(moving, turn, size, fixed.shape, reach), _Start(turn, size), wide.cell_mm)
@@ -128,7 +132,7 @@ def _turned(
 ) -> NDArray[np.float32]:
     """The moving picture turned and resized about its middle, with a margin of `reach` around fixed's shape."""
     matrix = _Start(turn, size).matrix[::-1, ::-1]  # (row, column)
-    wanted = [side + 2 * reach for side in shape]
+    wanted = tuple(side + 2 * reach for side in shape)
     offset = (np.array(moving.shape) - 1) / 2 - matrix @ ((np.array(wanted) - 1) / 2)
     return np.asarray(affine_transform(moving, matrix, offset, wanted, order=1), dtype=np.float32)
 
@@ -176,7 +180,9 @@ def _affine(fixed: NDArray[np.float32], moving: NDArray[np.float32], start: _Sta
     method.SetMetricAsCorrelation()
     method.SetMetricSamplingStrategy(method.NONE)
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(1.0, 0.02, config.affine_steps, 0.6, 1e-6)
+    method.SetOptimizerAsRegularStepGradientDescent(
+        1.0, 1e-5, config.affine_steps, 0.6, 1e-6, method.Once, _FIRST_STEP_MM
+    )
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([2, 1])
     method.SetSmoothingSigmasPerLevel([config.cell_mm, 0])

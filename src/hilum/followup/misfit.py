@@ -109,7 +109,7 @@ def _mutual_information(one: Floats, other: Floats) -> float:
     """Of two sets of grey levels from 0 to 1, in bits."""
     if not one.size:
         return float("nan")
-    counts, _, _ = np.histogram2d(one, other, bins=_BINS, range=((0, 1), (0, 1)))
+    counts, _, _ = np.histogram2d(one.clip(0, 1), other.clip(0, 1), bins=_BINS, range=((0, 1), (0, 1)))
     shares = counts / counts.sum()
     apart = shares.sum(1, keepdims=True) * shares.sum(0, keepdims=True)
     some = shares > 0

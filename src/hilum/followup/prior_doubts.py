@@ -10,8 +10,15 @@ from hilum.datasets.chest import layout_doubts
 from hilum.datasets.xray_sample import Picture
 from hilum.followup.xray_registration import XrayRegistration, register_xray
 
-LEAST_LIKENESS = 0.6
-"""Local correlation after registration, below which an earlier picture is doubted."""
+LEAST_LIKENESS = 0.7
+"""Local correlation after registration, below which an earlier picture is doubted: of other patients' pictures 95 %
+fit worse, on training patients (`benchmarks/bad_priors.py --split train`)."""
+
+_SURE = 0.9
+"""Local correlation from which no mirror image is tried; a patient's own simulated earlier pictures lie above."""
+
+_CLEARLY = 0.05
+"""By how much better a mirror image has to fit to be believed."""
 
 _COPY = 1.5 / 255
 """Mean difference below which one picture is a copy of the other: a step of grey and a little rounding."""
@@ -30,18 +37,17 @@ def prior_doubts(prior: Picture, current: Picture, registration: XrayRegistratio
         return layout
     if prior.shape == current.shape and float(np.abs(prior - current).mean()) < _COPY:
         return ("the earlier X-ray is the current one, or a copy of it",)
-    if registration.misfit.correlation >= LEAST_LIKENESS:
-        return ()
-    return (_misfit_doubt(prior, current, registration),)
-
-
-def _misfit_doubt(prior: Picture, current: Picture, registration: XrayRegistration) -> str:
-    """Why it may be that they don't fit: if its mirror image does, it is mirrored."""
     likeness = registration.misfit.correlation
+    if likeness >= _SURE:
+        return ()
     mirrored = register_xray(np.ascontiguousarray(prior[:, ::-1]), current, registration.pixel_mm).misfit.correlation
-    if mirrored >= LEAST_LIKENESS:
-        return f"the earlier X-ray looks mirrored: its mirror image fits by {mirrored:.2f}, it itself by {likeness:.2f}"
+    if mirrored >= max(LEAST_LIKENESS, likeness + _CLEARLY):
+        return (
+            f"the earlier X-ray looks mirrored: its mirror image fits by {mirrored:.2f}, it itself by {likeness:.2f}",
+        )
+    if likeness >= LEAST_LIKENESS:
+        return ()
     return (
         f"the earlier X-ray fits the current one by {likeness:.2f} only ({LEAST_LIKENESS:g} or more is usual): "
-        "it may be another patient's, or show the chest from another side or much changed"
+        "it may be another patient's, or show the chest from another side or much changed",
     )

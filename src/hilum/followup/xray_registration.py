@@ -13,6 +13,7 @@ from scipy.ndimage import map_coordinates
 
 from hilum.core import InputError
 from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
 from hilum.datasets.xray_grid import PixelGrid
 from hilum.datasets.xray_sample import Picture
 from hilum.followup.alignment import Alignment, AlignmentConfig, align
@@ -74,14 +75,23 @@ class XrayRegistration:
         places = np.moveaxis(self.places_px(np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)), -1, 0)
         if nearest:
             return _nearest(picture, places)
-        return np.asarray(map_coordinates(picture.astype(np.float32), places, order=1, mode="constant"), np.float32)
+        read = map_coordinates(picture.astype(np.float32), places, order=1, mode="nearest")
+        return np.asarray(np.where(_within(places, picture.shape), read, 0), dtype=np.float32)
+
+
+def _within(places: Floats, shape: tuple[int, ...]) -> Selection:
+    """Whether places (row, column) lie on a picture's pixels, the outer halves of those at its edge included."""
+    ways = zip(places, shape, strict=True)
+    return np.asarray(np.all([(one >= -0.5) & (one < size - 0.5) for one, size in ways], axis=0))
 
 
 def _nearest(picture: NDArray[np.generic], places: Floats) -> NDArray[np.generic]:
-    index = np.rint(places).astype(np.intp)
-    within = np.all([(one >= 0) & (one < size) for one, size in zip(index, picture.shape, strict=True)], axis=0)
+    within = _within(places, picture.shape)
+    index = [
+        np.rint(one[within]).astype(np.intp).clip(0, size - 1) for one, size in zip(places, picture.shape, strict=True)
+    ]
     found = np.zeros(within.shape, picture.dtype)
-    found[within] = picture[index[0][within], index[1][within]]
+    found[within] = picture[index[0], index[1]]
     return found
 
 
