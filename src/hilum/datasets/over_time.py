@@ -19,6 +19,7 @@ from hilum.datasets.xray_sample import Picture, Truth
 
 Labels: TypeAlias = NDArray[np.uint8]
 
+_SOFTER_PX = 1.5
 MOST_LESIONS = 255
 """Of one picture: a label image has 8 bits."""
 
@@ -64,6 +65,9 @@ class Shadow:
             read_linearly(np.asarray(plane, np.float32), rows.astype(np.float32), columns.astype(np.float32))
             for plane in (self.thickness_mm, self.extent)
         )
+        if factor > 1:
+            # What is enlarged shows the steps of slices and pixels, which no nodule has.
+            thickness = blurred(thickness, _SOFTER_PX * (factor - 1))
         return Shadow(thickness * np.float32(factor), _most_covered(share, int(self.extent.sum()) * factor**2))
 
 

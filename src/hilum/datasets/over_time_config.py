@@ -44,7 +44,10 @@ class LesionChangeConfig(FrozenConfig):
     """No lesion was, or becomes, smaller than that; LIDC's readers outlined nothing smaller."""
     least_contrast: PositiveFloat = 0.5
     """Contrast to noise, as fitted, from which a real lesion can be changed; fainter ones stay as they are."""
-    least_unchanged: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    least_likeness: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Correlation of a lesion's thickness with the picture there from which it can be changed: taking away what doesn't
+    lie where the picture shows it leaves a hole."""
+    least_unchanged: Annotated[float, Field(ge=0, lt=1)] = 0.15
     """Of the lesions that can be changed, inserted ones included, at least this share doesn't change: else all that can
     be seen would be what has changed. More nodules are inserted where it needs them."""
     most_inserted: PositiveInt = 4

@@ -113,7 +113,7 @@ def plan(
 
 def is_changeable(lesion: Lesion, config: LesionChangeConfig) -> bool:
     """Whether enough of a lesion can be seen for it to be changed."""
-    return lesion.contrast >= config.least_contrast and lesion.per_mm > 0
+    return lesion.fit.contrast >= config.least_contrast and lesion.fit.likeness >= config.least_likeness
 
 
 def _can(lesion: Lesion, kind: ChangeKind, config: LesionChangeConfig) -> bool:

@@ -32,8 +32,25 @@ _REACH_MM = 8.0
 _APART_MM = 4.0
 """Between a lesion that has grown as much as it may, and any other."""
 _FAR_PX = 12
-_SOFT_PX, _SOFT_SLICE = 0.5, 0.35
-"""Sigma that softens thickness: the published pictures' blur, and their linear way from slice to slice."""
+_SOFT_PX, _SOFT_SLICE = 0.7, 0.5
+"""Sigma that softens thickness, in pixels and, along rows, in slices: the published pictures' blur, and their linear
+way from slice to slice."""
+_NOTHING = 1e-9
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a lesion stands on a picture, by least squares.
+
+    Attributes:
+        per_mm: what a mm of it adds to brightness, at least 0.
+        contrast: to noise: per_mm times the mean thickness, over what remains in the ring of `hilum.drr.visibility`.
+        likeness: correlation of thickness and brightness, both less their planes.
+    """
+
+    per_mm: float = 0.0
+    contrast: float = 0.0
+    likeness: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +60,7 @@ class Lesion:
     Attributes:
         corner: first row and column of its window, which has room for it to grow.
         shadow: as it is.
-        per_mm: what a mm of it adds to brightness, 0 to 1; 0 where that can't be said.
-        contrast: to noise, as fitted; 0 where that can't be said.
+        fit: how it stands on the picture; zeros where that can't be said.
         has_room: whether it could have the diameter that the window was made for, apart from edges and other lesions.
         size_mm: diameter of the disc with its area.
         visibility: 0 to 1, of its most visible nodule; NaN when unknown.
@@ -52,8 +68,7 @@ class Lesion:
 
     corner: tuple[int, int]
     shadow: Shadow
-    per_mm: float
-    contrast: float
+    fit: Fit
     has_room: bool
     size_mm: float
     visibility: float = float("nan")
@@ -115,13 +130,11 @@ def _lesions(
         window, fits = _window(box, truth.shape, growth)
         shadow = Shadow(path_mm[window].astype(np.float32), lesion[window])
         others = truth & ~lesion
-        per_mm, contrast = fit(picture, path_mm, lesion, others, grid.pixel_mm) if is_known else (0.0, 0.0)
         found.append(
             Lesion(
                 corner=(window[0].start, window[1].start),
                 shadow=shadow,
-                per_mm=per_mm,
-                contrast=contrast,
+                fit=fit(picture, path_mm, lesion, others, grid.pixel_mm) if is_known else Fit(),
                 has_room=fits and _is_apart(shadow.scaled(growth).extent, others[window], grid.pixel_mm),
                 size_mm=disc_diameter_mm(int(lesion.sum()) * grid.pixel_mm[0] * grid.pixel_mm[1]),
             )
@@ -156,13 +169,10 @@ def _is_apart(extent: Selection, others: Selection, pixel_mm: PixelMm) -> bool:
     return bool(ndimage.distance_transform_edt(~others, sampling=pixel_mm)[extent].min() > _APART_MM)
 
 
-def fit(
-    picture: Floats, thickness_mm: Floats, lesion: Selection, others: Selection, pixel_mm: PixelMm
-) -> tuple[float, float]:
-    """What a mm of a lesion adds to a picture, and its contrast to noise; both at least 0.
+def fit(picture: Floats, thickness_mm: Floats, lesion: Selection, others: Selection, pixel_mm: PixelMm) -> Fit:
+    """What a mm of a lesion adds to a picture; 0 where it adds nothing.
 
-    Brightness within 8 mm of the lesion, other lesions left out, is a plane + per_mm · thickness, by least squares.
-    Contrast is per_mm times the mean thickness; noise is what remains in the ring of `hilum.drr.visibility`.
+    Brightness within 8 mm of the lesion, other lesions left out, is a plane + per_mm · thickness.
 
     Args:
         picture: [row, column].
@@ -176,18 +186,24 @@ def fit(
     window = tuple(slice(max(part.start - more, 0), part.stop + more) for part, more in zip(box, reach, strict=True))
     away_mm = ndimage.distance_transform_edt(~lesion[window], sampling=pixel_mm)
     used = (away_mm <= _REACH_MM) & ~others[window]
-    ring = used & (away_mm >= RING_MM[0]) & (away_mm <= RING_MM[1])
-    thickness = thickness_mm[window]
-    if not (thickness[used] > 0).any() or not ring.any():
-        return 0.0, 0.0
-    rows, columns = np.indices(thickness.shape)
-    terms = np.stack([np.ones_like(thickness), rows, columns, thickness], axis=-1)[used]
-    values = picture[window].astype(np.float64)
-    coefficients = np.linalg.lstsq(terms, values[used], rcond=None)[0]
-    per_mm = max(float(coefficients[-1]), 0.0)
-    noise = float((values[used] - terms @ coefficients)[ring[used]].std())
-    mean_mm = float(thickness[thickness > 0.5 * thickness.max()].mean())
-    return per_mm, per_mm * mean_mm / noise if noise > 0 else 0.0
+    ring = (used & (away_mm >= RING_MM[0]) & (away_mm <= RING_MM[1]))[used]
+    path, values = thickness_mm[window], picture[window].astype(np.float64)
+    rows, columns = np.indices(path.shape)
+    plane = np.stack([np.ones_like(path), rows, columns], axis=-1)[used]
+    own, seen = (_without(one[used], plane) for one in (path, values))
+    if not ring.any() or not np.linalg.norm(own) > _NOTHING or not np.linalg.norm(seen) > _NOTHING:
+        return Fit()
+    per_mm = float(own @ seen / (own @ own))
+    noise = float((seen - per_mm * own)[ring].std())
+    if per_mm <= 0 or noise <= 0:
+        return Fit()
+    mean_mm = float(path[path > 0.5 * path.max()].mean())
+    return Fit(per_mm, per_mm * mean_mm / noise, float(own @ seen / (np.linalg.norm(own) * np.linalg.norm(seen))))
+
+
+def _without(values: Floats, terms: Floats) -> Floats:
+    """What the best combination of the terms leaves of the values."""
+    return np.asarray(values - terms @ np.linalg.lstsq(terms, values, rcond=None)[0])
 
 
 def _with_visibility(lesions: Sequence[Lesion], case: CaseSource) -> list[Lesion]:

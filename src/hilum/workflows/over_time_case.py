@@ -32,7 +32,7 @@ from hilum.workflows.output import sha256_of
 
 CASES = "cases"
 COUNTED = ("change", "is_synthetic")
-"""Of each lesion, in a case's record, so that the index can count them."""
+"""Of each lesion, in a case's record, so that nobody has to open all cases to count them."""
 _STEP_PX = 4
 """Every so many pixels, along rows and columns, the error of registration is looked at."""
 
@@ -158,7 +158,7 @@ def _of_real(lesion: Lesion, planned: Planned) -> Change:
         ChangeKind.SHRUNK: lesion.shadow.scaled(planned.factor),
         ChangeKind.NEW: Shadow.nothing(lesion.shadow.extent.shape),
     }[planned.kind]
-    return Change(planned.kind, lesion.corner, lesion.per_mm, lesion.shadow, before, False, lesion.visibility)
+    return Change(planned.kind, lesion.corner, lesion.fit.per_mm, lesion.shadow, before, False, lesion.visibility)
 
 
 def _inserted(

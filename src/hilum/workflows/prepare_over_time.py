@@ -281,7 +281,7 @@ def _index(
                 split: {"lesions": every, "changeable": able} for split, (able, every) in drawn.changeable.items()
             },
         },
-        "cases": [{name: value for name, value in case.items() if name != "lesions"} for case in cases],
+        "cases": cases,
         "splits": lidc_split(case["patient"] for case in cases).record(),
         "failures": failed,
     }
