@@ -1,0 +1,182 @@
+"""`hilum prepare over-time`: whole or absent, in the wanted shares, nobody's shapes where they don't belong."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hilum.cli.app import main
+from hilum.core import ChangeKind, InputError, OutputError
+from hilum.datasets.insertion import Gain, NoduleBank
+from hilum.datasets.nodule_bank import reads_by_patient
+from hilum.datasets.over_time_config import OverTimeConfig
+from hilum.datasets.over_time_survey import survey
+from hilum.datasets.prepared import read_prepared
+from hilum.datasets.stored_changes import stored_changes
+from hilum.io import read_mask, read_radiograph
+from hilum.workflows import over_time_case
+from hilum.workflows import prepare_over_time as workflow
+from hilum.workflows.prepare import prepare_drr_pairs
+from hilum.workflows.prepare_over_time import OverTimeOptions, prepare_over_time
+from tests.pairs import publish
+
+PATIENTS = ("LIDC-IDRI-0003", "LIDC-IDRI-0009", "LIDC-IDRI-0011", "LIDC-IDRI-0021", "LIDC-IDRI-0072")
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("over-time")
+    publish(folder / "published", PATIENTS)
+    prepare_drr_pairs(folder / "published", folder / "pairs")
+    return folder / "pairs"
+
+
+class _Still:
+    """A stand-in for registration: the earlier picture lies where it was taken."""
+
+    converged, notes = True, ()
+    misfit = SimpleNamespace(figures=lambda: {"correlation": 1.0})
+
+    def moved(self, picture, **_):
+        return picture
+
+    def places_px(self, points_px):
+        return points_px
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, pairs):
+    """Few patients are too few to fit a gain, and registration is tested elsewhere."""
+    monkeypatch.setattr(over_time_case, "register_xray", lambda *_: _Still())
+
+    def bank(dataset, *_, **__):
+        data, reads = read_prepared(dataset), reads_by_patient()
+        found = [survey(one, reads[one.patient], 2.0) for one in data.cases("union")]
+        shapes = [shape for one in found if one.case.patient in data.splits["train"] for shape in one.shapes]
+        return NoduleBank(shapes, 0.7, Gain(0.02, -0.02, 0.06, 0.4, 99), np.ones((4, 4)) / 16)
+
+    monkeypatch.setattr(workflow, "build_bank", bank)
+
+
+def options(**changes):
+    return OverTimeOptions(**{"variants": 2, **changes})
+
+
+def tree(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_case_is_as_its_index_and_its_changes_say(pairs, tmp_path):
+    done = prepare_over_time(pairs, tmp_path / "out", options())
+    data = read_prepared(tmp_path / "out")
+    assert (data.kind, done.failures, done.cases) == ("xray-over-time", (), len(data.records))
+    assert data.truth_name() == "union"
+    assert (tmp_path / "out" / "qa.png").stat().st_size > 10_000
+    for case in data.cases("union"):
+        changes = stored_changes(case.changes)
+        assert np.array_equal(read_mask(case.truth).labels > 0, changes.labels > 0)
+        assert np.array_equal(read_mask(case.prior).labels > 0, changes.prior_labels > 0)
+        assert read_radiograph(case.prior_image).array.shape == changes.labels.shape
+        for lesion in changes.lesions:
+            assert changes.now(lesion).any() == lesion.kind.is_present
+            assert np.isnan(lesion.size_mm) != lesion.kind.is_present
+            assert np.isnan(lesion.prior_size_mm) != lesion.kind.was_known
+            if lesion.kind is ChangeKind.GROWN:
+                assert lesion.size_mm / lesion.prior_size_mm > 1.15  # 1.25, but for whole pixels
+            if lesion.kind is ChangeKind.UNCHANGED:
+                assert lesion.size_mm == lesion.prior_size_mm
+
+
+def test_without_insertion_the_current_picture_is_the_published_one(pairs, tmp_path):
+    prepare_over_time(pairs, tmp_path / "out", options())
+    before = {one.patient: one for one in read_prepared(pairs).cases("union")}
+    for case in read_prepared(tmp_path / "out").cases("union"):
+        lesions = stored_changes(case.changes).lesions
+        published = read_radiograph(before[case.patient].image).array
+        if not any(one.is_synthetic and one.kind is not ChangeKind.GONE for one in lesions):
+            assert np.array_equal(read_radiograph(case.image).array, published)
+        assert not any(one.kind is ChangeKind.GONE and not one.is_synthetic for one in lesions)
+
+
+def test_the_index_counts_what_is_there(pairs, tmp_path):
+    prepare_over_time(pairs, tmp_path / "out", options())
+    data = read_prepared(tmp_path / "out")
+    reached = json.loads(data.index.read_text())["options"]["reached"]
+    for split in ("train", "validation"):
+        kinds = [
+            one.kind.value
+            for case in data.cases("union")
+            if case.patient in data.splits[split]
+            for one in stored_changes(case.changes).lesions
+        ]
+        assert reached[split] == {kind.value: kinds.count(kind.value) for kind in ChangeKind}
+
+
+def test_shapes_come_from_patients_of_the_same_split(pairs):
+    data = read_prepared(pairs)
+    jobs = workflow._drawn(data, options(), workflow.Failures(0), workflow.silently).jobs
+    seen = set()
+    for job in jobs:
+        split = next(name for name, patients in data.splits.items() if job.case.patient in patients)
+        for one in job.plan.inserted:
+            assert {shape.patient for shape, _ in one.alternatives} <= set(data.splits[split])
+            seen.add(split)
+    assert seen == {"train", "validation"}
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(pairs, tmp_path, monkeypatch):
+    prepare_over_time(pairs, tmp_path / "whole", options())
+    made, real = [], workflow.over_time_case
+
+    def until_third(job, out):
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        made.append(job.key)
+        return real(job, out)
+
+    monkeypatch.setattr(workflow, "over_time_case", until_third)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_over_time(pairs, tmp_path / "out", options())
+    assert not (tmp_path / "out" / "dataset.json").exists()
+    first = list(made)
+    monkeypatch.setattr(workflow, "over_time_case", lambda job, out: made.append(job.key) or real(job, out))
+    prepare_over_time(pairs, tmp_path / "out", options())
+    assert len(set(made)) == len(made) > len(first) == 3
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+    assert prepare_over_time(pairs, tmp_path / "out", options()).was_done
+    with pytest.raises(OutputError):
+        prepare_over_time(pairs, tmp_path / "out", options(seed=1))
+
+
+def test_other_data_sets_and_held_out_patients_are_refused(pairs, tmp_path):
+    content = json.loads((pairs / "dataset.json").read_text())
+    for number, (change, words) in enumerate(
+        [
+            ({"source": {"kind": "CTs"}}, "published pairs were expected"),
+            ({"cases": [{**content["cases"][0], "patient": "LIDC-IDRI-0010"}]}, "held-out patients"),
+        ]
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "dataset.json").write_text(json.dumps(content | change))
+        with pytest.raises(InputError, match=words):
+            prepare_over_time(folder, tmp_path / "out", options())
+
+
+def test_the_command_says_what_it_does_and_refuses_nonsense(pairs, tmp_path, capsys):
+    assert main(["prepare", "over-time", "--help"]) == 0
+    assert "hilum prepare over-time pairs over-time" in capsys.readouterr().out
+    command = ["prepare", "over-time", str(pairs), str(tmp_path / "out")]
+    assert main([*command, "--set", "lesions.shares.new=0.5"]) != 0
+    assert "1 together" in capsys.readouterr().err
+    assert main([*command, "--set", "pose.turn=3"]) != 0
+    assert "rotate_deg" in capsys.readouterr().err
+    assert main([*command, "--variants", "1"]) == 0
+    assert "Done" in capsys.readouterr().out
+
+
+def test_settings_change_one_thing():
+    config = workflow.over_time_config(["pose.rotate_deg=0"])
+    assert config.pose.rotate_deg == 0
+    assert config.lesions == OverTimeConfig().lesions
