@@ -78,7 +78,7 @@ def test_each_arm_is_shown_what_it_is_to_see(name):
         (("data.prior_lesions=false",), "set model.options.inputs to 2"),
         (("insertion.share=0.5",), "set insertion.share to 0"),
         (("model.options.inputs=1", "model.options.fusion=attention"), "fusion attention needs a prior"),
-        (("model={name: original}",), "takes no more than two; set data.prior_lesions to false"),
+        (("model={name: original}",), "takes at most 2; set data.prior_lesions to false"),
     ],
 )
 def test_what_does_not_fit_together_is_one_line_that_says_what_does(settings, says):

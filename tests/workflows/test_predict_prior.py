@@ -79,6 +79,11 @@ def options(model, films, **more):
     return PredictOptions(str(model), pixel_mm=STEP_MM, style=style, prior=films / "before.png", **more)
 
 
+def size_of_overlay(out):
+    with Image.open(out / "now" / "overlay.png") as picture:
+        return picture.size
+
+
 def test_the_earlier_film_is_laid_over_the_current_one(films, models):
     now, before = (
         Radiograph(np.array(Image.open(films / f"{name}.png")), pixel_mm=(STEP_MM, STEP_MM), plane=SpacingPlane.PATIENT)
@@ -107,9 +112,9 @@ def test_the_files_say_which_earlier_film_it_was(films, models, tmp_path):
     assert json.loads((tmp_path / "out" / "now" / "nodules.json").read_text())["study"]["prior"] == expected
     (case,) = json.loads((tmp_path / "out" / "predictions.json").read_text())["cases"]
     assert case["prior"] == expected
-    wide = Image.open(tmp_path / "out" / "now" / "overlay.png").size
+    wide = size_of_overlay(tmp_path / "out")
     run_predict([films / "now.png"], tmp_path / "alone", PredictOptions(str(models["none"]), pixel_mm=STEP_MM))
-    assert wide[0] > 1.8 * Image.open(tmp_path / "alone" / "now" / "overlay.png").size[0]
+    assert wide[0] > 1.8 * size_of_overlay(tmp_path / "alone")[0]
     again = run_predict(
         [films / "now.png"], tmp_path / "out", options(models["lesions"], films, prior_mask=films / "known.png")
     )
@@ -185,7 +190,7 @@ def test_a_data_set_without_earlier_pictures_is_one_line(models, tmp_path, capsy
 
 def test_a_model_is_judged_on_a_data_set_over_time_beside_the_copied_mask(models, tmp_path):
     data, out = write_pairs_over_time(tmp_path / "pairs"), tmp_path / "judged"
-    words = ["--data", str(data), "--split", "validation", "--bootstraps", "50", "--workers", "1"]
+    words = ["--data", str(data), "--split", "validation", "--bootstraps", "100", "--workers", "1"]
     assert main(["evaluate", str(models["lesions"]), str(out), *words]) == 0
     found = json.loads((out / "evaluation.json").read_text())
     assert found["n_cases"] == len(VALIDATION)

@@ -83,7 +83,8 @@ class TrainerConfig(FrozenConfig):
     batch_size: PositiveInt = 8
     """Images a step, over all processes together."""
     accumulate: PositiveInt = 1
-    """Batches whose gradients make one step."""
+    """Batches whose gradients make one step. Not the same as one batch of all of them where Dice is taken over the batch,
+    or the network has batch norm: these see each alone."""
     precision: Precision = "auto"
     """bf16: convolutions in bfloat16, everything else in 32 bits. auto takes it where the device computes in it."""
     clip_norm: NonNegativeFloat = 1.0
@@ -214,7 +215,9 @@ def _unfitting(data: XrayDataConfig, model: ModelConfig) -> str:
     lesions = " with prior_lesions" if data.prior_lesions else ""
     given = f"data.prior {data.prior}{lesions} makes {1 + data.prior_channels} images"
     if "inputs" not in model.options:
-        return f"{given}, and the network {model.name} takes no more than two; set data.prior_lesions to false"
+        most = max(model.prior_channels)
+        remedy = "set data.prior_lesions to false" if most else "set data.prior to none"
+        return f"{given}, and the network {model.name}, as it is set, takes at most {1 + most}; {remedy}"
     inputs = model.options["inputs"]
     remedy = f"set model.options.inputs to {1 + data.prior_channels}"
     if not data.prior_channels and model.options.get("fusion", "concatenate") != "concatenate":
