@@ -89,10 +89,12 @@ def test_gone_is_asked_of_where_a_lesion_is_and_was_but_not_of_its_neighbour():
     shrunk = lesion(1, "shrunk", ((30, 30), 3), ((42, 30), 5))
     for place, gone in (((30, 30), 0), ((42, 30), 0), ((70, 70), 1)):
         assert by_id(disc((SIDE, SIDE), place, 1), [shrunk])[1].says_gone == gone
-    # The gone one lay partly under what is there now: a mark there is of the other, a mark beside is not.
-    gone, other = lesion(2, "gone", None, ((60, 60), 5)), lesion(3, "new", ((60, 66), 5))
+    # The gone one lay partly under what is there now: a mark there, or within 3 mm (6 pixels), is of the other.
+    gone, other = lesion(2, "gone", None, ((60, 60), 8)), lesion(3, "new", ((60, 68), 5))
     assert by_id(other.now, [gone, other])[2].says_gone == 1
-    assert by_id(disc((SIDE, SIDE), (60, 57), 1), [gone, other])[2].says_gone == 0
+    assert by_id(disc((SIDE, SIDE), (60, 68), 10), [gone, other])[2].says_gone == 1
+    assert by_id(disc((SIDE, SIDE), (60, 68), 12), [gone, other])[2].says_gone == 0
+    assert by_id(disc((SIDE, SIDE), (60, 54), 1), [gone, other])[2].says_gone == 0
     hidden = lesion(4, "gone", None, ((60, 66), 3))
     found = by_id(other.now, [hidden, other])[4]
     assert math.isnan(found.says_gone)

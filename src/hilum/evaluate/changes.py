@@ -2,9 +2,9 @@
 
 A lesion that is there is found, and measured, by the house's rules for lesions. Of one that was known before there is
 one more question, asked of all alike: does the prediction say that it is gone? It does when no predicted pixel lies
-where the lesion is, or was on the registered earlier picture; pixels of other lesions that are there now are left out
-of where it was. For lesions that are gone the right answer is yes (`gone_noticed`), for those still there no
-(`false_gone_rate`).
+where the lesion is, or was on the registered earlier picture; where it was, other lesions that are there now are left
+out with a rim of 3 mm, in which a mark may be theirs. For lesions that are gone the right answer is yes
+(`gone_noticed`), for those still there no (`false_gone_rate`).
 """
 
 import math
@@ -24,11 +24,17 @@ from hilum.evaluate.lesion_figures import UNKNOWN_SIZE, mean_over_lesions
 from hilum.evaluate.met import Predicted
 from hilum.measure import disc_diameter_mm
 from hilum.metrics.lesions import Components, MatchRule, components, components_of, match_components
+from hilum.ops import grown
 
 STILL_THERE = "known and still there"
 """The group of lesions that are unchanged, grown or shrunk: those that can be called gone falsely."""
 FEWEST = 5
 """Lesions that a part of a group (a size, a visibility) has at least; parts with fewer are not listed."""
+
+RIM_MM = 3.0
+"""How near to another lesion that is there a mark may be of that one: 4 pixels of .7 mm."""
+_UNKNOWN_STEPS_MM = (0.7, 0.7)
+"""Taken for the rim alone where nobody knows millimetres."""
 
 SENSITIVITY, DICE = "lesion_sensitivity", "lesion_dice"
 DIAMETER, DIAMETER_SIZE = "lesion_diameter_error_mm", "lesion_absolute_diameter_error_mm"
@@ -112,12 +118,10 @@ def judge_changes(pred: Selection, truths: Sequence[TrueChange], rule: ChangeRul
     predicted = Predicted(components(pred), rule.spacing_mm, None)
     present = [one for one in truths if one.kind.is_present and one.now.any()]
     found = _found(predicted.parts, present, rule.match)
-    everyone = np.zeros(pred.shape, dtype=bool)
-    for one in present:
-        everyone |= one.now
     judged = []
     for one in truths:
         dice, error = _overlap(predicted, one) if one.id in found else (math.nan, math.nan)
+        others = np.any([other.now for other in present if other.id != one.id] or [np.zeros_like(pred)], axis=0)
         judged.append(
             ChangedLesion(
                 key=rule.key,
@@ -132,7 +136,7 @@ def judge_changes(pred: Selection, truths: Sequence[TrueChange], rule: ChangeRul
                 is_found=found.get(one.id, math.nan),
                 dice=dice,
                 diameter_error_mm=error,
-                says_gone=_says_gone(pred, one, everyone),
+                says_gone=_says_gone(pred, one, others, rule.spacing_mm or _UNKNOWN_STEPS_MM),
             )
         )
     return tuple(judged)
@@ -161,12 +165,26 @@ def _overlap(predicted: Predicted, lesion: TrueChange) -> tuple[float, float]:
     return dice, disc_diameter_mm(said * pixel_mm2) - disc_diameter_mm(true * pixel_mm2)
 
 
-def _says_gone(pred: Selection, lesion: TrueChange, present: Selection) -> float:
+def _says_gone(pred: Selection, lesion: TrueChange, others: Selection, steps_mm: Sequence[float]) -> float:
     """1 when nothing is predicted where the lesion is or was, 0 when something is; NaN where the question is void."""
     if not lesion.kind.was_known or (lesion.kind.is_present and not lesion.now.any()):
         return math.nan
-    place = lesion.now | (lesion.before & ~present)
+    place = lesion.now | _apart_from(others, lesion.before, steps_mm)
     return float(not (pred & place).any()) if place.any() else math.nan
+
+
+def _apart_from(others: Selection, mask: Selection, steps_mm: Sequence[float]) -> Selection:
+    """The pixels of a mask that are farther than `RIM_MM` from all of the others; looked at in a window around it."""
+    if not mask.any() or not others.any():
+        return mask
+    at = np.nonzero(mask)
+    reach = [int(RIM_MM / step) + 1 for step in steps_mm]
+    window = tuple(
+        slice(max(int(axis.min()) - far, 0), int(axis.max()) + far + 1) for axis, far in zip(at, reach, strict=True)
+    )
+    found = mask.copy()
+    found[window] &= ~grown(others[window], RIM_MM, steps_mm)
+    return found
 
 
 def change_groups(cases: Cases, draw: Resamples) -> tuple[ChangeGroup, ...]:

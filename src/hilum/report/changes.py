@@ -27,7 +27,7 @@ _COLUMNS: Mapping[str, str] = {
     _SENSITIVITY: "found",
     "lesion_dice": "Dice",
     "lesion_diameter_error_mm": "diameter error, mm",
-    "lesion_absolute_diameter_error_mm": "its size, mm",
+    "lesion_absolute_diameter_error_mm": "absolute, mm",
     _NOTICED: "rightly called gone",
     _FALSE: "falsely called gone",
 }
@@ -36,8 +36,8 @@ _RULE = (
     "A lesion that is there is found when a predicted component meets it, by the rule of all lesions; its Dice and its "
     "diameter are those of all components that share a pixel with it (Dice 0 when there is none; the diameter's error "
     "is of lesions that are met). A lesion that was known before is called gone when no predicted pixel lies where it "
-    "is, or was on the registered earlier picture, other lesions that are there now left out. n: lesions that have the "
-    "figure."
+    "is, or was on the registered earlier picture, other lesions that are there now left out with a rim of "
+    "3 mm. n: lesions that have the figure."
 )
 
 
@@ -70,7 +70,7 @@ def change_picture(kind: ChangeKind, views: Sequence[ChangeView]) -> Picture:
     rows = figure.subfigures(len(views), 1, squeeze=False)[:, 0]
     for row, view in zip(rows, views, strict=True):
         row.set_facecolor("black")
-        row.suptitle(view.title, color="white", fontsize=10)
+        row.suptitle(view.title, color="white", fontsize=10, y=0.975)
         places = row.subplots(1, 3)
         for place, shown, name in zip(places, (view.current, view.earlier, view.current), _HEADS, strict=True):
             _grey(place, shown, view)
@@ -110,13 +110,13 @@ def _outline(place: "Axes", mask: Selection, colour: str, style: str) -> None:
         lines.set_path_effects(halo(2.2))
 
 
-def changes_section(found: Evaluation, pictures: Sequence[Picture]) -> Section | None:
-    """What the page says of changes; None where nobody says what became of the lesions."""
+def changes_section(found: Evaluation) -> Section | None:
+    """The figures by kind of change; None where nobody says what became of the lesions."""
     if not found.by_change:
         return None
     tables = [_by_kind(found.by_change), standings({"this": found.by_change, **found.rivals_by_change}, _RIVALS)]
     apart = _apart(found.by_change)
-    return Section("By kind of change", (_RULE,), pictures, [*tables, *([apart] if apart is not None else [])])
+    return Section("By kind of change", (_RULE,), tables=[*tables, *([apart] if apart is not None else [])])
 
 
 _RIVALS = (

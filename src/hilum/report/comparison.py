@@ -38,7 +38,7 @@ CASE_WORDS: Mapping[str, tuple[str, str]] = {
     "absolute_volume_error_percent": ("size of the area or volume error", " %"),
     "image_sensitivity": ("images in which it was seen", ""),
     "lesion_dice": ("Dice of a lesion", ""),
-    "lesion_absolute_diameter_error_mm": ("size of a lesion's diameter error", " mm"),
+    "lesion_absolute_diameter_error_mm": ("absolute diameter error", " mm"),
     "gone_noticed": ("gone lesions that are called gone", ""),
     "false_gone_rate": ("lesions still there that are called gone", ""),
     "wafroc": ("wAFROC area", ""),

@@ -59,6 +59,7 @@ class EvaluationReport:
         curves: pictures of the whole split.
         free_response: curve and points of scored marks; None where marks have no scores.
         changes: figures by what became of lesions since an earlier picture; None where nobody says.
+        changed: pictures of such lesions, of each kind of change.
         hit_words: when a lesion is found.
         examples: pictures of single cases.
         failures: cases that could not be judged.
@@ -72,6 +73,7 @@ class EvaluationReport:
     curves: Sequence[Picture] = ()
     free_response: Section | None = None
     changes: Section | None = None
+    changed: Sequence[Picture] = ()
     hit_words: str = ""
     examples: Sequence[Picture] = ()
     failures: Sequence[Failure] = ()
@@ -98,6 +100,7 @@ def evaluation_page(found: Evaluation, report: EvaluationReport) -> Page:
         *alarm_sections(found.alarms),
         _training(report),
         *map(words, parts),
+        *([Section("Lesions of each kind of change", pictures=report.changed)] if report.changed else []),
         *([Section(_examples_title(found), pictures=report.examples)] if report.examples else []),
         words(Section("Recommendations", paragraphs=report.recommendations)),
         _details(found, report),

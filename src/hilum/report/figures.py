@@ -59,7 +59,7 @@ WORDS: Mapping[str, str] = {
     "lesion_hd95_mm": "95 % Hausdorff distance of a lesion, mm",
     "lesion_volume_error_percent": "size error of a lesion, %",
     "lesion_diameter_error_mm": "diameter error of a lesion, mm",
-    "lesion_absolute_diameter_error_mm": "size of a lesion's diameter error, mm",
+    "lesion_absolute_diameter_error_mm": "absolute diameter error of a lesion, mm",
     "gone_noticed": "gone lesions that are called gone",
     "false_gone_rate": "lesions still there that are called gone",
 }

@@ -28,11 +28,16 @@ from hilum.workflows.changes_table import CHANGES, changes_table
 from hilum.workflows.evaluate_case import CaseJob, predicted_mask
 from hilum.workflows.evaluate_changes import change_pictures, shown_keys
 from hilum.workflows.evaluate_data import TruthSource
-from hilum.workflows.evaluate_lesion_pictures import free_response_picture, point_example_pictures
+from hilum.workflows.evaluate_lesion_pictures import (
+    free_response_parts_picture,
+    free_response_picture,
+    point_example_pictures,
+)
 from hilum.workflows.evaluate_marks import MarksFrom
 from hilum.workflows.evaluate_pictures import curve_pictures, example_pictures
 from hilum.workflows.evaluate_predictions import INDEX, Reading
 from hilum.workflows.evaluate_read import CASES, EVALUATION, SCHEMA, read_evaluation
+from hilum.workflows.lesions_table import LESIONS, lesions_table
 from hilum.workflows.marks_table import MARKS, marks_table
 from hilum.workflows.track import Track
 
@@ -109,6 +114,8 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
     write_text(folder / CASES, table(found))
     if found.marks:
         write_text(folder / MARKS, marks_table(found))
+    if found.is_of_points:
+        write_text(folder / LESIONS, lesions_table(made_of.results))
     if found.changed:
         write_text(folder / CHANGES, changes_table(found.changed))
     write_json(folder / FAILED, made_of.failures)
@@ -116,15 +123,18 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
     froc = free_response_picture(found, made_of.results, made_of.bootstrap)
     single = _examples(found, made_of, track)
     changes = _change_pictures(found, made_of)
-    for name, picture in (whole | changes | single | ({} if froc is None else {"froc": froc})).items():
+    parts = free_response_parts_picture(found, made_of.results)
+    curve = {name: one for name, one in (("froc", froc), ("froc-parts", parts)) if one is not None}
+    for name, picture in (whole | changes | single | curve).items():
         write_bytes(folder / f"{name}.png", picture.png)
     report = EvaluationReport(
         title=f"{made_of.predictions.resolve().name}: how good are these predictions?",
         training=training,
         recommendations=advice,
         curves=tuple(whole.values()),
-        free_response=free_response_section(found, froc, _free_response_words(made_of)),
-        changes=changes_section(found, tuple(changes.values())),
+        free_response=free_response_section(found, froc, _free_response_words(made_of), parts),
+        changes=changes_section(found),
+        changed=tuple(changes.values()),
         hit_words=made_of.hit_words,
         examples=tuple(single.values()),
         failures=made_of.failures,
