@@ -8,7 +8,7 @@ import pytest
 from hilum.core import Radiograph, SpacingPlane, UnsupportedError, View
 from hilum.drr.source_style import published_look
 from hilum.infer.xray_domain import XrayStyle, xray_input
-from tests.infer.test_chest import chest
+from tests.datasets.test_chest import chest
 
 
 def film(step_mm: float = 1.4, levels: int = 4095, dtype: type = np.uint16) -> Radiograph:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hilum.cli.app import main
-from tests.infer.test_chest import chest
+from tests.datasets.test_chest import chest
 from tests.trained import STEP_MM, THRESHOLD, tiny_model
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from hilum.cli.app import main
 from hilum.io import read_radiograph
 from hilum.workflows.predict import PredictOptions, run_predict
-from tests.infer.test_chest import chest
+from tests.datasets.test_chest import chest
 from tests.trained import STEP_MM, tiny_model
 
 
