@@ -136,6 +136,7 @@ def test_a_mirrored_earlier_film_is_doubted(films, models, tmp_path):
         ("none", ["--prior", "{films}/before.png"], "looks at no earlier X-ray", 1),
         ("same", ["--prior", "{films}/before.png"], "looks at no earlier X-ray", 1),
         ("earlier", ["--prior", "{films}/before.png", "--prior-mask", "{films}/known.png"], "no lesions known", 1),
+        ("earlier", ["--prior", "{films}/nothing.png"], "nothing.png", 1),
         ("lesions", ["--prior-mask", "{films}/known.png"], "Name it, too: --prior FILE", 2),
     ],
 )
@@ -190,7 +191,7 @@ def test_a_data_set_without_earlier_pictures_is_one_line(models, tmp_path, capsy
 
 def test_a_model_is_judged_on_a_data_set_over_time_beside_the_copied_mask(models, tmp_path):
     data, out = write_pairs_over_time(tmp_path / "pairs"), tmp_path / "judged"
-    words = ["--data", str(data), "--split", "validation", "--bootstraps", "100", "--workers", "1"]
+    words = ["--data", str(data), "--split", "validation", "--bootstraps", "0", "--workers", "1"]
     assert main(["evaluate", str(models["lesions"]), str(out), *words]) == 0
     found = json.loads((out / "evaluation.json").read_text())
     assert found["n_cases"] == len(VALIDATION)

@@ -15,6 +15,7 @@ from hilum.infer.xray import XrayOptions, XrayPredictor
 from hilum.infer.xray_domain import XrayStyle
 from hilum.infer.xray_prior import EarlierXray
 from hilum.io import read_mask, read_radiograph
+from hilum.io.inputs import require_path
 from hilum.io.json_file import read_json, write_json
 from hilum.io.kinds import RASTERS, Kind, recognise
 from hilum.io.nodules_file import write_nodules
@@ -177,6 +178,8 @@ def xray_sources(inputs: Sequence[Path], options: PredictOptions) -> tuple[XrayS
 def _stated_prior(options: PredictOptions) -> PriorSource | None:
     if options.prior is None:
         return None
+    for path in filter(None, (options.prior, options.prior_mask)):
+        require_path(path)
     return PriorSource(options.prior, options.prior_mask, options.style or _style_of(options.prior))
 
 
@@ -302,7 +305,12 @@ def write_prediction(folder: Path, xray: Radiograph, found: Prediction, known: S
     write_png((found.probability * STORED_LEVELS).round().astype("uint16"), folder / "probability.png")
     write_png(found.mask.labels.astype("uint8"), folder / "mask.png")
     threshold = found.provenance.thresholds["mask"]
-    study = {"key": found.key, "pixel_mm": xray.pixel_mm, "notes": found.notes, "threshold": threshold}
+    study: dict[str, object] = {
+        "key": found.key,
+        "pixel_mm": xray.pixel_mm,
+        "notes": found.notes,
+        "threshold": threshold,
+    }
     if files := found.provenance.options.get("prior_files"):
         study["prior"] = files
     write_nodules(folder / "nodules.json", study, found.nodules)
