@@ -1,7 +1,8 @@
 """`hilum train`."""
 
+import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -66,6 +67,7 @@ def train(
     data: Path,
     start: Annotated[str | None, Parameter(name="--from")] = None,
     pretrained: str | None = None,
+    unlabeled: Path | None = None,
     find_lr: Annotated[bool, Parameter(negative="")] = False,
     changes: Changes | None = None,
     running: Running | None = None,
@@ -83,6 +85,7 @@ def train(
     hilum train xray_unet run --data pairs --epochs 30 --lr 3e-4 --set loss.name=focal
     hilum train xray_unet again --data pairs -c run/config.yaml --seed 1
     hilum train xray_unet rate --data pairs --find-lr
+    hilum train xray films --data pairs --unlabeled jsrt --set adaptation.method=gradient_reversal
     ```
 
     Parameters
@@ -97,6 +100,9 @@ def train(
         A trained model, by name or folder, whose weights the run begins with.
     pretrained
         File of torchxrayvision's ResNet-50 for the encoders of the sources' networks, or download (95 MB, once).
+    unlabeled
+        A prepared data set of films, such as JSRT's, whose pictures the network adapts to by adaptation.method; their
+        labels are not looked at, and its split is ignored. Such a model is not to be shipped.
     find_lr
         Only look for a learning rate: OUT then holds lr_finder.png and lr_finder.json.
     debug
@@ -108,12 +114,19 @@ def train(
     changes = changes or Changes()
     with checked_options():
         config = resolved_config(recipe, changes.config, changes.settings, changes.fields())
-        options = _options(running or Running(), start, pretrained)
+        options = replace(_options(running or Running(), start, pretrained), unlabeled=unlabeled)
     if find_lr:
         found = run_find_rate(config, data, out, options)
-        print(f"Suggested: --lr {found.suggested:.2g} ({out / 'lr_finder.png'})")
-        return 0
+        return _say_rate(found.suggested, out / "lr_finder.png")
     return _say(run_train(config, data, out, options), debug=debug)
+
+
+def _say_rate(suggested: float, picture: Path) -> int:
+    if math.isnan(suggested):
+        print(f"No rate can be suggested: from the first step on the loss never fell ({picture})")
+    else:
+        print(f"Suggested: --lr {suggested:.2g} ({picture})")
+    return 0
 
 
 def _options(running: Running, start: str | None, pretrained: str | None) -> "TrainOptions":

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hilum.core.geometry import Floats
 from hilum.datasets.xray_sample import Picture
 
 if TYPE_CHECKING:
@@ -237,9 +236,8 @@ def veiled(image: Picture, veil: Veil) -> Picture:
 
 def looked_up(levels: Picture, image: Picture) -> Picture:
     """What a table of grey levels makes of a picture, at the nearest of them."""
-    return levels.take(
-        np.clip(image * np.float32(len(levels) - 1) + np.float32(0.5), 0, len(levels) - 1).astype(np.intp)
-    )
+    places = np.clip(image * np.float32(len(levels) - 1) + np.float32(0.5), 0, len(levels) - 1).astype(np.intp)
+    return np.asarray(levels.take(places), dtype=np.float32)
 
 
 def grain(shape: tuple[int, ...], sigma_px: float, level: float, seed: int) -> Picture:
@@ -327,7 +325,7 @@ def _tile_curves(level: NDArray[np.uint8], how: Equalisation) -> Picture:
     tiles = [np.arange(size) * how.tiles // size for size in level.shape]
     place = (tiles[0][:, None] * how.tiles + tiles[1][None]) * _TILE_LEVELS + level
     counts = np.bincount(place.ravel(), minlength=how.tiles**2 * _TILE_LEVELS).astype(np.float32)
-    shares: Floats = counts.reshape(how.tiles, how.tiles, _TILE_LEVELS)
+    shares: NDArray[np.floating] = counts.reshape(how.tiles, how.tiles, _TILE_LEVELS)
     shares = shares / np.maximum(shares.sum(axis=-1, keepdims=True), 1)
     most = how.clip * 256 / _TILE_LEVELS
     excess = np.maximum(shares - most, 0).sum(axis=-1, keepdims=True)

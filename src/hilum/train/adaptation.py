@@ -63,7 +63,8 @@ class GradientReversal(Adaptation):
 
     def __init__(self, channels: int, hidden: int, seed: int) -> None:
         super().__init__()
-        layers = [skip_init(nn.Linear, *size) for size in ((channels, hidden), (hidden, 1))]
+        sizes = ((channels, hidden), (hidden, 1))
+        layers: list[nn.Module] = [skip_init(nn.Linear, *one) for one in sizes]  # type: ignore[no-untyped-call]  # torch's stub
         self.classifier = nn.Sequential(layers[0], nn.ReLU(), layers[1])
         _initialise(self.classifier, seed)
 

@@ -16,18 +16,21 @@ from hilum.models.network import Network
 from hilum.models.parts import load_part, part_of, require_fit
 from hilum.report.training import rate_picture
 from hilum.train.config import ALL, Machine, TrainConfig
-from hilum.train.finder import FoundRate, find_rate
+from hilum.train.films import FilmXrays
+from hilum.train.finder import FoundRate, find_rate, require_one_process
 from hilum.train.fit import Cases, fit, resolved_precision
 from hilum.train.guard import failures_said
-from hilum.train.keeping import CHECKPOINT, MODEL
+from hilum.train.keeping import CHECKPOINT
 from hilum.train.phases import require_fitting
 from hilum.train.pretext import HiddenXrays, hidden_once
 from hilum.train.silence import MARKED, REMEDY
+from hilum.train.stored import MODEL
 from hilum.train.xrays import Xrays
 from hilum.workflows.journal import FOLDER, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, output_folder, sha256_of, stored_run
 from hilum.workflows.train_config import as_yaml
 from hilum.workflows.train_data import TrainData, data_hash, read_data
+from hilum.workflows.train_films import read_films, require_films
 from hilum.workflows.train_result import judged_facts, write_facts
 
 DOWNLOAD = "download"
@@ -48,19 +51,21 @@ SHOWN = (
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How a run is made; what it learns depends on `start` and `pretrained` alone.
+    """How a run is made; what it learns depends on `start`, `pretrained` and `unlabeled` alone.
 
     Attributes:
         machine: where it is computed.
         start: a trained model, by name or folder, whose weights it begins with; None for random ones.
         pretrained: torchxrayvision's file of ResNet-50, or "download", for the encoders of the sources' networks.
         force: replace what an earlier run of hilum left in the folder.
+        unlabeled: a prepared data set of films that it adapts to, whose labels are not looked at; None for none.
     """
 
     machine: Machine = field(default_factory=Machine)
     start: str | None = None
     pretrained: str | None = None
     force: bool = False
+    unlabeled: Path | None = None
 
     def __post_init__(self) -> None:
         if self.start is not None and self.pretrained is not None:
@@ -119,7 +124,7 @@ def _trained(config: TrainConfig, data: Path, out: Path, options: TrainOptions) 
         return _as_left(out, note=finished_note(out, run))
     if not options.force:
         _refuse_other_settings(out, run)
-    read = read_data(data, config)
+    read = _with_films(read_data(data, config), config, options)
     network = begun(config, options)
     with journalled(out, run, force=options.force) as journal:
         write_text(out / SETTINGS, as_yaml(config))
@@ -139,10 +144,11 @@ def run_find_rate(config: TrainConfig, data: Path, out: Path, options: TrainOpti
         HilumError: as `run_train`.
     """
     options = options or TrainOptions()
+    require_one_process(options.machine)
     config = on_device(config, options.machine)
     run = _run(config, data, options)
     with failures_said():
-        read = read_data(data, config)
+        read = _with_films(read_data(data, config), config, options)
     with output_folder(out, replace(run, command="train --find-lr"), force=options.force) as folder:
         found = find_rate(begun(config, options), _cases(read, config), config, options.machine)
         write_bytes(folder / "lr_finder.png", rate_picture(found.rates, found.losses, found.suggested))
@@ -215,7 +221,10 @@ def _pretrained_file(pretrained: str) -> Path:
 
 def _run(config: TrainConfig, data: Path, options: TrainOptions) -> Run:
     """What determines the result."""
+    require_films(config, options.unlabeled)
     inputs = {"data": data_hash(data)}
+    if options.unlabeled is not None:
+        inputs["unlabeled"] = data_hash(options.unlabeled)
     if options.start is not None:
         inputs["start"] = load_network(options.start).weights_hash
     if options.pretrained is not None:
@@ -235,7 +244,8 @@ def _refuse_other_settings(out: Path, run: Run) -> None:
     if different := differences(stored.get("options", {}), plain(run.options)):
         raise OutputError(
             f"{out} was begun with other settings: {', '.join(different[:SAID])}.",
-            f"Go on with -c {out / SETTINGS} alone, choose another folder, or replace it with --force.",
+            f"Go on with -c {out / SETTINGS} alone; choose another folder (--from {out} begins with this one's best "
+            "weights); or replace it with --force.",
         )
 
 
@@ -248,8 +258,22 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
     return [] if old == new else [f"{where} {old}, now {new}"]
 
 
+def _with_films(read: TrainData, config: TrainConfig, options: TrainOptions) -> TrainData:
+    if options.unlabeled is None:
+        return read
+    films = read_films(options.unlabeled, config, {one.patient for one in read.validation})
+    facts = replace(read.facts, unlabeled=films.facts)
+    return replace(read, films=films.samples, facts=facts, failures=(*read.failures, *films.failures))
+
+
+def _xrays(read: TrainData, config: TrainConfig) -> Xrays:
+    if config.adaptation.is_wanted:
+        return FilmXrays(read.training, config, read.bank, read.films)
+    return Xrays(read.training, config, read.bank)
+
+
 def _cases(read: TrainData, config: TrainConfig) -> Cases:
-    xrays, split_hash = Xrays(read.training, config, read.bank), read.facts.split_hash
+    xrays, split_hash = _xrays(read, config), read.facts.split_hash
     if config.pretext is None:
         return Cases(xrays, read.validation, split_hash)
     hidden = HiddenXrays(xrays, config.pretext, config.trainer.seed)

@@ -33,6 +33,7 @@ class TrainData:
         facts: for the card.
         bank: nodules to insert; None where none are inserted.
         failures: cases that could not be read.
+        films: unlabeled ones to adapt to.
     """
 
     training: Sequence[XraySample]
@@ -40,6 +41,7 @@ class TrainData:
     facts: DataFacts
     bank: NoduleBank | None = None
     failures: tuple[Failure, ...] = ()
+    films: Sequence[XraySample] = ()
 
 
 def data_hash(data: Path) -> str:

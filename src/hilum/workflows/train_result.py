@@ -103,6 +103,11 @@ def ship(model: str, data: Path, out: Path, machine: Machine | None = None) -> M
         origin, split_hash = stored["origin"], stored["data"]["split_hash"]
     except KeyError as error:
         raise ConfigError(f"{place} is of no finished run: it has no {error}.", "Let the run finish.") from error
+    if config.adaptation.is_wanted:
+        raise ConfigError(
+            f"{model} has seen films of other people's data sets, and is not to be shipped.",
+            "Ship a model that was trained without --unlabeled.",
+        )
     read = read_data(data, config)
     if read.facts.split_hash != split_hash:
         raise ConfigError(f"{data} has another split than the data set that {model} was trained on.", "Name that one.")
