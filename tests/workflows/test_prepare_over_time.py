@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hilum.cli.app import main
 from hilum.core import ChangeKind, InputError, OutputError
@@ -17,6 +18,7 @@ from hilum.datasets.stored_changes import stored_changes
 from hilum.io import read_mask, read_radiograph
 from hilum.workflows import over_time_case
 from hilum.workflows import prepare_over_time as workflow
+from hilum.workflows.over_time_sheet import write_sheet
 from hilum.workflows.prepare import prepare_drr_pairs
 from hilum.workflows.prepare_over_time import OverTimeOptions, prepare_over_time
 from tests.pairs import publish
@@ -45,18 +47,36 @@ class _Still:
         return points_px
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch, pairs):
-    """Few patients are too few to fit a gain, and registration is tested elsewhere."""
-    monkeypatch.setattr(over_time_case, "register_xray", lambda *_: _Still())
+@pytest.fixture(scope="module")
+def reads():
+    """Read once: it is all of LIDC."""
+    return reads_by_patient()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick(pairs, reads):
+    """Few patients are too few to fit a gain, and registration and the sheet are tested elsewhere."""
 
     def bank(dataset, *_, **__):
-        data, reads = read_prepared(dataset), reads_by_patient()
+        data = read_prepared(dataset)
         found = [survey(one, reads[one.patient], 2.0) for one in data.cases("union")]
         shapes = [shape for one in found if one.case.patient in data.splits["train"] for shape in one.shapes]
         return NoduleBank(shapes, 0.7, Gain(0.02, -0.02, 0.06, 0.4, 99), np.ones((4, 4)) / 16)
 
-    monkeypatch.setattr(workflow, "build_bank", bank)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(over_time_case, "register_xray", lambda *_: _Still())
+        patch.setattr(workflow, "reads_by_patient", lambda: reads)
+        patch.setattr(workflow, "build_bank", bank)
+        patch.setattr(workflow, "write_sheet", lambda *_: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(pairs, quick, tmp_path_factory):
+    """A finished run."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    assert prepare_over_time(pairs, out, options()).failures == ()
+    return out
 
 
 def options(**changes):
@@ -67,12 +87,9 @@ def tree(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_every_case_is_as_its_index_and_its_changes_say(pairs, tmp_path):
-    done = prepare_over_time(pairs, tmp_path / "out", options())
-    data = read_prepared(tmp_path / "out")
-    assert (data.kind, done.failures, done.cases) == ("xray-over-time", (), len(data.records))
-    assert data.truth_name() == "union"
-    assert (tmp_path / "out" / "qa.png").stat().st_size > 10_000
+def test_every_case_is_as_its_index_and_its_changes_say(whole):
+    data = read_prepared(whole)
+    assert (data.kind, data.truth_name()) == ("xray-over-time", "union")
     for case in data.cases("union"):
         changes = stored_changes(case.changes)
         assert np.array_equal(read_mask(case.truth).labels > 0, changes.labels > 0)
@@ -88,10 +105,9 @@ def test_every_case_is_as_its_index_and_its_changes_say(pairs, tmp_path):
                 assert lesion.size_mm == lesion.prior_size_mm
 
 
-def test_without_insertion_the_current_picture_is_the_published_one(pairs, tmp_path):
-    prepare_over_time(pairs, tmp_path / "out", options())
+def test_without_insertion_the_current_picture_is_the_published_one(pairs, whole):
     before = {one.patient: one for one in read_prepared(pairs).cases("union")}
-    for case in read_prepared(tmp_path / "out").cases("union"):
+    for case in read_prepared(whole).cases("union"):
         lesions = stored_changes(case.changes).lesions
         published = read_radiograph(before[case.patient].image).array
         if not any(one.is_synthetic and one.kind is not ChangeKind.GONE for one in lesions):
@@ -99,9 +115,8 @@ def test_without_insertion_the_current_picture_is_the_published_one(pairs, tmp_p
         assert not any(one.kind is ChangeKind.GONE and not one.is_synthetic for one in lesions)
 
 
-def test_the_index_counts_what_is_there(pairs, tmp_path):
-    prepare_over_time(pairs, tmp_path / "out", options())
-    data = read_prepared(tmp_path / "out")
+def test_the_index_counts_what_is_there(whole):
+    data = read_prepared(whole)
     reached = json.loads(data.index.read_text())["options"]["reached"]
     for split in ("train", "validation"):
         kinds = [
@@ -113,20 +128,19 @@ def test_the_index_counts_what_is_there(pairs, tmp_path):
         assert reached[split] == {kind.value: kinds.count(kind.value) for kind in ChangeKind}
 
 
-def test_shapes_come_from_patients_of_the_same_split(pairs):
+def test_shapes_come_from_other_patients_of_the_same_split(pairs):
     data = read_prepared(pairs)
     jobs = workflow._drawn(data, options(), workflow.Failures(0), workflow.silently).jobs
     seen = set()
     for job in jobs:
         split = next(name for name, patients in data.splits.items() if job.case.patient in patients)
         for one in job.plan.inserted:
-            assert {shape.patient for shape, _ in one.alternatives} <= set(data.splits[split])
+            assert {shape.patient for shape, _ in one.alternatives} <= set(data.splits[split]) - {job.case.patient}
             seen.add(split)
     assert seen == {"train", "validation"}
 
 
-def test_a_run_that_was_stopped_ends_as_one_that_was_not(pairs, tmp_path, monkeypatch):
-    prepare_over_time(pairs, tmp_path / "whole", options())
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(pairs, whole, tmp_path, monkeypatch):
     made, real = [], workflow.over_time_case
 
     def until_third(job, out):
@@ -143,7 +157,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(pairs, tmp_path, monkey
     monkeypatch.setattr(workflow, "over_time_case", lambda job, out: made.append(job.key) or real(job, out))
     prepare_over_time(pairs, tmp_path / "out", options())
     assert len(set(made)) == len(made) > len(first) == 3
-    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+    assert tree(tmp_path / "out") == tree(whole)
     assert prepare_over_time(pairs, tmp_path / "out", options()).was_done
     with pytest.raises(OutputError):
         prepare_over_time(pairs, tmp_path / "out", options(seed=1))
@@ -174,6 +188,14 @@ def test_the_command_says_what_it_does_and_refuses_nonsense(pairs, tmp_path, cap
     assert "rotate_deg" in capsys.readouterr().err
     assert main([*command, "--variants", "1"]) == 0
     assert "Done" in capsys.readouterr().out
+
+
+def test_the_sheet_shows_lesions_of_each_kind(whole, tmp_path):
+    cases = read_prepared(whole).records
+    write_sheet(cases, whole, tmp_path / "qa.png", each=1)
+    with Image.open(tmp_path / "qa.png") as sheet:
+        width, height = sheet.size
+    assert (width, height) == (pytest.approx(1386, abs=2), pytest.approx((0.3 + 5 * 2.35) * 110, abs=20))
 
 
 def test_settings_change_one_thing():

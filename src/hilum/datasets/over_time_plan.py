@@ -83,7 +83,7 @@ def plan(
 
     Args:
         surveys: of its pictures.
-        bank: shapes that may be inserted there; no other patients' than of this split.
+        bank: shapes of this split's patients; a picture gets none of its own patient's.
         config: the rules.
         rng: of all that is drawn.
 
@@ -143,12 +143,14 @@ def _insertions(
 ) -> list[list[PlannedInsertion]]:
     """Each kind to a picture drawn at random, of those that aren't full, odd or left empty."""
     inserted: list[list[PlannedInsertion]] = [[] for _ in surveys]
-    chosen = bank.chosen(config.insertion)
     open_places = _open(surveys, config, rng)
     for kind in kinds:
-        if not open_places or not chosen:
+        if not open_places:
             break
         place = open_places[int(rng.integers(len(open_places)))]
+        chosen = bank.chosen(config.insertion, besides=surveys[place].case.patient)
+        if not chosen:
+            continue
         drawn = [draw_insertion(rng, bank, chosen, config.insertion) for _ in range(ALTERNATIVES)]
         shapes = [(bank.nodules[one.nodule], one) for one in drawn]
         size_mm = min(shape.size_mm * one.scale for shape, one in shapes)

@@ -16,16 +16,16 @@ SHEET = "qa.png"
 _EACH, _LEAST_MM, _HALF_MM, _SEED = 3, 6.0, 35.0, 0
 
 
-def write_sheet(cases: Sequence[Mapping[str, Any]], folder: Path, path: Path, seed: int = _SEED) -> None:
-    """Write the picture: three lesions of each kind, drawn at random of those of 6 mm and more.
+def write_sheet(cases: Sequence[Mapping[str, Any]], folder: Path, path: Path, each: int = _EACH) -> None:
+    """Write the picture: some lesions of each kind, of cases drawn at random; the first of 6 mm and more there.
 
     Args:
         cases: the data set's records.
         folder: of the data set.
         path: of the picture.
-        seed: of the draw.
+        each: lesions of each kind.
     """
-    rng, rows, missing = np.random.default_rng(seed), [], dict.fromkeys(ChangeKind, _EACH)
+    rng, rows, missing = np.random.default_rng(_SEED), [], dict.fromkeys(ChangeKind, each)
     for place in rng.permutation(len(cases)):
         if not any(missing.values()):
             break
