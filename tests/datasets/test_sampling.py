@@ -17,8 +17,9 @@ from hilum.datasets.sampling import (
     nodule_difficulty,
     shown_at,
 )
-from hilum.datasets.xray_config import SOURCE_CURRICULUM, SamplingConfig
+from hilum.datasets.xray_config import SOURCE_CURRICULUM, CurriculumStep, SamplingConfig
 from hilum.datasets.xray_sample import NoduleInfo, XraySample
+from hilum.train.config import Phase, TrainConfig
 
 
 def sample(lesion, size_mm=10.0, visibility=0.5, contrast=1.0):
@@ -75,6 +76,13 @@ def test_pictures_with_false_alarms_come_more_often_up_to_a_limit():
     counts = np.bincount(order, minlength=40)
     assert counts[1] == counts[2] == 2
     assert counts.sum() == 42
+
+
+def test_a_curriculums_epochs_count_from_1_as_phases_do():
+    """A step until epoch 3 and a phase from epoch 4 on meet."""
+    step, phases = CurriculumStep(until_epoch=3, easiest=0.5), (Phase(), Phase(first_epoch=4))
+    shown = [shown_at(np.array([0.1, 0.9]), (step,), epoch - 1).all() for epoch in range(1, 6)]
+    assert shown == [bool(TrainConfig(phases=phases).phase_at(epoch)) for epoch in range(1, 6)]
 
 
 def test_a_curriculum_widens_and_always_shows_the_empty():

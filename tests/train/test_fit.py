@@ -14,12 +14,17 @@ from safetensors.torch import load_file
 
 from hilum.core import ConfigError, InputError, TrainError, UnreadableError
 from hilum.datasets.xray_config import AugmentConfig, SamplingConfig
+from hilum.infer.loaded import load_network
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import ModelConfig
+from hilum.train import checkpointing, hard
 from hilum.train.config import OptimiserConfig, Phase, ScheduleConfig
+from hilum.train.finder import find_rate
 from hilum.train.fit import Cases, fit
 from hilum.train.judged_model import probabilities
 from hilum.train.judging import judge
+from hilum.train.keeping import CHECKPOINT, read_checkpoint
+from hilum.train.module import Learner
 from hilum.train.silence import silent_epochs
 from hilum.train.xrays import Xrays
 from tests.train.tiny import MACHINE, TINY, Discs, cases, changed, disc
@@ -101,8 +106,11 @@ class Poisoned(Discs):
 
 def test_a_loss_that_is_no_number_stops_the_run_and_saves_the_batch(tmp_path):
     data = cases()
-    with pytest.raises(TrainError, match=r"loss became nan in epoch 2.*failed_batch.npz"):
+    with pytest.raises(TrainError, match=r"loss became nan in epoch 2.*failed_batch.npz") as error:
         run(tmp_path, data=Cases(Poisoned(), data.judged))
+    assert "another folder with a lower optimiser.lr" in error.value.remedy
+    assert f"--from {tmp_path} takes" in error.value.remedy
+    assert load_network(str(tmp_path)).config["validation"]["epoch"] == 1
     with np.load(tmp_path / "failed_batch.npz") as saved:
         assert np.isnan(saved["image"]).any()
         assert sorted(saved["case"].tolist()) == sorted(Discs().order(1)[:4])
@@ -171,9 +179,35 @@ def test_tensorboard_has_each_epoch_once(tmp_path):
     run(tmp_path)
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
     assert [one.step for one in events.Scalars("train/loss")] == [1, 2, 3, 4]
     shown = [one.value for one in events.Scalars("train/loss")]
     assert shown == pytest.approx([float(row["train_loss"]) for row in rows_of(tmp_path)])
+
+
+def test_the_running_mean_counts_steps_and_not_batches(tmp_path):
+    """Eight cases in batches of two, two of them a step: two steps an epoch."""
+    config = changed(epochs=3, batch_size=2, accumulate=2, ema=0.9)
+    run(tmp_path, config)
+    assert read_checkpoint(tmp_path / CHECKPOINT, config)["callbacks"]["Ema"]["steps"] == 6
+
+
+def test_the_rate_finder_goes_the_way_of_a_run(monkeypatch):
+    """It accumulates, clips and checkpoints, and says that it can't be shared by processes."""
+    clipped, again = [], []
+
+    def remember(*_, gradient_clip_val=None, **__):
+        clipped.append(gradient_clip_val)
+
+    monkeypatch.setattr(Learner, "configure_gradient_clipping", remember)
+    monkeypatch.setattr(checkpointing, "checkpoint", lambda forward, *inputs, **_: again.append(1) or forward(*inputs))
+    config = changed(batch_size=2, accumulate=2, clip_norm=0.5, gradient_checkpointing=True)
+    found = find_rate(config.model.build(), cases(), config, MACHINE, steps=10)
+    assert len(found.losses) == len(clipped) <= 10
+    assert set(clipped) == {0.5}
+    assert len(again) >= 2 * 2 * len(clipped), "each stage for each batch"
+    with pytest.raises(ConfigError, match="in one process, not in 2"):
+        find_rate(config.model.build(), cases(), config, MACHINE.model_copy(update={"processes": 2}))
 
 
 def test_an_interrupt_says_how_to_go_on_and_is_not_swallowed_for_good(tmp_path):
@@ -251,6 +285,22 @@ def test_phases_of_an_attended_network_and_their_pictures(tmp_path):
     assert {"train_bce", "train_attention"} <= fitted.rows[1].keys()
     assert rows_of(tmp_path)[0]["train_bce"] == "nan"
     assert (tmp_path / "panels" / "epoch_002.png").stat().st_size > 1000
+
+
+def test_hard_negatives_are_those_of_the_weights_that_were_judged(tmp_path, monkeypatch):
+    """With a running mean it is the mean, at whose threshold they are counted."""
+    shown = []
+
+    def remembered(network, *given):
+        shown.append({name: value.clone() for name, value in network.state_dict().items()})
+        return probabilities(network, *given)
+
+    monkeypatch.setattr(hard, "probabilities", remembered)
+    config = changed(epochs=2, ema=0.9).model_copy(update={"sampling": SamplingConfig(hard_negatives=3.0)})
+    run(tmp_path, config, Cases(Xrays(Discs().samples, config), cases().judged))
+    mean = read_checkpoint(tmp_path / CHECKPOINT, config)["callbacks"]["Ema"]["mean"]
+    assert len(shown) == 2
+    assert all(torch.equal(shown[-1][name], mean[name]) for name in mean)
 
 
 def test_hard_negatives_come_from_the_last_pass_and_survive_a_restart(tmp_path):

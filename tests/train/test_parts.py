@@ -21,6 +21,7 @@ from hilum.train.keeping import Best
 from hilum.train.module import Learner, Means
 from hilum.train.optimiser import adamw
 from hilum.train.phases import Ema, set_learning
+from hilum.train.stored import write_model
 from tests.train.tiny import TINY, Discs, disc
 
 
@@ -160,11 +161,14 @@ def test_phases_are_in_order():
 def test_the_running_mean_is_one_and_is_put_back():
     learner = Learner(TINY.model.build(), TINY)
     ema, weight = Ema(0.5), learner.network.head[0].bias
-    seen = []
+    seen, trainer = [], SimpleNamespace(global_step=7)
+    ema.on_train_start(trainer, learner)
     for value in (1.0, 2.0, 4.0, 8.0):
+        ema.on_train_batch_end(trainer, learner, None, None, 0)  # a batch without a step counts for nothing
         with torch.no_grad():
             weight.fill_(value)
-        ema.on_train_batch_end(None, learner, None, None, 0)
+        trainer.global_step += 1
+        ema.on_train_batch_end(trainer, learner, None, None, 1)
         seen.append(value)
     mean = seen[0]
     for step, value in enumerate(seen[1:], 1):
@@ -220,17 +224,44 @@ def test_of_epochs_that_mark_nothing_the_one_with_the_lowest_loss_is_kept(tmp_pa
     assert kept == [1, 2, 2, 4, 4]
 
 
-def test_the_suggested_rate_is_a_tenth_of_the_best():
-    """A loss that falls until the rate is .02 and then runs away."""
+def test_of_epochs_that_are_alike_one_of_the_latest_phase_is_kept(tmp_path):
+    """The loss of the attention alone is lower than what the whole network minimises later; that says nothing."""
+    best, learner = Best(TINY, tmp_path), Learner(TINY.model.build(), TINY)
+    kept = []
+    for epoch, (phase, loss) in enumerate([(0, 0.6), (1, 2.0), (1, 1.5), (1, 1.7), (2, 3.0)]):
+        learner.figures, learner.phase = {"dice_mean": 0.006, "threshold": 0.5}, phase
+        learner.judged = Means({"loss": loss}, 1)
+        best.on_validation_epoch_end(SimpleNamespace(current_epoch=epoch, is_global_zero=False), learner)
+        kept.append(best.state_dict()["figures"]["epoch"])
+    assert kept == [1, 2, 3, 3, 5]
+
+
+def test_equal_weights_are_equal_files(tmp_path):
+    network = TINY.model.build()
+    for _ in range(20):
+        write_model(tmp_path, network, TINY, {})
+        first = (tmp_path / "first").read_bytes() if (tmp_path / "first").exists() else None
+        content = (tmp_path / "weights.safetensors").read_bytes()
+        (tmp_path / "first").write_bytes(content)
+        assert first in (None, content)
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_the_suggested_rate_is_a_tenth_of_the_best(accumulate):
+    """A loss that falls until the rate is .02 and then runs away; batches that make one step have its rate."""
     rising, trainer = Rising(71), SimpleNamespace(optimizers=[SimpleNamespace(param_groups=[{}])], should_stop=False)
+    trainer.global_step = batches = 0
     while not trainer.should_stop:
+        batches += 1
         rising.on_train_batch_start(trainer, None, None, 0)
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         loss = 1 - math.log10(rate / 1e-7) / 8 if rate < 0.02 else 1e3 * rate
+        trainer.global_step = batches // accumulate
         rising.on_train_batch_end(trainer, None, {"loss": torch.tensor(loss)}, None, 0)
     found = rising.found()
     assert found.suggested == pytest.approx(0.002, rel=0.3)
     assert len(found.rates) == len(found.losses) < 71
+    assert (len(found.losses) + 1) * accumulate == batches
 
 
 def test_a_loss_that_runs_away_at_once_has_no_rate():

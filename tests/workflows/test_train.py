@@ -16,6 +16,7 @@ from hilum.datasets.xray_config import XrayDataConfig
 from hilum.datasets.xray_load import load_samples
 from hilum.infer.loaded import load_model
 from hilum.train.config import Machine, TrainConfig
+from hilum.train.finder import FoundRate
 from hilum.train.judged_model import probabilities
 from hilum.workflows import train
 from hilum.workflows.train import TrainOptions, run_train
@@ -212,6 +213,16 @@ def test_the_rate_finder_leaves_a_picture(pairs, tmp_path, capsys):
     assert main([*command, "--threads", "1", *settings]) == 0
     assert "Suggested: --lr" in capsys.readouterr().out
     assert (tmp_path / "rate" / "lr_finder.png").is_file()
+
+
+def test_a_rate_that_cannot_be_found_is_said_in_words(pairs, tmp_path, monkeypatch, capsys):
+    nothing = FoundRate(np.array([1e-7, 1.0]), np.array([1.0, 2.0]), float("nan"))
+    monkeypatch.setattr(train, "find_rate", lambda *_: nothing)
+    command = ["train", "xray_unet", str(tmp_path / "rate"), "--data", str(pairs), "--find-lr"]
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith("No rate can be suggested")
+    assert main([*command[:2], str(tmp_path / "two"), *command[3:], "--processes", "2"]) == 1
+    assert "in one process" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -129,7 +129,7 @@ class CurriculumStep(FrozenConfig):
     """Until when only the easier pictures are shown."""
 
     until_epoch: PositiveInt
-    """The first epoch, counted from 0, for which the step no longer holds."""
+    """The last epoch, counted from 1 as a phase's `first_epoch`, for which the step holds."""
     easiest: Annotated[float, Field(gt=0, le=1)]
     """Share of the pictures with lesions that are shown, easiest first. Pictures without are always among them."""
 
@@ -156,7 +156,7 @@ class SamplingConfig(FrozenConfig):
 
 
 SOURCE_CURRICULUM = (CurriculumStep(until_epoch=30, easiest=1 / 3), CurriculumStep(until_epoch=80, easiest=2 / 3))
-"""The sources' plan: easy before epoch 30, medium before epoch 80, then all. They leave open what easy is: thirds."""
+"""The sources' plan: easy up to epoch 30, medium up to epoch 80, then all. They leave open what easy is: thirds."""
 
 
 class InsertionConfig(FrozenConfig):

@@ -83,8 +83,8 @@ class TrainerConfig(FrozenConfig):
     batch_size: PositiveInt = 8
     """Images a step, over all processes together."""
     accumulate: PositiveInt = 1
-    """Batches whose gradients make one step. Not the same as one batch of all of them where Dice is taken over the batch,
-    or the network has batch norm: these see each alone."""
+    """Batches whose gradients make one step. Not the same as one batch of all of them where Dice is taken over the
+    batch, or the network has batch norm: these see each alone."""
     precision: Precision = "auto"
     """bf16: convolutions in bfloat16, everything else in 32 bits. auto takes it where the device computes in it."""
     clip_norm: NonNegativeFloat = 1.0

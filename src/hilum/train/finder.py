@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 
-from hilum.core import TrainError
+from hilum.core import ConfigError, TrainError
 from hilum.core.geometry import Floats
 from hilum.models.network import Network
+from hilum.train.checkpointing import computed_again
 from hilum.train.config import Machine, TrainConfig
 from hilum.train.fit import Cases, Pictures, lightning, quiet
 from hilum.train.guard import failures_said
@@ -45,11 +46,16 @@ class FoundRate:
 
 
 class Rising(pl.Callback):
-    """Raises the rate of all parts from step to step, until the loss runs away or the steps are over."""
+    """Raises the rate of all parts from step to step, until the loss runs away or the steps are over.
+
+    A step has the mean loss of the batches that make it.
+    """
 
     def __init__(self, steps: int) -> None:
         self._rates = np.geomspace(LOWEST, HIGHEST, steps)
         self._mean = 0.0
+        self._pending: list[float] = []
+        self._seen = 0
         self.losses: list[float] = []
 
     def on_train_batch_start(
@@ -63,7 +69,10 @@ class Rising(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Take in the loss of the step before; the mean is corrected for its beginning at 0 (Kingma and Ba 2015)."""
-        loss = float(outputs["loss"])
+        self._pending.append(float(outputs["loss"]))
+        if trainer.global_step == self._seen:
+            return
+        loss, self._seen, self._pending = float(np.mean(self._pending)), trainer.global_step, []
         self._mean = _MEMORY * self._mean + (1 - _MEMORY) * loss
         corrected = self._mean / (1 - _MEMORY ** (len(self.losses) + 1))
         if not math.isfinite(corrected) or (self.losses and corrected > _TOO_HIGH * min(self.losses)):
@@ -94,15 +103,32 @@ class Rising(pl.Callback):
 def find_rate(network: Network, cases: Cases, config: TrainConfig, machine: Machine, steps: int = STEPS) -> FoundRate:
     """Look for a learning rate on a copy of the network.
 
-    All parts have one rate, whatever `optimiser.lr_of` says; parts and loss are those of the first phase.
+    All parts have one rate, whatever `optimiser.lr_of` says; parts and loss are those of the first phase. Batches,
+    their accumulation, clipping and checkpointing are those of a run.
 
     Raises:
+        ConfigError: several processes are to share it.
         TrainError: the loss ran away at once, or the memory is not enough.
     """
+    require_one_process(machine)
     rising = Rising(steps)
     learner = Learner(copy.deepcopy(network), config)
     endless = config.model_copy(update={"trainer": config.trainer.model_copy(update={"epochs": steps})})
-    with quiet(machine.threads), failures_said():
-        trainer = lightning([Phases(config), rising], endless, machine, ".", limit_val_batches=0)
+    again = computed_again(learner.network, config.trainer.gradient_checkpointing)
+    options = {"limit_val_batches": 0, "gradient_clip_val": config.trainer.clip_norm or None}
+    with quiet(machine.threads), failures_said(), again:
+        trainer = lightning([Phases(config), rising], endless, machine, ".", **options)
         trainer.fit(learner, datamodule=Pictures(cases, config, machine.workers))
     return rising.found()
+
+
+def require_one_process(machine: Machine) -> None:
+    """Refuse to look for a rate in several processes: the losses would stay in theirs.
+
+    Raises:
+        ConfigError: there are several.
+    """
+    if machine.processes > 1:
+        raise ConfigError(
+            f"a learning rate is looked for in one process, not in {machine.processes}.", "Leave --processes out."
+        )

@@ -15,11 +15,15 @@ from torch import Tensor
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from hilum.core import TrainError
+from hilum.infer.loaded import WEIGHTS
 from hilum.io.atomic import atomic_file
 from hilum.train.data import Batch
+from hilum.train.stored import MODEL
 
 FAILED_BATCH = "failed_batch.npz"
-LOWER_RATE = "Lower optimiser.lr, lengthen schedule.warmup_epochs, or take trainer.precision 32."
+LOWER_RATE = (
+    "Begin anew in another folder with a lower optimiser.lr, a longer schedule.warmup_epochs, or trainer.precision 32"
+)
 
 
 class Guard(pl.Callback):
@@ -65,9 +69,10 @@ class Guard(pl.Callback):
             tensors = {key: one for key, one in self._batch._asdict().items() if one is not None}
             with atomic_file(path) as temporary:
                 np.savez_compressed(temporary, **{key: one.cpu().numpy() for key, one in tensors.items()})
+        has_model = (self._out / MODEL / WEIGHTS).is_file()
         raise TrainError(
             f"the {what} became {value} in epoch {trainer.current_epoch + 1}; the batch is in {path}.",
-            LOWER_RATE,
+            f"{LOWER_RATE}; --from {self._out} takes the weights of its best epoch." if has_model else f"{LOWER_RATE}.",
         )
 
 
@@ -89,13 +94,14 @@ def failures_said() -> Iterator[None]:
         raise TrainError(words.strip()) from error
     except (RuntimeError, MemoryError) as error:
         if "without overflow" in str(error):  # AdamW's step, before any loss could tell
-            raise TrainError("a step became too large for numbers of 32 bits.", LOWER_RATE) from error
+            raise TrainError("a step became too large for numbers of 32 bits.", f"{LOWER_RATE}.") from error
         if not _is_memory(error):
             raise
         raise TrainError(
             "the memory is not enough for this run.",
-            "Lower trainer.batch_size (trainer.accumulate keeps the step as large) or augment.crop_px, take "
-            "trainer.precision bf16 or trainer.gradient_checkpointing true, a smaller network, or a larger "
+            "Lower trainer.batch_size (trainer.accumulate adds several batches' gradients to one step, but batch norm, "
+            "and Dice over the batch, see the small ones) or augment.crop_px, take trainer.precision bf16 or "
+            "trainer.gradient_checkpointing true, a smaller network, or a larger "
             "data.pixel_mm.",
         ) from error
 

@@ -1,4 +1,4 @@
-"""Hard negatives: after each epoch, what the network marks on training pictures and is no lesion."""
+"""Hard negatives: with each validation, what the network marks on training pictures and is no lesion."""
 
 # ruff: noqa: ARG002  # Lightning decides what a hook is given
 
@@ -22,8 +22,8 @@ class HardNegatives(pl.Callback):
     def __init__(self, xrays: Xrays, batch_size: int) -> None:
         self._xrays, self._batch_size = xrays, batch_size
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at all training pictures, at the threshold that validation chose."""
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at all training pictures with the weights that validation judged, at the threshold that it chose."""
         learner = cast("Learner", pl_module)
         maps = probabilities(learner.network, self._xrays.whole, self._batch_size, str(learner.device))
         threshold = learner.figures["threshold"]

@@ -7,7 +7,7 @@ import io
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -15,6 +15,9 @@ import pytorch_lightning as pl
 from hilum.io.text_file import write_text
 from hilum.train.guard import Guard
 from hilum.train.module import Learner
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 METRICS, TENSORBOARD = "metrics.csv", "tensorboard"
 
@@ -29,6 +32,7 @@ class History(pl.Callback):
         self.rows: list[Row] = []
         self.seconds = 0.0
         self._began = 0.0
+        self._writer: SummaryWriter | None = None
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at the clock."""
@@ -49,13 +53,29 @@ class History(pl.Callback):
             self._to_tensorboard(row)
 
     def _to_tensorboard(self, row: Row) -> None:
+        """To one file of each process that works on the run; what a killed one has left after this epoch is purged."""
         from torch.utils.tensorboard import SummaryWriter
 
         epoch = int(row["epoch"])
-        with SummaryWriter(str(self._out / TENSORBOARD), purge_step=epoch) as writer:
-            for name, value in row.items():
-                if name != "epoch":
-                    writer.add_scalar(name.replace("_", "/", 1) if name.startswith(_GROUPED) else name, value, epoch)
+        self._writer = self._writer or SummaryWriter(str(self._out / TENSORBOARD), purge_step=epoch)
+        for name, value in row.items():
+            if name != "epoch":
+                grouped = name.replace("_", "/", 1) if name.startswith(_GROUPED) else name
+                self._writer.add_scalar(grouped, value, epoch)
+        self._writer.flush()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Close TensorBoard's file."""
+        self._close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Close TensorBoard's file."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

@@ -20,9 +20,9 @@ from hilum.io.atomic import atomic_file
 from hilum.models.parts import require_fit
 from hilum.train.config import TrainConfig
 from hilum.train.module import Learner
-from hilum.train.stored import VALIDATION, threshold_record, write_model
+from hilum.train.stored import MODEL, VALIDATION, threshold_record, write_model
 
-MODEL, CHECKPOINT = "model", "checkpoints/last.ckpt"
+CHECKPOINT = "checkpoints/last.ckpt"
 SCHEMA = "hilum.checkpoint/1"
 
 
@@ -40,7 +40,7 @@ class Best(pl.Callback):
         self._config = config
         self._chosen_on = (split_hash, tuple(patients))
         self._folder = out / MODEL
-        self._best = (-math.inf, -math.inf)
+        self._best = (-math.inf, -math.inf, -math.inf)
         self._waited = 0
         self._figures: dict[str, float] = {}
 
@@ -51,13 +51,15 @@ class Best(pl.Callback):
         return patience is not None and self._waited >= patience
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Compare, and keep. An undefined figure is worse than any other; of equal ones the lower loss wins.
+        """Compare, and keep. An undefined figure is worse than any other.
 
-        So a young network that marks nothing yet (Dice 0) is not kept for having been the first of them.
+        Of equal ones the later phase wins, as losses of two phases can't be compared, and within a phase the lower
+        loss. So a young network that marks nothing yet (Dice 0) is not kept for having been the first of them, nor one
+        whose decoder has not begun to learn.
         """
         learner = cast("Learner", pl_module)
         value = float(learner.figures[self._config.trainer.monitor])
-        score = (-1.0 if math.isnan(value) else value, -learner.judged.mean())
+        score = (-1.0 if math.isnan(value) else value, float(learner.phase), -learner.judged.mean())
         if score <= self._best:
             self._waited += 1
             return
@@ -80,7 +82,8 @@ class Best(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""
-        self._best = (state_dict["best"][0], state_dict["best"][1])
+        value, phase, loss = state_dict["best"]
+        self._best = (value, phase, loss)
         self._waited, self._figures = state_dict["waited"], state_dict["figures"]
 
 

@@ -98,13 +98,21 @@ class Ema(pl.Callback):
     def __init__(self, memory: float) -> None:
         self._memory = memory
         self._steps = 0
+        self._seen = 0
         self._mean: dict[str, Tensor] = {}
         self._own: dict[str, Tensor] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Count the steps from here on."""
+        self._seen = trainer.global_step
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Take in the weights after a step."""
+        """Take in the weights after a step; a batch whose gradient is only added to the next one's makes none."""
+        if trainer.global_step == self._seen:
+            return
+        self._seen = trainer.global_step
         memory = min(self._memory, (1 + self._steps) / (10 + self._steps))
         self._steps += 1
         for name, value in cast("Learner", pl_module).network.state_dict().items():

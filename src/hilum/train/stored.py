@@ -15,6 +15,8 @@ from hilum.io.text_file import write_bytes
 from hilum.models.network import Network
 from hilum.train.config import TrainConfig
 
+MODEL = "model"
+"""Folder of a run's model."""
 VALIDATION = "validation"
 """The split on which the best epoch and the threshold are chosen."""
 
@@ -35,7 +37,8 @@ def write_model(folder: Path, network: Network, config: TrainConfig, found: Mapp
 
     kept = {name: _stored(value, config.trainer.store) for name, value in network.state_dict().items()}
     # Through bytes: the library's own files may be read by their owner alone.
-    write_bytes(folder / WEIGHTS, save(kept, {"model": config.model.name, "model_hash": config.model.hash}))
+    # One key of metadata: the library writes several in any order, and equal weights would have another hash each time.
+    write_bytes(folder / WEIGHTS, save(kept, {"model": config.model.name}))
     write_config(folder, config, found)
 
 
