@@ -70,7 +70,7 @@ def change_picture(kind: ChangeKind, views: Sequence[ChangeView]) -> Picture:
     rows = figure.subfigures(len(views), 1, squeeze=False)[:, 0]
     for row, view in zip(rows, views, strict=True):
         row.set_facecolor("black")
-        row.suptitle(view.title, color="white", fontsize=10, y=0.975)
+        row.suptitle(view.title, color="white", fontsize=10)
         places = row.subplots(1, 3)
         for place, shown, name in zip(places, (view.current, view.earlier, view.current), _HEADS, strict=True):
             _grey(place, shown, view)
