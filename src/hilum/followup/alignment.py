@@ -41,8 +41,8 @@ class AlignmentConfig(FrozenConfig):
     """Sigma by which the field is smoothed at each step; what is smaller isn't followed, so nodules keep their size."""
 
 
-_FIRST_STEP_MM = 2.0
-"""By which the affine map's first step moves the place that it moves most; a step without a bound may collapse it."""
+_FIRST_STEPS_MM = (2.0, 0.5)
+"""By how much the affine map's first step moves the place that it moves most: the second where the first gets lost."""
 
 _NET_MM, _NET_WINDOW_MM = 8.4, 40.0
 """Cells of the first, coarse search, and the window in which brightness is evened out there."""
@@ -167,22 +167,39 @@ def _image(picture: NDArray[np.float32], cell_mm: float) -> Any:
 
 
 def _affine(fixed: NDArray[np.float32], moving: NDArray[np.float32], start: _Start, config: AlignmentConfig) -> Any:
-    """SimpleITK's affine transform from fixed to moving that maximises their correlation."""
+    """SimpleITK's affine transform from fixed to moving; the start itself where the optimiser makes it worse."""
     import SimpleITK as sitk
 
-    affine = sitk.AffineTransform(2)
-    affine.SetCenter([size * config.cell_mm / 2 for size in fixed.shape[::-1]])
-    affine.SetMatrix(start.matrix.ravel().tolist())
+    first = sitk.AffineTransform(2)
+    first.SetCenter([size * config.cell_mm / 2 for size in fixed.shape[::-1]])
+    first.SetMatrix(start.matrix.ravel().tolist())
     centred = _centred(fixed, moving, config.cell_mm)
-    affine.SetTranslation([way + more for way, more in zip(centred, start.shift_mm, strict=True)])
+    first.SetTranslation([way + more for way, more in zip(centred, start.shift_mm, strict=True)])
+    worst = _likeness(fixed, _resampled(moving, first, fixed, config.cell_mm))
+    for step_mm in _FIRST_STEPS_MM:
+        found = _optimised(fixed, moving, sitk.AffineTransform(first), step_mm, config)
+        if _likeness(fixed, _resampled(moving, found, fixed, config.cell_mm)) > worst:
+            return found
+    return first
+
+
+def _likeness(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Correlation about zero, which a structure's mean nearly is; what isn't covered counts as unlike."""
+    return float(np.vdot(one, other) / (np.linalg.norm(one) * np.linalg.norm(other) + 1e-6))
+
+
+def _optimised(
+    fixed: NDArray[np.float32], moving: NDArray[np.float32], affine: Any, step_mm: float, config: AlignmentConfig
+) -> Any:
+    """The affine transform near this one that maximises correlation."""
+    import SimpleITK as sitk
+
     method = sitk.ImageRegistrationMethod()
     method.SetNumberOfThreads(1)
     method.SetMetricAsCorrelation()
     method.SetMetricSamplingStrategy(method.NONE)
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(
-        1.0, 1e-5, config.affine_steps, 0.6, 1e-6, method.Once, _FIRST_STEP_MM
-    )
+    method.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-5, config.affine_steps, 0.6, 1e-6, method.Once, step_mm)
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([2, 1])
     method.SetSmoothingSigmasPerLevel([config.cell_mm, 0])
