@@ -88,6 +88,27 @@ def test_a_detectors_marks_against_points(films):
     assert evaluate(films).was_done
 
 
+def test_parts_of_the_curve_count_the_false_marks_of_all_images(films):
+    """N1 (obvious) is found before any false mark; N2 (extremely subtle) never. Both are of one size."""
+    detections(films)
+    evaluate(films)
+    found = content(films)
+    subtle, obvious = found["by_subtlety"]
+    assert [subtle["figures"][f"froc_{rate}"]["value"] for rate in ("0.125", "1", "8")] == [0, 0, 0]
+    assert [obvious["figures"][f"froc_{rate}"]["value"] for rate in ("0.125", "1", "8")] == [1, 1, 1]
+    assert obvious["figures"]["froc_1"]["n"] == subtle["figures"]["froc_1"]["n"] == 1
+    ranked = [one for one in found["by_size"] if "froc_2" in one["figures"]]
+    assert sum(one["figures"]["froc_2"]["n"] for one in ranked) == 2
+    page = (films / "out" / "report.html").read_text()
+    assert "a mark on another lesion is neither" in page
+    assert (films / "out" / "froc-parts.png").is_file()
+    rows = list(csv.DictReader((films / "out" / "lesions.csv").read_text().splitlines()))
+    assert [(row["key"], row["is_found"], row["score"], row["subtlety"]) for row in rows] == [
+        ("N1", "1", "0.9", "5"),
+        ("N2", "0", "nan", "1"),
+    ]
+
+
 def test_the_page_shows_the_curve_its_points_and_cases_and_no_dice(films):
     detections(films)
     evaluate(films)

@@ -4,7 +4,7 @@ Components are taken from a low floor, whatever the threshold of the masks, so t
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from hilum.core.figures import Figure
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.evaluate.bootstrap import Resamples, sampled_figure
-from hilum.evaluate.case_lesions import LesionResult
+from hilum.evaluate.case_lesions import Lesion, LesionResult
 from hilum.metrics.froc import (
     RATES,
     Detections,
@@ -23,6 +23,7 @@ from hilum.metrics.froc import (
     wafroc_of_weights,
     weighted_curves,
 )
+from hilum.metrics.lesions import Matches
 
 
 def detections(cases: Sequence[LesionResult]) -> Detections:
@@ -60,7 +61,39 @@ def froc_points(cases: Sequence[LesionResult], draw: Resamples, rates: Sequence[
     cases, draw = _scored(cases, draw)
     if not has_marks(cases):
         return {}
-    found = detections(cases)
+    return _at_rates(detections(cases), cases, draw, rates)
+
+
+def froc_of_part(
+    cases: Sequence[LesionResult],
+    draw: Resamples,
+    is_in: Callable[[Lesion], bool],
+    rates: Sequence[float] = RATES,
+) -> Mapping[str, Figure]:
+    """The same over some lesions alone: false marks are those of all images, and a mark on another lesion is neither.
+
+    So the curves of all parts have one scale, and their mean, weighted by lesions, is the curve of all.
+
+    Args:
+        cases: judged; their lesions stand in the order in which candidates were matched, as against points.
+        draw: of patients.
+        is_in: which lesions.
+        rates: as in `froc_points`.
+    """
+    cases, draw = _scored(cases, draw)
+    if not has_marks(cases):
+        return {}
+    chosen = [np.array([is_in(one) for one in case.lesions], dtype=bool) for case in cases]
+    parts = [
+        (Matches(one.candidates.found_by[some], one.candidates.is_false, one.candidates.marks[:, some]), scores)
+        for one, some, scores in zip(cases, chosen, (case.candidate_scores for case in cases), strict=True)
+    ]
+    return _at_rates(Detections.of(parts), cases, draw, rates) if any(some.any() for some in chosen) else {}
+
+
+def _at_rates(
+    found: Detections, cases: Sequence[LesionResult], draw: Resamples, rates: Sequence[float]
+) -> dict[str, Figure]:
     value = sensitivity_at(next(weighted_curves(found, _once(cases))), rates)
     samples = np.array([sensitivity_at(curve, rates) for curve in weighted_curves(found, draw.weights)])
     samples = samples.reshape(-1, len(rates))  # without draws, too

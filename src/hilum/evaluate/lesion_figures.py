@@ -111,11 +111,16 @@ def by_size(
     names += [UNKNOWN_SIZE] if any(is_unknown) else []
     groups = []
     for name in names:
-        lesions = [[one for one in case.lesions if _band(one.size_mm) == name] for case in cases]
+        lesions = [[one for one in case.lesions if band(one) == name] for case in cases]
         false = np.array([sum(_band(size) == name for size in case.false_mm) for case in cases], dtype=np.float64)
         figures = [*found_figures(lesions, draw, of_each), mean_of("false_positives_per_image", false, draw)]
         groups.append(Group(name, {figure.name: figure for figure in figures}))
     return tuple(groups)
+
+
+def band(one: Lesion) -> str:
+    """The name of the group of sizes that a lesion belongs to."""
+    return _band(one.size_mm)
 
 
 def _band(size_mm: float) -> str:

@@ -1,17 +1,17 @@
 """Cases judged against point truth to an evaluation: what was found, what was not, and how sure the marks were."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hilum.core.evaluation import Alarm, Evaluation, Group
 from hilum.core.figures import Figure
 from hilum.datasets.jsrt import SUBTLETIES
 from hilum.evaluate import alarms
 from hilum.evaluate.bootstrap import Resamples
-from hilum.evaluate.case_lesions import LesionResult
-from hilum.evaluate.detection import detection_figures, froc_points, marks_of_cases
+from hilum.evaluate.case_lesions import Lesion, LesionResult
+from hilum.evaluate.detection import detection_figures, froc_of_part, froc_points, marks_of_cases
 from hilum.evaluate.evaluation import Judged, resamples_of
-from hilum.evaluate.lesion_figures import FOUND, by_size, found_figures, lesion_figures, mean_of, values_of
+from hilum.evaluate.lesion_figures import FOUND, band, by_size, found_figures, lesion_figures, mean_of, values_of
 from hilum.evaluate.places import by_place, place_rule
 
 UNDEFINED = (
@@ -44,7 +44,7 @@ def point_evaluation(cases: Sequence[LesionResult], about: Judged, raised: Seque
         truth=about.truth,
         threshold=about.threshold,
         figures=point_figures(cases, draw) | {one.name: one for one in detection_figures(cases, draw)},
-        by_size=by_size(cases, draw, FOUND),
+        by_size=_by_size(cases, draw),
         by_place=by_place(cases, draw, FOUND),
         places=place_rule(cases),
         by_subtlety=_by_subtlety(cases, draw),
@@ -68,15 +68,40 @@ def ranked_point_figures(cases: Sequence[LesionResult], draw: Resamples) -> dict
     return point_figures(cases, draw) | {figure.name: figure for figure in ranked}
 
 
+def _by_size(cases: Sequence[LesionResult], draw: Resamples) -> tuple[Group, ...]:
+    """Lesions by their stated size, with their part of the free-response curve."""
+    return tuple(
+        Group(group.name, {**group.figures, **_ranked(cases, draw, _is_of(group.name))})
+        for group in by_size(cases, draw, FOUND)
+    )
+
+
 def _by_subtlety(cases: Sequence[LesionResult], draw: Resamples) -> tuple[Group, ...]:
-    """Lesions from hardly visible to obvious."""
-    groups = []
-    for level in sorted({one.subtlety for case in cases for one in case.lesions if not math.isnan(one.subtlety)}):
-        chosen = [[one for one in case.lesions if one.subtlety == level] for case in cases]
-        words = SUBTLETIES.get(int(level), "")
-        name = f"subtlety {level:g}{f', {words}' if words else ''}"
-        groups.append(Group(name, {figure.name: figure for figure in found_figures(chosen, draw, FOUND)}))
-    return tuple(groups)
+    """Lesions from hardly visible to obvious, with their part of the free-response curve."""
+    levels = sorted({one.subtlety for case in cases for one in case.lesions if not math.isnan(one.subtlety)})
+    return tuple(_of_subtlety(cases, draw, level) for level in levels)
+
+
+def _of_subtlety(cases: Sequence[LesionResult], draw: Resamples, level: float) -> Group:
+    chosen = [[one for one in case.lesions if one.subtlety == level] for case in cases]
+    known = {figure.name: figure for figure in found_figures(chosen, draw, FOUND)}
+    return Group(subtlety_name(level), known | _ranked(cases, draw, lambda one: one.subtlety == level))
+
+
+def subtlety_name(level: float) -> str:
+    """What a group of lesions of this subtlety is called; "" for none."""
+    if math.isnan(level):
+        return ""
+    words = SUBTLETIES.get(int(level), "")
+    return f"subtlety {level:g}{f', {words}' if words else ''}"
+
+
+def _is_of(name: str) -> Callable[[Lesion], bool]:
+    return lambda one: band(one) == name
+
+
+def _ranked(cases: Sequence[LesionResult], draw: Resamples, is_in: Callable[[Lesion], bool]) -> dict[str, Figure]:
+    return {figure.name: figure for figure in froc_of_part(cases, draw, is_in).values()}
 
 
 def _alarms(cases: Sequence[LesionResult]) -> tuple[Alarm, ...]:

@@ -9,6 +9,8 @@ from hilum.report.figures import WORDS, count, group_table, in_words, with_inter
 from hilum.report.page import Table
 from hilum.report.yardstick import yardstick_table
 
+FROC = "froc_"
+"""Start of the names of a free-response curve's points."""
 _MISSED = " A missed lesion has no surface distance, so distances are of cases with a prediction only."
 _SIZE = "equivalent diameter of a connected component of the truth"
 
@@ -47,12 +49,20 @@ def evaluation_tables(found: Evaluation) -> list[Table]:
         (found.by_visibility, "By visibility, 0 to 1: size, contrast to noise and overlap."),
         (found.by_subtlety, "By subtlety: how hard radiologists found the lesion to see."),
     )
-    tables += [group_table(groups, caption) for groups, caption in parts if groups]
+    tables += [group_table(_plain(groups), caption) for groups, caption in parts if groups]
     if found.yardstick is not None:
         tables.append(yardstick_table(found.yardstick, found.by_size))
     if found.by_class:
         tables.append(_class_table(found.by_class))
     return [*tables, *_calibration_tables(found), _every_figure(found)]
+
+
+def _plain(groups: Sequence[Group]) -> list[Group]:
+    """Without points of the free-response curve, which have a table of their own."""
+    return [
+        Group(group.name, {name: one for name, one in group.figures.items() if not name.startswith(FROC)})
+        for group in groups
+    ]
 
 
 def is_meaningless(found: Evaluation, figure: Figure) -> bool:

@@ -1,12 +1,16 @@
 """A free-response curve as a picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from hilum.core.geometry import Floats
 from hilum.report.drawing import BAND, BLUE, encoded, label, light_figure
 
 _NEAR_AXIS = 0.06
+_SHADES = ("#440154", "#3b528b", "#21918c", "#5ec962", "#c9b000")
+"""Of viridis, dark to bright, so that an order is seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,29 @@ def froc_picture(shown: FrocPicture) -> bytes:
     place.set_ylim(0, 1.02)
     label(place, f"false positives {shown.unit}", "sensitivity", shown.title)
     place.legend(loc="lower right", frameon=False)
+    return encoded(figure)
+
+
+def froc_parts_picture(
+    rates: Floats, panels: Mapping[str, Mapping[str, Floats]], ticks: Sequence[float], unit: str = "an image"
+) -> bytes:
+    """PNG: curves of parts of the lesions, one panel a way of parting them.
+
+    Args:
+        rates: [n] false positives, ascending and positive.
+        panels: by title, and in each the sensitivities [n] by the part's name.
+        ticks: rates that are labelled.
+        unit: what false positives are counted on.
+    """
+    figure = light_figure(6.5 * len(panels), 5.0)
+    for place, (title, parts) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
+        for number, (name, sensitivity) in enumerate(parts.items()):
+            place.plot(rates, sensitivity, color=_SHADES[number % len(_SHADES)], linewidth=2, label=name)
+        place.set_xscale("log", base=2)
+        place.set_xticks(list(ticks), [fraction(rate) for rate in ticks])
+        place.set_ylim(0, 1.02)
+        label(place, f"false positives {unit}", "sensitivity", title)
+        place.legend(frameon=False, fontsize=9)
     return encoded(figure)
 
 

@@ -1,20 +1,23 @@
 """Pictures of what was found: the free-response curve, and cases of which only points are known."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hilum.core.evaluation import Evaluation
+from hilum.core.evaluation import Evaluation, Group
+from hilum.core.geometry import Floats
 from hilum.datasets.prepared import CaseSource
-from hilum.evaluate.case_lesions import LesionResult, Marks
+from hilum.evaluate.case_lesions import Lesion, LesionResult, Marks
 from hilum.evaluate.curves import point_examples
-from hilum.evaluate.detection import froc_points
+from hilum.evaluate.detection import froc_of_part, froc_points
 from hilum.evaluate.evaluation import resamples_of
 from hilum.evaluate.framing import frame_of
+from hilum.evaluate.lesion_figures import band
+from hilum.evaluate.point_evaluation import subtlety_name
 from hilum.io import read_radiograph
 from hilum.metrics.froc import RATES
 from hilum.report.examples import Example, example_picture
-from hilum.report.froc import FrocPicture, froc_picture
+from hilum.report.froc import FrocPicture, froc_parts_picture, froc_picture
 from hilum.report.page import Picture
 from hilum.workflows.evaluate_case import CaseJob
 from hilum.workflows.evaluate_data import TruthSource
@@ -52,6 +55,36 @@ def free_response_picture(
         "a scan" if found.is_of_volumes else "an image",
     )
     return Picture(froc_picture(shown), "Free-response curve (FROC) with its 95 % interval at each place.")
+
+
+def free_response_parts_picture(found: Evaluation, results: Sequence[LesionResult]) -> Picture | None:
+    """The curves of lesions apart by subtlety and by size; None where there are no points or no scores."""
+    if not (found.froc and found.is_of_points):
+        return None
+    once = resamples_of(results, 0, 0)
+    ways: dict[str, tuple[Sequence[Group], Callable[[Lesion], str]]] = {
+        "by subtlety": (found.by_subtlety, lambda one: subtlety_name(one.subtlety)),
+        "by size": (found.by_size, band),
+    }
+    panels: dict[str, dict[str, Floats]] = {}
+    for title, (groups, way) in ways.items():
+        curves = {group.name: froc_of_part(results, once, _named(way, group.name), _CURVE) for group in groups}
+        drawn = {
+            f"{name}: {next(iter(one.values())).n} lesions": np.array([point.value for point in one.values()])
+            for name, one in curves.items()
+            if one
+        }
+        panels |= {title: drawn} if drawn else {}
+    if not panels:
+        return None
+    return Picture(
+        froc_parts_picture(np.array(_CURVE), panels, RATES),
+        "Free-response curves of parts of the lesions, at false marks of all images.",
+    )
+
+
+def _named(way: Callable[[Lesion], str], name: str) -> Callable[[Lesion], bool]:
+    return lambda one: way(one) == name
 
 
 def point_example_pictures(
