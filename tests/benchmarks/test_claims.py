@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from hilum.datasets.splits import is_held_out
+from hilum.models.catalogue import ModelConfig
 from hilum.recipes.catalogue import RECIPES
+from hilum.train.schedule import factor_at
 from hilum.workflows.train_config import resolved_config
 from tests.commands import refusal
 
@@ -263,6 +265,40 @@ def test_a_run_is_a_recipe_with_settings_that_it_has(name):
     changed = resolved_config(words[2], settings=settings).plain()
     assert (changed != resolved_config(words[2]).plain()) == bool(settings)
     assert refusal(words[1:]) is None
+
+
+def config_of(name):
+    words = shlex.split(runs()[name])
+    return resolved_config(words[2], settings=[words[n + 1] for n, word in enumerate(words) if word == "--set"])
+
+
+def test_the_runs_with_and_without_attention_differ_in_it_alone():
+    without, attended = config_of("skip-no-attention"), config_of("skip-one-phase")
+    assert not without.model.options["attention"]
+    assert attended.model.options["attention"]
+    segmentation, attention = attended.loss.options["terms"]
+    assert attention["name"] == "attention"
+    assert (segmentation["name"], segmentation["options"]) == (without.loss.name, without.loss.options)
+    same = {"model": without.model, "loss": without.loss}
+    assert attended.model_copy(update=same) == without
+    given = {**attended.model.options, "attention": ()}
+    assert without.model == ModelConfig(name=attended.model.name, options=given)
+
+
+def test_a_run_with_restarts_restarts():
+    config = config_of("original-restarts")
+    epochs = config.trainer.epochs
+    factors = [factor_at(step / 100, epochs, config.schedule) for step in range(100 * epochs)]
+    rises = [step for step in range(150, 100 * epochs) if factors[step] > factors[step - 1]]
+    assert [step / 100 for step in rises] == pytest.approx([3.4, 8.2], abs=0.011)
+    assert config.optimiser == resolved_config("xray_original_cheap").optimiser
+
+
+def test_losses_are_compared_by_sums_over_one_thing():
+    """`plain` takes Dice over the batch; another loss beside it must not change that, too."""
+    for name in ("plain-tversky", "plain-focal-tversky-2", "plain-focal-tversky-0.75"):
+        assert config_of(name).loss.options["over"] == config_of("plain").loss.options["dice"]["over"] == "batch"
+    assert config_of("plain-medical").loss.options["tversky"]["over"] == "batch"
 
 
 def test_what_is_planned_is_no_recipe_yet():

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from hilum.models.attention import Attention, DeepAttention, Fusion, NoduleRow, ShallowAttention
-from hilum.models.catalogue import build_model
+from hilum.models.catalogue import ModelConfig, build_model
 from hilum.models.resnet import ResNetEncoder, ResNetShape
 from tests.models.small import narrow, picture
 
@@ -58,6 +58,26 @@ def test_at_alpha_zero_the_second_image_changes_nothing_but_the_attention(name):
         one, other = network(image), network(image, 1 - image)
     assert torch.equal(one.logits, other.logits)
     assert not torch.equal(one.attention, other.attention)
+
+
+@pytest.mark.parametrize("name", ["original", "improved", "unet_skip"])
+def test_without_attention_the_rest_is_what_is_multiplied_by_one(name):
+    """A learned α of 0 is no such network: it has a slope, and leaves 0 at the first step."""
+    attended, plain = narrow(name, alpha=0.0).eval(), narrow(name, seed=1, attention=[]).eval()
+    rest = {key: value for key, value in attended.state_dict().items() if not key.startswith(("attention.", "fusion."))}
+    plain.load_state_dict(rest)
+    image = picture(1, 1, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(plain(image).logits, attended(image).logits)
+    assert plain(image).attention is None
+    assert set(attended.parts()) - set(plain.parts()) == {"attention", "fusion"}
+    attended(image).logits.sum().backward()
+    assert attended.fusion.alpha.grad != 0
+
+
+def test_without_attention_there_is_no_second_image():
+    assert ModelConfig(name="unet_skip", options={"attention": []}).prior_channels == (0,)
+    assert 1 in ModelConfig(name="unet_skip").prior_channels
 
 
 def test_the_improved_with_its_steps_taken_back_is_the_original():

@@ -29,9 +29,9 @@ class AttendedResNet(Network):
 
         resnet: ResNetShape = ResNetShape()
         """The encoder; its default is ResNet-50."""
-        attention: Annotated[tuple[AttentionKind, ...], Field(min_length=1)] = ("shallow",)
-        """Kinds of attention whose logits add up. shallow: 7×7, 5×5, 3×3. deep: seven layers with residuals.
-        multiscale: at a quarter, a half and full size."""
+        attention: tuple[AttentionKind, ...] = ("shallow",)
+        """Kinds of attention whose logits add up; [] for none, and then no second image is looked at. shallow: 7×7,
+        5×5, 3×3. deep: seven layers with residuals. multiscale: at a quarter, a half and full size."""
         attention_channels: Annotated[int, Field(ge=4)] = 32
         """Channels of the attention's first layers."""
         attention_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -48,7 +48,7 @@ class AttendedResNet(Network):
         @property
         def prior_channels(self) -> tuple[int, ...]:
             """The image that attention looks at, or none."""
-            return (0, 1)
+            return (0, 1) if self.attention else (0,)
 
     config: Config
 
@@ -56,8 +56,10 @@ class AttendedResNet(Network):
         super().__init__(config)
         channels = config.resnet.channels
         self.encoder = ResNetEncoder(config.resnet)
-        self.attention = Attention(config.attention, config.attention_channels, config.attention_dropout)
-        self.fusion = Fusion(config.alpha, config.attention_resize)
+        attends = bool(config.attention)
+        kinds = (config.attention, config.attention_channels, config.attention_dropout)
+        self.attention = Attention(*kinds) if attends else None
+        self.fusion = Fusion(config.alpha, config.attention_resize) if attends else None
         self.adaptation, features = self._adaptation(channels[-1])
         self.nodule = NoduleRow(channels[-1], features) if config.nodule_row else None
         self.decoder = self._decoder(features)
@@ -69,22 +71,23 @@ class AttendedResNet(Network):
     def forward(self, xray: Tensor, prior: Tensor | None = None) -> Segmentation:
         """Logits and attention logits, both [B, 1, H, W], of an X-ray [B, 1, H, W], 0 to 1, dense is bright.
 
-        `prior` [B, 1, H, W] is the image that attention looks at: the X-ray itself when it is None.
+        `prior` [B, 1, H, W] is the image that attention looks at: the X-ray itself when it is None. Without attention
+        nothing is multiplied, and there are no attention logits.
         """
         require_inputs(xray, prior)
         image = padded(xray, ResNetEncoder.STRIDE)
-        second = image if prior is None else padded(prior, ResNetEncoder.STRIDE)
         *skips, deepest = self.encoder(image)
-        attention = self.attention(second)
         features = self.adaptation(deepest)
         if self.nodule is not None:
             features = features + self.nodule(deepest)
+        if self.attention is None or self.fusion is None:
+            return Segmentation(cropped(self.head(self.decoder(features, skips)), xray))
+        attention = self.attention(image if prior is None else padded(prior, ResNetEncoder.STRIDE))
         fused = self.fusion(features, attention.sigmoid())
-        logits = self.head(self.decoder(fused, skips))
-        return Segmentation(cropped(logits, xray), cropped(attention, xray))
+        return Segmentation(cropped(self.head(self.decoder(fused, skips)), xray), cropped(attention, xray))
 
     def parts(self) -> Mapping[str, nn.Module]:
-        """encoder, attention, fusion (α alone), adaptation and nodule where there are any, decoder, head."""
+        """encoder, attention and fusion (α alone), adaptation, nodule where there are any, decoder, head."""
         parts = {
             "encoder": self.encoder,
             "attention": self.attention,

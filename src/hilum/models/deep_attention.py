@@ -20,9 +20,9 @@ class Improved(AttendedResNet):
     class Config(AttendedResNet.Config):
         """What the improved model is made of."""
 
-        attention: Annotated[tuple[AttentionKind, ...], Field(min_length=1)] = ("deep", "multiscale")
-        """Kinds of attention whose logits add up. shallow: 7×7, 5×5, 3×3. deep: seven layers with residuals.
-        multiscale: at a quarter, a half and full size."""
+        attention: tuple[AttentionKind, ...] = ("deep", "multiscale")
+        """Kinds of attention whose logits add up; [] for none, and then no second image is looked at. shallow: 7×7,
+        5×5, 3×3. deep: seven layers with residuals. multiscale: at a quarter, a half and full size."""
         attention_channels: Annotated[int, Field(ge=4)] = 64
         """Channels of the attention's first layers."""
         attention_resize: Literal["bilinear", "area"] = "area"

@@ -1,7 +1,10 @@
 """Recipes for nodules on chest X-rays: a plain baseline and the sources' models, in full and in the cheap protocol.
 
 The cheap protocol ranks (1.4 mm a pixel, 12 epochs of 8 pictures a step, the same for all); only finalists train in
-full. A recipe keeps its loss, its rates and the order of its phases in both.
+full. A recipe keeps its loss and the order of its phases in both. In full it keeps its source's rates, too, which were
+made for pretrained weights and many epochs. In the cheap protocol all begin from random numbers and take some 500
+steps, and AdamW moves a weight by hardly more than rate times steps (.025 at 5e-5). So the sources' networks take the
+plain baseline's schedule and a peak of 1e-3 there: networks are compared, and not rates.
 """
 
 from hilum.datasets.xray_config import AugmentConfig, InsertionConfig, XrayDataConfig
@@ -11,6 +14,8 @@ from hilum.train.config import OptimiserConfig, Phase, PretextConfig, ScheduleCo
 
 CHEAP_MM, FULL_MM = 1.4, 0.7
 CHEAP_EPOCHS = 12
+CHEAP_LR = 1e-3
+"""Peak of the sources' networks from random numbers."""
 
 _BUT_ATTENTION = ("encoder", "fusion", "decoder", "head")
 
@@ -80,8 +85,11 @@ def xray_original() -> TrainConfig:
 
 
 def xray_original_cheap() -> TrainConfig:
-    """`xray_original` in the cheap protocol: its phases begin at epochs 1, 2 and 5 of 12."""
-    return cheap(xray_original(), phases=(1, 2, 5))
+    """`xray_original` in the cheap protocol: its phases begin at epochs 1, 2 and 5 of 12.
+
+    From random numbers: 1e-3 by a cosine. With pretrained weights the source's rate is --lr 5e-5.
+    """
+    return _from_random_numbers(cheap(xray_original(), phases=(1, 2, 5)))
 
 
 def xray_unet_skip() -> TrainConfig:
@@ -90,8 +98,11 @@ def xray_unet_skip() -> TrainConfig:
 
 
 def xray_unet_skip_cheap() -> TrainConfig:
-    """`xray_unet_skip` in the cheap protocol: its phases begin at epochs 1, 2 and 5 of 12."""
-    return cheap(xray_unet_skip(), phases=(1, 2, 5))
+    """`xray_unet_skip` in the cheap protocol: its phases begin at epochs 1, 2 and 5 of 12.
+
+    From random numbers: 1e-3 by a cosine. With pretrained weights the source's rate is --lr 5e-5.
+    """
+    return _from_random_numbers(cheap(xray_unet_skip(), phases=(1, 2, 5)))
 
 
 def xray_improved() -> TrainConfig:
@@ -114,8 +125,11 @@ def xray_improved() -> TrainConfig:
 
 
 def xray_improved_cheap() -> TrainConfig:
-    """`xray_improved` in the cheap protocol."""
-    return cheap(xray_improved())
+    """`xray_improved` in the cheap protocol.
+
+    From random numbers: 1e-3 for new layers and 2.5e-4 for the encoder, in the source's ratio, by a cosine.
+    """
+    return _from_random_numbers(cheap(xray_improved()))
 
 
 def cheap(config: TrainConfig, phases: tuple[int, ...] = (1,)) -> TrainConfig:
@@ -136,6 +150,16 @@ def cheap(config: TrainConfig, phases: tuple[int, ...] = (1,)) -> TrainConfig:
             "phases": tuple(moved),
             "trainer": config.trainer.model_copy(update=trainer),
         }
+    )
+
+
+def _from_random_numbers(config: TrainConfig) -> TrainConfig:
+    """The plain baseline's schedule and a peak for random numbers; rates of parts keep their ratio to the others'."""
+    rates = config.optimiser
+    lr_of = {part: CHEAP_LR * rate / rates.lr for part, rate in rates.lr_of.items()}
+    fields = rates.plain() | {"lr": CHEAP_LR, "lr_of": lr_of}
+    return config.model_copy(
+        update={"optimiser": OptimiserConfig.of(fields), "schedule": xray_unet().schedule},
     )
 
 
