@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, layer_norm
 
 from hilum.core import ConfigError
 from hilum.datasets.xray_config import AugmentConfig
@@ -61,7 +61,7 @@ def test_the_encoder_is_turned_round_and_the_classifier_is_not():
     adaptation = GradientReversal(3, 8, seed=1)
     plain, turned = (features().requires_grad_() for _ in range(2))
     domain = torch.tensor([0.0, 0, 0, 1, 1])
-    logits = adaptation.classifier(plain.mean((2, 3)))[:, 0]
+    logits = adaptation.classifier(layer_norm(plain.mean((2, 3)), (3,)))[:, 0]
     each = binary_cross_entropy_with_logits(logits, domain, reduction="none")
     expected = (each[:3].mean() + each[3:].mean()) / 2
     expected.backward()
@@ -74,6 +74,12 @@ def test_the_encoder_is_turned_round_and_the_classifier_is_not():
     for parameter, own in zip(adaptation.parameters(), gradient, strict=True):
         torch.testing.assert_close(parameter.grad, own)
     assert 0 <= float(loss.parts["domain_accuracy"]) <= 1
+
+
+def test_larger_features_do_not_mislead_the_classifier():
+    adaptation = GradientReversal(3, 8, seed=1)
+    one, other = (float(adaptation([scale * features()], 2, 0.5).total.detach()) for scale in (1.0, 100.0))
+    assert one == pytest.approx(other, rel=1e-3)
 
 
 def test_statistics_are_numpys():

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, layer_norm
 from torch.nn.utils import skip_init
 
 from hilum.core import ConfigError
@@ -58,7 +58,8 @@ def reversed_gradient(features: Tensor, strength: float) -> Tensor:
 class GradientReversal(Adaptation):
     """A small classifier learns to tell films from X-rays; what comes back to the encoder is turned round.
 
-    Both domains weigh the same, however many pictures of each there are.
+    Both domains weigh the same, however many pictures of each there are. The classifier sees each picture's features
+    without their mean and scale (Ba 2016): else the encoder misleads it by ever larger features, and both run away.
     """
 
     def __init__(self, channels: int, hidden: int, seed: int) -> None:
@@ -72,7 +73,8 @@ class GradientReversal(Adaptation):
         """The classifier's cross entropy, of features averaged over the picture; parts: that, and its accuracy."""
         pooled = torch.cat([stage.float().mean((2, 3)) for stage in features], 1)
         with torch.autocast(pooled.device.type, enabled=False):
-            logits = self.classifier(reversed_gradient(pooled, strength))[:, 0]
+            even = layer_norm(pooled, pooled.shape[1:])
+            logits = self.classifier(reversed_gradient(even, strength))[:, 0]
         xrays, shown = logits[:-films], logits[-films:]
         costs = [
             binary_cross_entropy_with_logits(xrays, torch.zeros_like(xrays)),

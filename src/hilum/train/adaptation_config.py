@@ -16,7 +16,7 @@ class AdaptationConfig(FrozenConfig):
     """gradient_reversal: a classifier tells films from X-rays, and the encoder learns to mislead it (Ganin 2016).
     feature_statistics: means and covariances of features are drawn together (Sun and Saenko 2016). Both take films:
     --unlabeled FILMS."""
-    weight: NonNegativeFloat = 1.0
+    weight: NonNegativeFloat = 0.1
     """Strength at the end of the run: of the reversed gradient, or of the statistics' distance in the loss."""
     rise: PositiveFloat = 10.0
     """How fast the strength rises from 0: by 2 / (1 + exp(-rise * progress)) - 1, progress from 0 to 1."""

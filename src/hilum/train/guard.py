@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -57,7 +57,7 @@ class Guard(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
         """Clip the gradient; raises TrainError when it has no finite length."""
-        norm = float(torch.nn.utils.clip_grad_norm_(pl_module.parameters(), self._longest))
+        norm = float(torch.nn.utils.clip_grad_norm_(_learning(pl_module), self._longest))
         self._require_finite("gradient's length", norm, trainer)
         self.norms.append(norm)
 
@@ -74,6 +74,12 @@ class Guard(pl.Callback):
             f"the {what} became {value} in epoch {trainer.current_epoch + 1}; the batch is in {path}.",
             f"{LOWER_RATE}; --from {self._out} takes the weights of its best epoch." if has_model else f"{LOWER_RATE}.",
         )
+
+
+def _learning(module: pl.LightningModule) -> Iterator[torch.nn.Parameter]:
+    """The network's parameters: what else learns beside it, such as a classifier of domains, has its own scale."""
+    network = getattr(module, "network", module)
+    return cast("torch.nn.Module", network).parameters()
 
 
 @contextmanager
