@@ -1,6 +1,7 @@
 """`hilum prepare over-time`: whole or absent, in the wanted shares, nobody's shapes where they don't belong."""
 
 import json
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -138,6 +139,13 @@ def test_shapes_come_from_other_patients_of_the_same_split(pairs):
             assert {shape.patient for shape, _ in one.alternatives} <= set(data.splits[split]) - {job.case.patient}
             seen.add(split)
     assert seen == {"train", "validation"}
+
+
+def test_what_a_process_is_handed_makes_the_same_case(pairs, whole, tmp_path):
+    job = workflow._drawn(read_prepared(pairs), options(), workflow.Failures(0), workflow.silently).jobs[-1]
+    handed = pickle.loads(pickle.dumps(job))  # noqa: S301
+    over_time_case.over_time_case(handed, tmp_path)
+    assert tree(tmp_path / "cases" / job.key) == tree(whole / "cases" / job.key)
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(pairs, whole, tmp_path, monkeypatch):
