@@ -22,16 +22,20 @@ from experiments.gpu_feed import Changes, Feed, Order, batches, can_be_changed_o
 from experiments.gpu_figures import Judge
 from experiments.gpu_nets import build, loss_of
 
-from hilum.datasets.splits import is_held_out
+from hilum.datasets.splits import Role, is_lidc_patient, role
 from hilum.datasets.xray_pack import read_pack
 
 BEST, LOG, RUN, STATE = "best.npz", "log.csv", "run.json", "state.pt"
 SCHEMA = "hilum.gpu-run/1"
 KEPT_EVERY_S = 60
+FAILED_BATCH, WATCHED = "failed_batch.npz", 8
+"""Steps between two looks at their losses."""
 DEFAULTS = {
     "sampling.hard_negatives": 0,
     "trainer.accumulate": 1,
     "trainer.patience": None,
+    "trainer.deterministic": False,
+    "start.parts": ["all"],
     "trainer.gradient_checkpointing": False,
     "pretext": None,
     "data.prior": "none",
@@ -74,12 +78,15 @@ def configured(path, settings):
         if name not in place:
             raise SystemExit(f"there is no setting {names!r} in {path}")
         try:
-            place[name] = json.loads(words)
+            value = json.loads(words)
         except ValueError:
-            place[name] = words
+            value = words
+        if not is_alike(place[name], value):
+            raise SystemExit(f"{names} is {json.dumps(place[name])}; {words} is no such value")
+        place[name] = value
     for names, expected in DEFAULTS.items():
         *rooms, name = names.split(".")
-        room = config[rooms[0]] if rooms else config
+        room = config.get(rooms[0], {}) if rooms else config
         if room.get(name, expected) != expected:
             raise SystemExit(f"{names} can only be {expected} here, it is {room[name]}")
     phases = [{**phase, "loss": phase["loss"] or config["loss"]} for phase in config["phases"]]
@@ -87,6 +94,15 @@ def configured(path, settings):
     if phases != [plain] or config["schedule"]["kind"] not in ("constant", "cosine"):
         raise SystemExit("only runs in one phase, by a constant or a cosine, can be made here")
     return config
+
+
+def is_alike(old, new):
+    """Whether a value can stand for another: of one kind, numbers finite. Nothing is known of what was None."""
+    if old is None or (new is None and isinstance(old, list)):
+        return True
+    if isinstance(old, float):
+        return isinstance(new, int | float) and not isinstance(new, bool) and math.isfinite(new)
+    return type(old) is type(new)
 
 
 class Run:
@@ -160,20 +176,36 @@ class Run:
         torch.manual_seed(int(np.random.SeedSequence((trainer["seed"], self.epoch, 0)).generate_state(1)[0]))
         noise = torch.Generator(self.device).manual_seed(trainer["seed"] * 1_000_003 + self.epoch)
         self.network.train()
-        total, pictures = torch.zeros((), dtype=torch.float64, device=self.device), 0
+        total, pictures, watched = torch.zeros((), dtype=torch.float64, device=self.device), 0, []
         for step in range(steps):
             factor = factor_at(self.epoch + step / steps, trainer["epochs"], self.config["schedule"])
             for group in self.optimiser.param_groups:
                 group["lr"] = group["peak_lr"] * factor
             batch = {name: plane.to(self.device, non_blocking=True) for name, plane in next(feed).items()}
             planes = self.changes(batch, noise) if self.changes else (batch["image"], batch["truth"], batch["weight"])
-            total += self.step(*planes) * len(planes[0])
+            loss = self.step(*planes)
+            total += loss * len(planes[0])
             pictures += len(planes[0])
+            watched.append((loss, planes))
+            if len(watched) == WATCHED or step + 1 == steps:
+                self.require_finite(watched)
+                watched = []
         self.epoch += 1
-        value = float(total) / pictures
-        if not math.isfinite(value):
-            raise SystemExit(f"the loss became {value} in epoch {self.epoch}; lower optimiser.lr")
-        return {"epoch": self.epoch, "loss": value, "lr": self.optimiser.param_groups[0]["lr"]}
+        return {"epoch": self.epoch, "loss": float(total) / pictures, "lr": self.optimiser.param_groups[0]["lr"]}
+
+    def require_finite(self, watched):
+        """Stop at the first loss that is no number, its batch saved; some steps late: each look waits for the GPU."""
+        losses = torch.stack([loss for loss, _ in watched]).tolist()
+        bad = next((number for number, loss in enumerate(losses) if not math.isfinite(loss)), None)
+        if bad is None:
+            return
+        path = self.given.out / FAILED_BATCH
+        planes = zip(("image", "target", "weight"), watched[bad][1], strict=True)
+        np.savez_compressed(path, **{name: plane.float().cpu().numpy() for name, plane in planes})
+        raise SystemExit(
+            f"the loss became {losses[bad]} in epoch {self.epoch + 1}; the batch is in {path}. Begin anew in another "
+            "folder with a lower optimiser.lr"
+        )
 
     def step(self, image, truth, weight):
         """One step of the optimiser; the loss before it."""
@@ -273,9 +305,13 @@ def require_pack(pack, config):
             )
     if config["insertion"]["share"] and pack.bank is None:
         raise SystemExit("nodules are to be inserted, and the pack has none: pack it again, or set insertion.share=0")
-    patients = {sample.patient for split in pack.splits.values() for sample in split}
-    if held := sorted(one for one in patients if one.startswith("LIDC-IDRI-") and is_held_out(one)):
-        raise SystemExit(f"{held[0]} is held out, and nothing may be learnt from it")
+    splits = {name: {sample.patient for sample in split} for name, split in pack.splits.items()}
+    for name, expected in (("train", Role.TRAIN), ("validation", Role.VALIDATION)):
+        wrong = sorted(one for one in splits.get(name, ()) if is_lidc_patient(one) and role(one) is not expected)
+        if wrong:
+            raise SystemExit(f"{wrong[0]} is {role(wrong[0])}, and stands in the split {name}")
+    if both := sorted(splits.get("train", set()) & splits.get("validation", set())):
+        raise SystemExit(f"{both[0]} is in training and in validation")
 
 
 def optimiser(network, config, device):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hilum.core import InputError, TrainError
+from hilum.datasets import nodule_bank
 from hilum.datasets.insertion import (
     BankNodule,
     Gain,
@@ -19,11 +20,12 @@ from hilum.datasets.insertion import (
 )
 from hilum.datasets.lidc import lidc_nodules
 from hilum.datasets.nodule_bank import Measured, Outlined, build_bank, fit_gain, place_map, require_training, shape_of
+from hilum.datasets.odd import UPSIDE_DOWN
 from hilum.datasets.xray_config import InsertionConfig
 from hilum.datasets.xray_pack import XrayPack, read_pack, write_pack
 from hilum.datasets.xray_sample import XraySample
 from hilum.io.lidc import lidc_read
-from tests.xrays import disc
+from tests.xrays import TRAINING, chest, disc, write_xrays
 
 GAIN = Gain(0.01, -0.01, 0.06, 0.3, 99)
 
@@ -151,12 +153,29 @@ def test_a_picture_never_gets_a_nodule_of_its_own_patient():
 
 @pytest.mark.parametrize("patient", ["LIDC-IDRI-0005", "LIDC-IDRI-0006", "LIDC-IDRI-0001"])
 def test_no_shape_of_anybody_who_is_not_for_training(patient, tmp_path):
-    from tests.xrays import chest, write_xrays
-
     with pytest.raises(InputError, match=patient):
         require_training(["LIDC-IDRI-0002", patient])
     with pytest.raises(InputError, match=patient):
         build_bank(write_xrays(tmp_path, [chest(patient)], {"train": [patient]}))
+
+
+def test_only_misplaced_pictures_give_no_shapes(tmp_path, monkeypatch):
+    """As in training: a remark that changes neither picture nor truth keeps nobody out."""
+    drawn = [
+        replace(chest(patient), odd=odd)
+        for patient, odd in zip(TRAINING, ((UPSIDE_DOWN,), ("the CT ends within the lung",), ()), strict=True)
+    ]
+    seen = []
+
+    def measured(case, *_):
+        seen.append(case.patient)
+        rows = [Measured(0.1 * n, float(n), 0.3 + 0.01 * n * n) for n in range(1, 11)]
+        return nodule_bank._Found([], rows, [(0.5, 0.5)])
+
+    monkeypatch.setattr(nodule_bank, "_of_case", measured)
+    monkeypatch.setattr(nodule_bank, "reads_by_patient", dict)
+    build_bank(write_xrays(tmp_path, drawn))
+    assert seen == [*TRAINING[1:]]
 
 
 def test_a_real_shape_has_its_nodules_volume():

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +183,12 @@ def test_a_run_begins_with_anothers_weights(files, done, tmp_path):
         (["--set", "trainer.epoch=3"], "no setting 'trainer.epoch'"),
         (["--set", "trainer.accumulate=2"], "trainer.accumulate can only be 1"),
         (["--set", "schedule.kind=plateau"], "in one phase"),
+        (["--set", 'start.parts=["encoder"]'], "start.parts can only be"),
+        (["--set", "trainer.deterministic=true"], "trainer.deterministic can only be False"),
+        (["--set", "optimiser.lr=fast"], "fast is no such value"),
+        (["--set", "optimiser.lr=NaN"], "NaN is no such value"),
+        (["--set", "trainer.epochs=1.5"], "1.5 is no such value"),
+        (["--set", "trainer=3"], "3 is no such value"),
         (["--set", "data.pixel_mm=0.7"], "the pack has data.pixel_mm 1.0"),
     ],
 )
@@ -195,6 +202,8 @@ def test_another_runs_state_and_a_loss_that_is_no_number_stop_it(files, done, tm
         go(files, tmp_path / "out", "--state", str(done / "state.pt"), "--set", "trainer.seed=1")
     with pytest.raises(SystemExit, match="the loss became nan"):
         go(files, tmp_path / "nan", "--set", "optimiser.lr=1e30", "--set", "trainer.clip_norm=0")
+    with np.load(tmp_path / "nan" / "failed_batch.npz") as saved:
+        assert saved["image"].shape == saved["target"].shape == (2, 1, 32, 32)
 
 
 def test_held_out_patients_and_missing_nodules_are_refused(files):
@@ -205,6 +214,13 @@ def test_held_out_patients_and_missing_nodules_are_refused(files):
     held = XrayPack({"train": [type(sample)(**{**vars(sample), "patient": "LIDC-IDRI-0005"})]}, pack.about, bank())
     with pytest.raises(SystemExit, match="LIDC-IDRI-0005 is held out"):
         xray_gpu.require_pack(held, TINY.plain())
+    both = XrayPack({"train": [replace(sample, patient="p")], "validation": [replace(sample, patient="p")]}, pack.about)
+    for patient, said in (("LIDC-IDRI-0001", "is demonstration"), ("LIDC-IDRI-0006", "is validation")):
+        wrong = XrayPack({"train": [replace(sample, patient=patient)]}, pack.about, bank())
+        with pytest.raises(SystemExit, match=said):
+            xray_gpu.require_pack(wrong, TINY.plain())
+    with pytest.raises(SystemExit, match="in training and in validation"):
+        xray_gpu.require_pack(replace(both, bank=bank()), TINY.plain())
 
 
 @pytest.mark.parametrize("name", gpu_configs.SETTINGS)

@@ -47,3 +47,10 @@ def test_peaks_nearer_than_the_rule_says_are_one():
 
 def test_nothing_is_found_where_nothing_is():
     assert lesions(np.zeros((50, 50), np.float32), (1, 1), RULE, knows_mm=True) == []
+
+
+def test_pixels_of_next_to_no_size_take_no_memory_and_no_time():
+    """Within reach is then the whole picture: one lesion is marked, and nothing beside it is listed."""
+    marked = blob((20, 30), 0.9) + blob((70, 90), 0.3)
+    (found,) = lesions(marked, (1e-4, 1e-4), RULE, knows_mm=True)
+    assert found.score == pytest.approx(0.9)

@@ -37,7 +37,7 @@ def test_peaks_are_those_of_a_plain_twin(levels, shape, step):
     values = np.random.default_rng(levels).integers(0, levels + 1, shape) / levels
     found = peaks(values, step, RULE)
     there = [(tuple(map(int, place)), height) for place, height in zip(found.places, found.heights, strict=True)]
-    assert there == plain(values, RULE.reach(step, len(shape)), RULE)
+    assert there == plain(values, RULE.reach(step, shape), RULE)
     assert there
 
 
@@ -59,5 +59,6 @@ def test_only_the_highest_are_taken_and_nothing_has_none():
 
 
 def test_without_millimetres_a_pixel_is_that_of_the_published_pairs():
-    assert PeakRule().reach(None, 2) == PeakRule().reach((0.7, 0.7), 2) == (9, 9)
-    assert PeakRule().reach((0.7, 60), 2) == (9, 1)
+    assert PeakRule().reach(None, (50, 60)) == PeakRule().reach((0.7, 0.7), (50, 60)) == (9, 9)
+    assert PeakRule().reach((0.7, 60), (50, 60)) == (9, 1)
+    assert PeakRule().reach((1e-4, 0.7), (50, 60)) == (50, 9), "all of an axis at most"

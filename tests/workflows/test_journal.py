@@ -1,5 +1,6 @@
 """A folder that is filled bit by bit."""
 
+import errno
 import json
 import os
 import subprocess
@@ -171,3 +172,23 @@ def test_a_place_that_may_not_be_written_is_an_output_error(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="not permitted"), journalled(tmp_path / "out", RUN):
         pass
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), OutputError, "shared memory"),
+        (
+            OSError(errno.EACCES, "Permission denied", "/elsewhere/file"),
+            OutputError,
+            "/elsewhere/file could not be written",
+        ),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), ConnectionResetError, "reset"),
+    ],
+)
+def test_the_folder_is_not_blamed_for_what_fails_elsewhere(error, expected, said, tmp_path):
+    with pytest.raises(expected, match=said), journalled(tmp_path / "out", Run("train", {})):
+        raise error
+    inside = OSError(errno.EROFS, "Read-only file system", str(tmp_path / "out" / "file"))
+    with pytest.raises(OutputError, match="out could not be written"), journalled(tmp_path / "out", Run("train", {})):
+        raise inside

@@ -19,7 +19,7 @@ from hilum.train.config import Machine, TrainConfig
 from hilum.train.finder import FoundRate
 from hilum.train.judged_model import probabilities
 from hilum.workflows import train
-from hilum.workflows.train import TrainOptions, run_train
+from hilum.workflows.train import TrainOptions, begun, run_find_rate, run_train
 from hilum.workflows.train_config import resolved_config
 from hilum.workflows.train_result import ship
 from tests.xrays import TRAINING, VALIDATION, chest, write_xrays
@@ -133,7 +133,12 @@ def test_the_saved_configuration_makes_the_same_run(run):
 def test_a_run_begins_with_a_trained_model(run, pairs, tmp_path):
     config = resolved_config("xray_unet", settings=(*TINY, "trainer.epochs=1", "optimiser.lr=1e-12"))
     begun = run_train(config, pairs, tmp_path / "next", TrainOptions(OPTIONS.machine, start=str(run.folder)))
-    assert "of the model" in (begun.folder / "model" / "card.md").read_text()
+    card = (begun.folder / "model" / "card.md").read_text()
+    stored = json.loads((run.folder / "model" / "config.json").read_text())
+    assert f"of the model {run.folder.name} (recipe xray_unet, configuration {stored['hash'][:12]})" in card
+    assert "-c config.json --from MODEL`" in card
+    again = resolved_config("xray_unet", begun.folder / "model" / "config.json")
+    assert again == TrainConfig.of(json.loads((begun.folder / "model" / "config.json").read_text())["config"])
     old, new = (load_file(one / "model" / "weights.safetensors") for one in (run.folder, begun.folder))
     assert all(torch.allclose(old[name], new[name]) for name in old if name.endswith("weight"))
 
@@ -143,6 +148,22 @@ def test_weights_of_another_architecture_are_refused(run, pairs, tmp_path, capsy
     assert main(command) == 1
     assert "the weights don't fit" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+
+
+def test_weights_are_looked_at_before_all_pictures_are_read(run, pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "read_data", lambda *_: pytest.fail("read"))
+    options = TrainOptions(OPTIONS.machine, start=str(run.folder))
+    for work in (run_train, run_find_rate):
+        with pytest.raises(HilumError, match="don't fit"):
+            work(resolved_config("xray_unet"), pairs, tmp_path / "other", options)
+
+
+def test_the_default_model_begins_a_run():
+    """The name that predict takes."""
+    (config,) = (resolved_config("xray"),)
+    network, shipped = begun(config, TrainOptions(OPTIONS.machine, start="default")), load_model("xray")
+    assert "of the model xray (recipe xray" in network.weights_origin
+    assert all(torch.equal(one, shipped.network.state_dict()[name]) for name, one in network.state_dict().items())
 
 
 def test_a_held_out_patient_is_refused(tmp_path, capsys):

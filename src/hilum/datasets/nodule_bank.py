@@ -17,6 +17,7 @@ from hilum.core.mask import Mask, Selection
 from hilum.datasets.drr_pairs import PairGrid, pair_name, placed_on, read_of, silhouette_centre
 from hilum.datasets.insertion import BankNodule, Gain, NoduleBank
 from hilum.datasets.lidc import LidcNodule, lidc_nodules
+from hilum.datasets.odd import is_misplaced
 from hilum.datasets.prepared import CaseSource, read_prepared
 from hilum.datasets.splits import Role, role
 from hilum.datasets.xray_grid import PixelGrid
@@ -61,7 +62,7 @@ def build_bank(
 ) -> NoduleBank:
     """The bank of a prepared set of published pairs; some seconds for all of them.
 
-    Pictures with odd rows or the wrong way up are left out.
+    Pictures that are misplaced (`hilum.datasets.odd`) are left out; other remarks change neither picture nor truth.
 
     Args:
         dataset: its folder or index.
@@ -81,7 +82,7 @@ def build_bank(
     failures, found, rng = Failures(max_failures), [], np.random.default_rng(seed)
     reads = reads_by_patient()
     for case in data.cases(data.truth_name("union")):
-        if case.patient in patients and not case.odd:
+        if case.patient in patients and not is_misplaced(case.odd):
             try:
                 found.append(_of_case(case, reads, pixel_mm, least_readers, rng))
             except HilumError as error:

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 from hilum.core import InputError
 from hilum.datasets.splits import Role, role
@@ -36,6 +37,12 @@ class StoredSplit:
     def hash(self) -> str:
         """SHA-256 of all of it: two data sets with the same hash are split alike."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Self:
+        """As `record` gave it; what is missing is empty."""
+        lists = {name: tuple(record.get(name) or ()) for name in ("train", "validation", "test")}
+        return cls(str(record.get("rule", "")), seed=record.get("seed"), **lists)
 
     def record(self) -> dict[str, object]:
         """As it stands in `dataset.json`."""

@@ -1,6 +1,6 @@
 """A prepared data set of X-rays to training samples, all in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,10 +63,19 @@ def _patients(splits: Mapping[str, Sequence[str]], split: str) -> frozenset[str]
     patients = frozenset(splits[split])
     if not patients:
         raise InputError(f"the data set's split {split!r} is empty.", "Prepare one that has it.")
+    require_learnable(patients, split)
+    return patients
+
+
+def require_learnable(patients: Iterable[str], split: str) -> None:
+    """Check that each patient of LIDC is in the split that the one rule puts it into.
+
+    Raises:
+        InputError: names the first who isn't.
+    """
     wrong = sorted(one for one in patients if one.startswith("LIDC-IDRI-") and role(one) is not LEARNABLE[split])
     if wrong:
         raise InputError(f"{wrong[0]} is for {role(wrong[0])}, and stands in the split {split!r}.", "Split it anew.")
-    return patients
 
 
 def load_sample(case: CaseSource, config: XrayDataConfig) -> XraySample:

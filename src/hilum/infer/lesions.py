@@ -42,8 +42,8 @@ def lesions(probability: NDArray[np.float32], step_mm: PixelMm, rule: LesionRule
     labels = label_parts(probability >= rule.threshold)
     numbers = range(1, int(labels.max()) + 1)
     found = [_marked(labels == number, probability, step_mm if knows_mm else None) for number in numbers]
-    box = tuple(2 * reach + 1 for reach in rule.peaks.reach(step_mm, probability.ndim))
-    beside = ndimage.binary_dilation(labels > 0, np.ones(box, dtype=bool))
+    box = tuple(2 * reach + 1 for reach in rule.peaks.reach(step_mm, probability.shape))
+    beside = ndimage.maximum_filter(labels > 0, box, mode="constant")  # one axis after the other, however large
     tops = peaks(probability, step_mm, rule.peaks)
     found += [
         Nodule("", centre_px=(float(y), float(x)), score=float(height))

@@ -24,7 +24,7 @@ class LoadedNetwork:
     """A network with its weights.
 
     Attributes:
-        name: of the shipped model, or of the folder.
+        name: of the shipped model, or of the folder; of a run's `model/` the run's.
         network: in evaluation mode, on the CPU, float32.
         weights_hash: SHA-256 of the file.
         config_hash: of the run's configuration.
@@ -133,8 +133,14 @@ def load_network(model: str) -> LoadedNetwork:
         raise ConfigError(f"{folder / CONFIG} is {schema!r}; {SCHEMA!r} was expected.")
     network = build_model(name, options)
     weights_hash = _fill(network, folder / WEIGHTS)
-    own_name = model if folder.parent == SHIPPED else folder.name
+    own_name = model if folder.parent == SHIPPED else _run_name(folder)
     return LoadedNetwork(own_name, network.eval(), weights_hash, config_hash, config, is_pretext)
+
+
+def _run_name(folder: Path) -> str:
+    """A folder's own name; of a run's `model/` the run's."""
+    place = folder.resolve()
+    return place.parent.name if place.name == "model" else place.name
 
 
 def load_model(model: str) -> LoadedModel:

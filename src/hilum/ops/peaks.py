@@ -27,10 +27,10 @@ class PeakRule:
     apart_mm: float = 6.0
     most: int = 100
 
-    def reach(self, spacing_mm: Sequence[float] | None, axes: int) -> tuple[int, ...]:
-        """`apart_mm` in pixels along each axis, at least one; of .7 mm where there are no millimetres."""
-        steps = (_ASSUMED_MM,) * axes if spacing_mm is None else spacing_mm
-        return tuple(max(1, round(self.apart_mm / step)) for step in steps)
+    def reach(self, spacing_mm: Sequence[float] | None, shape: Sequence[int]) -> tuple[int, ...]:
+        """`apart_mm` in pixels along each axis: at least one, at most all; of .7 mm where there are no millimetres."""
+        steps = (_ASSUMED_MM,) * len(shape) if spacing_mm is None else spacing_mm
+        return tuple(max(1, min(round(self.apart_mm / step), size)) for step, size in zip(steps, shape, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ def peaks(values: Floats | NDArray[np.float32], spacing_mm: Sequence[float] | No
     """
     from scipy import ndimage
 
-    reach = rule.reach(spacing_mm, values.ndim)
+    reach = rule.reach(spacing_mm, values.shape)
     around = ndimage.maximum_filter(values, tuple(2 * n + 1 for n in reach))
     top = np.asarray((values == around) & (values >= rule.lowest))
     # Boxes of `reach` pixels around two pixels touch exactly when these lie within reach, and then they are equal.

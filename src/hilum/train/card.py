@@ -65,6 +65,7 @@ class DataFacts:
         failed: cases that could not be read.
         notes: what else a user has to know, such as inserted nodules.
         unlabeled: films that it adapted to; None for none.
+        has_lidc: whether patients of LIDC are among them; each was checked against the one rule of who may be where.
     """
 
     name: str
@@ -75,6 +76,7 @@ class DataFacts:
     failed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     unlabeled: UnlabeledFacts | None = None
+    has_lidc: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +91,7 @@ class ModelFacts:
         origin: where the weights came from before training.
         parameters: how many numbers were learnt.
         machine: where it was trained.
+        started_with: the options that say where it began, such as "--from MODEL"; "" for none.
     """
 
     config: TrainConfig
@@ -98,6 +101,7 @@ class ModelFacts:
     origin: str
     parameters: int
     machine: Sequence[str] = field(default_factory=lambda: hardware())
+    started_with: str = ""
 
 
 def model_card(facts: ModelFacts) -> str:
@@ -188,7 +192,7 @@ def _data(facts: ModelFacts) -> str:
         f"training: {data.training[0]} pictures of {data.training[1]} patients",
         f"validation: {data.validation[0]} pictures of {data.validation[1]} patients",
         *([f"truth: `{config.data.truth}`"] if facts.found else []),
-        "LIDC patients whose number is divisible by 5 were not used for anything",
+        *(["LIDC patients whose number is divisible by 5 were not used for anything"] if data.has_lidc else []),
         *([f"{len(data.failed)} cases could not be read: {', '.join(data.failed)}"] if data.failed else []),
         *([_films(data.unlabeled)] if data.unlabeled else []),
         *data.notes,
@@ -238,6 +242,7 @@ def _threshold(threshold: Threshold, monitor: str) -> str:
 
 def _training(facts: ModelFacts) -> str:
     config, fitted = facts.config, facts.fitted
+    again = f"hilum train {config.recipe} OUT --data DATA -c config.json"
     lines = [
         f"recipe `{config.recipe}`, configuration `{config.hash}` (all of it in config.json)",
         f"began from: {facts.origin}",
@@ -247,7 +252,7 @@ def _training(facts: ModelFacts) -> str:
         + ("; the figures above are those of the stored weights" if facts.found else ""),
         *_silence(fitted),
         f"loss `{config.loss.name}`, precision {config.trainer.precision}, seed {config.trainer.seed}",
-        f"made again by: `hilum train {config.recipe} OUT --data DATA -c config.yaml`",
+        f"made again by: `{' '.join(filter(None, (again, facts.started_with)))}`",
         *facts.machine,
         ", ".join((f"hilum {__version__}", *(f"{name} {version(name)}" for name in _LIBRARIES))),
     ]
@@ -266,11 +271,23 @@ def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def hardware() -> tuple[str, ...]:
-    """What this runs on, without names of persons or hosts."""
+def hardware(processes: int = 1) -> tuple[str, ...]:
+    """What this runs on, without names of persons or hosts.
+
+    Args:
+        processes: that share each batch.
+    """
     cards = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     processor = f"{_processor()}, {torch.get_num_threads()} threads"
-    return (f"processor: {processor}", *([f"graphics: {', '.join(cards)}"] if cards else []))
+    shared = (
+        f"**{processes} processes shared each batch**: each took the loss, and batch norm, over its own share, so one "
+        "process learns something else from the same configuration"
+    )
+    return (
+        f"processor: {processor}",
+        *([f"graphics: {', '.join(cards)}"] if cards else []),
+        *([shared] if processes > 1 else []),
+    )
 
 
 def _processor() -> str:

@@ -10,6 +10,7 @@ That hilum's code has changed in between is said (`Journal.note`, `finished_note
 `earlier_code`.
 """
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ from hilum.workflows.output import (
 
 FOLDER = ".journal"
 _LOCK = "lock"
+_ROOM = 16e6
+"""Bytes that are free where a disk isn't full."""
 _LEFTOVERS = ".writing-*"
 """How `hilum.io.atomic` names what is not complete yet; a killed process leaves it behind."""
 
@@ -94,7 +97,20 @@ def journalled(out: Path, run: Run, *, force: bool = False) -> Iterator[Journal]
             _sweep(out)
             yield Journal(out, other_code(begun, run))
     except OSError as error:
-        raise output_error(out, error) from error
+        raise _blamed(out, error) from error
+
+
+def _blamed(out: Path, error: OSError) -> Exception:
+    """What an error is about: `out`, another place that it names, or one that it doesn't; else the error itself."""
+    if error.filename is not None:
+        path = Path(str(error.filename))
+        return output_error(out if path.absolute().is_relative_to(out.absolute()) else path, error)
+    if error.errno == errno.ENOSPC and out.is_dir() and shutil.disk_usage(out).free > _ROOM:
+        return OutputError(
+            f"the shared memory, or the disk of temporary files, is full; there is room in {out}.",
+            "Take fewer --workers, enlarge /dev/shm, or set TMPDIR.",
+        )
+    return output_error(out, error) if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else error
 
 
 def _make_room(out: Path, run: Run, force: bool) -> None:

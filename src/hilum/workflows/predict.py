@@ -32,6 +32,8 @@ from hilum.workflows.track import Track, silently
 SCHEMA = "hilum.predictions/1"
 DEFAULT = "default"
 DEFAULT_XRAY = "xray"
+PIXEL_MM = (0.01, 10.0)
+"""Sides of pixels that an X-ray can have."""
 FAILED = "failures.json"
 PUBLISHED_ENDING = "_drr.png"
 """How pictures of the published pairs are called: they are in the style that the shipped model learnt."""
@@ -71,8 +73,11 @@ class PredictOptions:
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
             raise InputError(f"a threshold is above 0 and at most 1, got {self.threshold}.")
-        if self.pixel_mm is not None and not 0 < self.pixel_mm < float("inf"):
-            raise InputError(f"a pixel has a positive size in mm, got {self.pixel_mm}.")
+        if self.pixel_mm is not None and not PIXEL_MM[0] <= self.pixel_mm <= PIXEL_MM[1]:
+            raise InputError(
+                f"the side of an X-ray's pixel is {PIXEL_MM[0]:g} to {PIXEL_MM[1]:g} mm, got {self.pixel_mm}.",
+                "Millimetres are meant: .143 for 143 µm.",
+            )
         if self.prior_mask is not None and self.prior is None:
             raise InputError("a mask of known lesions is that of an earlier X-ray.", "Name it, too: --prior FILE.")
 

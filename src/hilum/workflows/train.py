@@ -28,6 +28,7 @@ from hilum.train.stored import MODEL
 from hilum.train.xrays import Xrays
 from hilum.workflows.journal import FOLDER, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, output_folder, sha256_of, stored_run
+from hilum.workflows.predict import DEFAULT, DEFAULT_XRAY
 from hilum.workflows.train_config import as_yaml
 from hilum.workflows.train_data import TrainData, data_hash, read_data
 from hilum.workflows.train_films import read_films, require_films
@@ -70,6 +71,13 @@ class TrainOptions:
     def __post_init__(self) -> None:
         if self.start is not None and self.pretrained is not None:
             raise ConfigError("a run begins with a trained model or with a pretrained encoder, not with both.")
+
+    @property
+    def words(self) -> str:
+        """The options that say where it begins, without places on this machine; "" for random numbers."""
+        if self.start is not None:
+            return "--from MODEL"
+        return "" if self.pretrained is None else "--pretrained FILE"
 
 
 @dataclass(frozen=True)
@@ -124,13 +132,13 @@ def _trained(config: TrainConfig, data: Path, out: Path, options: TrainOptions) 
         return _as_left(out, note=finished_note(out, run))
     if not options.force:
         _refuse_other_settings(out, run)
+    network = begun(config, options)  # first: weights that don't fit are told before all pictures are read
     read = _with_films(read_data(data, config), config, options)
-    network = begun(config, options)
     with journalled(out, run, force=options.force) as journal:
         write_text(out / SETTINGS, as_yaml(config))
         fitted = fit(network, _cases(read, config), config, options.machine, out)
         facts = judged_facts(out / MODEL, config, read, fitted, options.machine)
-        write_facts(replace(facts, origin=network.weights_origin), out / MODEL)
+        write_facts(replace(facts, origin=network.weights_origin, started_with=options.words), out / MODEL)
         write_json(out / FAILED, read.failures)
         journal.finish(run)
     shutil.rmtree((out / CHECKPOINT).parent, ignore_errors=True)
@@ -148,9 +156,10 @@ def run_find_rate(config: TrainConfig, data: Path, out: Path, options: TrainOpti
     config = on_device(config, options.machine)
     run = _run(config, data, options)
     with failures_said():
+        network = begun(config, options)
         read = _with_films(read_data(data, config), config, options)
     with output_folder(out, replace(run, command="train --find-lr"), force=options.force) as folder:
-        found = find_rate(begun(config, options), _cases(read, config), config, options.machine)
+        found = find_rate(network, _cases(read, config), config, options.machine)
         write_bytes(folder / "lr_finder.png", rate_picture(found.rates, found.losses, found.suggested))
         write_json(folder / "lr_finder.json", found)
     return found
@@ -176,16 +185,23 @@ def begun(config: TrainConfig, options: TrainOptions) -> Network:
     if options.pretrained is not None:
         _load_encoder(network, options.pretrained)
     if options.start is not None:
-        _take(network, load_network(options.start), config)
+        _take(network, load_network(_named(options.start)), config)
     elif config.start.parts != (ALL,):
         raise ConfigError(f"start.parts is {list(config.start.parts)}, of no model.", "Name one: --from MODEL.")
     require_fitting(network, config)
     return network
 
 
+def _named(start: str) -> str:
+    """A model's name or folder; "default" is the shipped one, as `hilum predict` has it."""
+    return DEFAULT_XRAY if start == DEFAULT else start
+
+
 def _take(network: Network, given: LoadedNetwork, config: TrainConfig) -> None:
     """Take all weights of a trained model, or some parts' alone; keys and shapes have to be the same."""
-    parts, weights = config.start.parts, f"weights {given.weights_hash[:12]} of the model {given.name}"
+    recipe = given.config["config"].get("recipe") or "unknown"
+    weights = f"weights {given.weights_hash[:12]} of the model {given.name} (recipe {recipe}, "
+    parts, weights = config.start.parts, f"{weights}configuration {given.config_hash[:12]})"
     if parts != (ALL,):
         for part in parts:
             load_part(network, part, part_of(given.network, part).state_dict())
@@ -226,7 +242,7 @@ def _run(config: TrainConfig, data: Path, options: TrainOptions) -> Run:
     if options.unlabeled is not None:
         inputs["unlabeled"] = data_hash(options.unlabeled)
     if options.start is not None:
-        inputs["start"] = load_network(options.start).weights_hash
+        inputs["start"] = load_network(_named(options.start)).weights_hash
     if options.pretrained is not None:
         inputs["pretrained"] = sha256_of(_pretrained_file(options.pretrained))
     return Run("train", inputs, config.plain())

@@ -8,6 +8,7 @@ import yaml
 
 from hilum.config import merged, read_config
 from hilum.core import ConfigError
+from hilum.infer.loaded import SCHEMA
 from hilum.recipes.catalogue import recipe
 from hilum.train.config import TrainConfig
 
@@ -24,7 +25,8 @@ def resolved_config(
 
     Args:
         name: of the recipe.
-        file: YAML or JSON with any of the fields, such as the `config.yaml` that a run leaves.
+        file: YAML or JSON with any of the fields, such as the `config.yaml` that a run leaves, or its model's
+            `config.json`.
         settings: such as "optimiser.lr=1e-4" or "loss.name=focal"; the value is read as YAML.
         changes: nested fields.
 
@@ -32,9 +34,14 @@ def resolved_config(
         ConfigError: no such recipe, file or field, or a value that can't be.
     """
     fields = recipe(name).plain()
-    for changed in (read_config(file) if file else {}, *map(as_fields, settings), changes or {}):
+    for changed in (_fields_of(file) if file else {}, *map(as_fields, settings), changes or {}):
         fields = _changed(fields, changed)
     return TrainConfig.of(fields, str(file) if file else "")
+
+
+def _fields_of(file: Path) -> dict[str, Any]:
+    fields = read_config(file)
+    return dict(fields["config"]) if fields.get("schema") == SCHEMA else fields
 
 
 def as_fields(setting: str) -> dict[str, Any]:

@@ -5,16 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hilum.core import ConfigError, Failure, Failures, TooManyFailuresError, TrainError
+from hilum.core import ConfigError, Failure, Failures, InputError, TooManyFailuresError, TrainError
 from hilum.datasets.insertion import NoduleBank
 from hilum.datasets.nodule_bank import build_bank
 from hilum.datasets.odd import is_misplaced
-from hilum.datasets.prepared import index_of, read_prepared
-from hilum.datasets.splits import is_held_out
-from hilum.datasets.xray_load import load_samples
+from hilum.datasets.prepared import Prepared, index_of, read_prepared
+from hilum.datasets.splits import is_lidc_patient
+from hilum.datasets.stored_split import StoredSplit
+from hilum.datasets.xray_load import load_samples, require_learnable
 from hilum.datasets.xray_pack import read_pack
 from hilum.datasets.xray_prior import shuffled_once, with_wanted_prior
 from hilum.datasets.xray_sample import XraySample
+from hilum.io.json_file import read_json
 from hilum.train.card import LIDC_LICENCE, DataFacts
 from hilum.train.config import TrainConfig
 from hilum.workflows.output import sha256_of
@@ -59,14 +61,17 @@ def read_data(data: Path, config: TrainConfig) -> TrainData:
     """Both splits, and the nodules that are inserted.
 
     Raises:
-        InputError: there is no such data set, or a held-out patient is in it.
+        InputError: there is no such data set, or its splits overlap, are not those of its hash, or hold somebody who
+            may not be there.
         ConfigError: a packed cache has other pixels or another truth than the configuration.
         TrainError: nothing to learn from.
     """
     if data.suffix == PACK and data.is_file():
         return _of_pack(data, config)
     prepared = read_prepared(data)
+    _require_own_hash(prepared)
     (training, missing), (validation, lost) = (_loaded(data, one, config) for one in ("train", "validation"))
+    require_apart(training, validation)
     training, validation = _beside(training, validation, config)
     failures = (*missing, *lost)
     bank = build_bank(data) if config.insertion.share else None
@@ -75,6 +80,36 @@ def read_data(data: Path, config: TrainConfig) -> TrainData:
     facts = _facts(name, prepared.split_hash, (taught, validation), failures)
     facts = replace(facts, notes=notes)
     return TrainData(taught, validation, _with_insertions(facts, config), bank, failures)
+
+
+def require_apart(training: Sequence[XraySample], validation: Sequence[XraySample]) -> None:
+    """Check that nobody is on both sides, and no patient of LIDC where the one rule doesn't put them.
+
+    Raises:
+        InputError: names the first who is.
+    """
+    taught, judged = ({sample.patient for sample in split} for split in (training, validation))
+    if both := sorted(taught & judged):
+        raise InputError(
+            f"{both[0]} is in training and in validation ({len(both)} patients are), so figures would flatter.",
+            "Split the data set anew, by patient.",
+        )
+    require_learnable(taught, "train")
+    require_learnable(judged, "validation")
+
+
+def _require_own_hash(prepared: Prepared) -> None:
+    """Check that the patients of a data set's splits are those that its hash was made of; the card shows it.
+
+    Raises:
+        InputError: they aren't.
+    """
+    record = read_json(prepared.index)["splits"]
+    if prepared.split_hash and StoredSplit.of_record(record).hash != prepared.split_hash:
+        raise InputError(
+            f"{prepared.index}: its splits are not those that their hash was made of: somebody changed them.",
+            "Prepare the data set again.",
+        )
 
 
 def _loaded(data: Path, split: str, config: TrainConfig) -> tuple[list[XraySample], Failures]:
@@ -98,6 +133,7 @@ def _of_pack(path: Path, config: TrainConfig) -> TrainData:
                 f"{path} was packed with data.{field} {value}; the configuration has {getattr(config.data, field)}.",
                 f"Pack it again, or set data.{field}.",
             )
+    require_apart(training, validation)
     training, validation = _beside(training, validation, config)
     name = f"{about.get('name', 'packed')} ({path.name})"
     failures = tuple(Failure(**one) for one in about.get("failures", ()))
@@ -159,14 +195,13 @@ def _facts(
 ) -> DataFacts:
     patients = [{sample.patient for sample in split} for split in splits]
     every = patients[0] | patients[1]
-    is_lidc = all(patient.startswith("LIDC-IDRI-") for patient in every)
-    if is_lidc and (held := sorted(filter(is_held_out, every))):
-        raise ConfigError(f"{held[0]} is held out, and nothing may be learnt from it.", "Prepare the data set again.")
+    are_lidc = [is_lidc_patient(patient) for patient in every]
     counts = [(len(split), len(own)) for split, own in zip(splits, patients, strict=True)]
     return DataFacts(
         name=name,
         split_hash=split_hash,
-        licence=LIDC_LICENCE if is_lidc else UNKNOWN_LICENCE,
+        licence=LIDC_LICENCE if all(are_lidc) else UNKNOWN_LICENCE,
+        has_lidc=any(are_lidc),
         training=counts[0],
         validation=counts[1],
         failed=tuple(one.input for one in failures),

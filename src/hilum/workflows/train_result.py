@@ -15,7 +15,7 @@ from hilum.infer.device import resolved_device
 from hilum.infer.loaded import CARD, load_model, load_network, model_folder
 from hilum.io.text_file import write_text
 from hilum.models.network import Network
-from hilum.train.card import ModelFacts, model_card
+from hilum.train.card import ModelFacts, hardware, model_card
 from hilum.train.config import Machine, TrainConfig
 from hilum.train.fit import Fitted, quiet
 from hilum.train.judged_model import judged_model
@@ -38,7 +38,8 @@ def judged_facts(folder: Path, config: TrainConfig, read: TrainData, fitted: Fit
     """
     if config.pretext is not None:
         pretrained = load_network(str(folder)).network
-        return ModelFacts(config, read.facts, None, fitted, pretrained.weights_origin, _learnt(pretrained))
+        origin, learnt = pretrained.weights_origin, _learnt(pretrained)
+        return ModelFacts(config, read.facts, None, fitted, origin, learnt, hardware(machine.processes))
     kept = load_model(str(folder))
     about = Judged(
         data=read.facts.name,
@@ -51,7 +52,8 @@ def judged_facts(folder: Path, config: TrainConfig, read: TrainData, fitted: Fit
     device = resolved_device(machine.device)
     with quiet(machine.threads):
         found = judged_model(kept.network, read.validation, about, batch_size=config.trainer.batch_size, device=device)
-    return ModelFacts(config, read.facts, found, fitted, kept.network.weights_origin, _learnt(kept.network))
+    origin, learnt = kept.network.weights_origin, _learnt(kept.network)
+    return ModelFacts(config, read.facts, found, fitted, origin, learnt, hardware(machine.processes))
 
 
 def _learnt(network: Network) -> int:
@@ -78,6 +80,7 @@ def _found(facts: ModelFacts) -> dict[str, Any]:
         "seconds": fitted.seconds,
         "data": facts.data,
         "origin": facts.origin,
+        "started_with": facts.started_with,
         "trained_with": __version__,
     }
 
@@ -113,6 +116,8 @@ def ship(model: str, data: Path, out: Path, machine: Machine | None = None) -> M
         raise ConfigError(f"{data} has another split than the data set that {model} was trained on.", "Name that one.")
     config = config.model_copy(update={"trainer": config.trainer.model_copy(update={"store": "float16"})})
     write_model(out, loaded.network, config, {"threshold": stored["threshold"]})
-    facts = replace(judged_facts(out, config, read, fitted, machine), origin=origin)
+    facts = replace(
+        judged_facts(out, config, read, fitted, machine), origin=origin, started_with=stored.get("started_with", "")
+    )
     write_facts(facts, out)
     return facts
