@@ -1,6 +1,11 @@
 """A name and options become a network, or one clear line."""
 
+import re
+from pathlib import Path
+
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from hilum.core import ConfigError
 from hilum.models.catalogue import MODELS, ModelConfig, build_model
@@ -33,3 +38,27 @@ def test_options_are_completed_so_that_the_same_network_has_the_same_hash():
     assert long.hash == short.hash != ModelConfig().hash
     assert short.options["norm"] == "batch"
     assert short.build().config.plain() == short.plain()["options"]
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "models.md"
+ROW = re.compile(r"^\| `(\w+)` \| ([\d.]+) M \| ([\d.]+) \| (.*) \|$", re.MULTILINE)
+OTHER = re.compile(r"`(\w+)` (\w+) ([\d.]+)")
+
+
+def counted(name, options):
+    """Millions of parameters, and G multiply-accumulates of convolutions at 512 × 512, half of PyTorch's count."""
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network = build_model(name, options).eval()
+        network(torch.empty(1, 1, 512, 512))
+    return sum(one.numel() for one in network.parameters()) / 1e6, counter.get_total_flops() / 2e9
+
+
+def test_the_page_counts_every_network_right():
+    rows = ROW.findall(PAGE.read_text(encoding="utf-8"))
+    assert [name for name, *_ in sorted(rows)] == sorted(MODELS)
+    for name, millions, macs, about in rows:
+        found = counted(name, {})
+        assert (f"{found[0]:.2f}", f"{found[1]:.1f}") == (millions, macs), name
+        for option, value, others in OTHER.findall(about):
+            given = int(value) if value.isdigit() else value
+            assert f"{counted(name, {option: given})[1]:.1f}" == others, f"{name} {option} {value}"

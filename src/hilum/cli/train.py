@@ -45,7 +45,7 @@ class Changes:
 @Parameter(name="*", group="The run")
 @dataclass(frozen=True)
 class Running:
-    """Where it is computed; what is learnt doesn't depend on it, but for rounding."""
+    """Where it is computed; what is learnt doesn't depend on it, but for rounding and --processes."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     "auto takes the graphics card where there is one."
@@ -54,7 +54,8 @@ class Running:
     threads: int = 0
     "Of the processor; 0 leaves it to PyTorch."
     processes: int = 1
-    "That share each step (DDP): one a graphics card, or several on one computer's processor."
+    "That share each step (DDP): one a graphics card, or several on one computer's processor. Each takes the loss, and \
+batch norm, over its own share, so with any recipe the run is another one than by one process; the card says it."
     force: Annotated[bool, Parameter(negative="")] = False
     "Replace what an earlier run of hilum left in OUT."
 

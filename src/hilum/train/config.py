@@ -226,7 +226,7 @@ def _unfitting(data: XrayDataConfig, model: ModelConfig) -> str:
 
 
 class Machine(FrozenConfig):
-    """Where a run is computed; what it learns doesn't depend on it, but for rounding."""
+    """Where a run is computed; what it learns doesn't depend on it, but for rounding, and for `processes`."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes the graphics card where there is one."""
@@ -235,6 +235,8 @@ class Machine(FrozenConfig):
     workers: NonNegativeInt = 0
     """Processes that prepare batches; 0 does it in between."""
     processes: PositiveInt = 1
-    """That share each batch (DDP): one a graphics card, or on one CPU."""
+    """That share each batch (DDP): one a graphics card, or on one CPU. Each takes the loss, and normalises, over its
+    share: the run is that of one process for losses that are means over pictures and networks without batch norm, and
+    another one for all others (`docs/how-to/train-a-model.md`); the card says how many there were."""
     progress: bool = False
     """Whether a bar is shown on stderr."""
