@@ -124,7 +124,8 @@ def test_test_time_augmentation_of_a_symmetric_network_is_symmetric(films, model
         (["{films}/none.png", "{out}", "--model", "{model}"], "none.png", 1),
         (["{empty}", "{out}", "--model", "{model}"], "nothing to predict", 1),
         (["{films}", "{out}", "--model", "{model}", "--threshold", "2"], "--threshold", 2),
-        (["{films}", "{out}", "--model", "{model}", "--pixel-mm", "0"], "positive size", 2),
+        (["{films}", "{out}", "--model", "{model}", "--pixel-mm", "0"], "0.01 to 10 mm", 2),
+        (["{films}", "{out}", "--model", "{model}", "--pixel-mm", "0.0001"], "0.01 to 10 mm", 2),
     ],
 )
 def test_bad_input_is_one_clear_line(words, says, code, films, model, tmp_path, capsys):

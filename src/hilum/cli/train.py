@@ -98,7 +98,7 @@ def train(
     data
         A prepared data set (hilum prepare), or a packed cache of one.
     start
-        A trained model, by name or folder, whose weights the run begins with.
+        A trained model, by name (default is the shipped one) or folder, whose weights the run begins with.
     pretrained
         File of torchxrayvision's ResNet-50 for the encoders of the sources' networks, or download (95 MB, once).
     unlabeled
