@@ -25,6 +25,7 @@ def test_every_class_of_core_is_exported():
 def test_the_package_names_its_rooms_in_their_order():
     contract = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
     layers = contract["tool"]["importlinter"]["contracts"][0]["layers"]
+    layers = [layer for layer in layers if not layer.startswith("__")]
     rooms = [room.strip() for layer in layers for room in layer.split("|")]
     named = [(hilum.__doc__ or "").find(f"`{room}`") for room in rooms]
     assert min(named) > 0
