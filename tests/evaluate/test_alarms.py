@@ -82,3 +82,11 @@ def test_training_patients_and_failed_cases_are_named():
     assert (raised.evidence, raised.is_note) == (("x",), False)
     assert raised.says.startswith("1 of 4")
     assert not alarms.cases_failed([], 4)
+
+
+def test_a_mask_over_most_of_everything_rings():
+    (alarm,) = alarms.mostly_marked(50, 100)
+    assert "50% of all pixels" in alarm.says
+    assert not alarm.is_note
+    assert not alarms.mostly_marked(49, 100)
+    assert not alarms.mostly_marked(0, 0)

@@ -117,6 +117,23 @@ def test_a_model_that_marks_nothing_says_so_on_its_card_and_to_whoever_trained_i
     assert "**the kept model marks nothing on validation" in card
 
 
+def test_a_model_that_marks_everything_says_so_beside_what_looks_perfect(pairs, tmp_path, capsys, caplog):
+    settings = (*TINY, "model.options.start_probability=0.999999", "optimiser.lr=1e-12", "trainer.epochs=3")
+    words = [word for one in settings for word in ("--set", one)]
+    assert main(["train", "xray_unet", str(tmp_path / "out"), "--data", str(pairs), "--threads", "1", *words]) == 0
+    said = capsys.readouterr().err
+    (noted,) = (record.getMessage() for record in caplog.records)
+    assert "the network marks 100 % of validation's pixels, and most of them since epoch 1" in noted
+    assert "note: the kept model marks 100% of validation's pixels: any overlap finds nearly every lesion" in said
+    card = (tmp_path / "out" / "model" / "card.md").read_text()
+    assert "Lesions are matched by any overlap, many to one" in card
+    assert "marks 100.00% of all pixels" in card
+    assert "**mostly_marked**" in card
+    rows = {row.split(" | ")[0]: row.split(" | ")[1:] for row in card.splitlines() if row.startswith("| ")}
+    assert rows["| this model"] == rows["| all foreground"]
+    assert "| average prior map" in rows
+
+
 def test_other_data_are_refused(run, tmp_path):
     other = write_xrays(tmp_path / "other", [chest("LIDC-IDRI-0002"), chest("LIDC-IDRI-0006")])
     with pytest.raises(OutputError, match="another run"):

@@ -14,6 +14,7 @@ from hilum.datasets.splits import is_held_out, is_lidc_patient
 from hilum.evaluate.candidates import SEVERAL, TIMES_LARGER
 
 _ROUNDING = 1e-9
+_MOST = 0.5
 
 
 def _alarm(name: str, says: str, evidence: Iterable[str], *, is_note: bool = False) -> tuple[Alarm, ...]:
@@ -191,6 +192,18 @@ def lesions_only_covered(covered: Mapping[str, int], found: int) -> tuple[Alarm,
         f"lesions they meet, or meeting {SEVERAL} or more: a mask that covers everything finds everything."
     )
     return _alarm("lesions_only_covered", says, [key for key, n in covered.items() if n], is_note=2 * number < found)
+
+
+def mostly_marked(marked: float, pixels: float) -> tuple[Alarm, ...]:
+    """Half of all pixels or more are marked: by any overlap nearly every lesion is found, wherever it is.
+
+    Args:
+        marked: pixels that are predicted, over all cases.
+        pixels: all of them.
+    """
+    share = marked / pixels if pixels else 0.0
+    says = f"{share:.0%} of all pixels are marked, so nearly every lesion is met by chance: sensitivity says nothing."
+    return _alarm("mostly_marked", says, [f"{marked:.0f} of {pixels:.0f} pixels"] if share >= _MOST else [])
 
 
 def patients_unknown(keys: Sequence[str]) -> tuple[Alarm, ...]:

@@ -282,6 +282,13 @@ def visibility_name(visibility: float) -> str:
     return "visibility 1/3 to 2/3" if visibility < high else "visibility from 2/3"
 
 
+def _marked(cases: Sequence[CaseResult]) -> tuple[float, float]:
+    """Predicted pixels, and all pixels."""
+    values = [case.row.values for case in cases]
+    marked = sum(one["predicted_pixels"] for one in values)
+    return marked, sum(one["tp"] + one["fp"] + one["fn"] + one["tn"] for one in values)
+
+
 def _alarms(cases: Sequence[CaseResult], about: Judged, found: Evaluation) -> tuple[Alarm, ...]:
     with_lesion = sum(case.row.values["truth_pixels"] > 0 for case in cases)
     at_border = [case.row.key for case in cases if case.touches_border]
@@ -293,6 +300,7 @@ def _alarms(cases: Sequence[CaseResult], about: Judged, found: Evaluation) -> tu
         *alarms.truth_at_border(at_border),
         *alarms.constant_predictions(constant, with_lesion),
         *alarms.lesions_only_covered(covered, sum(case.found for case in cases)),
+        *alarms.mostly_marked(*_marked(cases)),
         *alarms.few_patients(len({case.row.patient for case in cases})),
         *alarms.undefined_figures(_expected(found), len(cases)),
     )

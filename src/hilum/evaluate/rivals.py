@@ -15,6 +15,9 @@ from hilum.core.mask import Selection
 
 Shape = tuple[int, ...]
 
+BACKGROUND, EVERYTHING, MAP = "all background", "all foreground", "average prior map"
+"""What reports and cards call them."""
+
 MAP_SHAPES = {2: (256, 256), 3: (48, 64, 64)}
 """Of the average map, by axes; images of other sizes are read at the same share of their own grid."""
 

@@ -2,7 +2,7 @@
 
 import math
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +13,7 @@ from hilum import __version__
 from hilum.core.evaluation import Evaluation, Group, Threshold
 from hilum.core.figures import Figure
 from hilum.datasets.xray_config import XrayDataConfig
+from hilum.metrics.lesions import MatchRule
 from hilum.report.figures import with_interval
 from hilum.train.config import TrainConfig
 from hilum.train.fit import Fitted
@@ -31,6 +32,13 @@ _FIGURES = (
     "hd95_mm",
     "nsd_2mm",
     "ece",
+)
+_BESIDE = (
+    "dice_mean",
+    "dice_pooled",
+    "lesion_sensitivity",
+    "false_positives_per_image",
+    "empty_false_positive_rate",
 )
 _LIBRARIES = ("torch", "pytorch-lightning", "monai", "numpy")
 
@@ -110,7 +118,11 @@ def model_card(facts: ModelFacts) -> str:
     if facts.found is None:
         parts = (_pretrained_head(facts), _data(facts), _redrawn(facts), _training(facts))
     else:
-        judged = (_results(facts.found), _threshold(facts.found.threshold, facts.config.trainer.monitor))
+        judged = (
+            _results(facts.found),
+            _beside(facts.found),
+            _threshold(facts.found.threshold, facts.config.trainer.monitor),
+        )
         parts = (_head(facts), _use(facts.config.data), _data(facts), *judged, _training(facts))
     return "\n\n".join(parts) + "\n"
 
@@ -217,6 +229,30 @@ def _results(found: Evaluation) -> str:
     rows = [(name, found.figures[name]) for name in _FIGURES if name in found.figures]
     bands = [row for group in found.by_size for row in _band(group)]
     return "\n\n".join(("## Results", words, _table(rows), "By lesion size:", _table(bands)))
+
+
+def _beside(found: Evaluation) -> str:
+    """What tells a model from a mask that covers everything: its share, the rule, rivals, alarms."""
+    counted = [case.values for case in found.cases]
+    marked = sum(one["predicted_pixels"] for one in counted)
+    pixels = sum(one[name] for one in counted for name in ("tp", "fp", "fn", "tn"))
+    words = (
+        f"Lesions are matched by {MatchRule()}: what covers everything finds everything. The model marks "
+        f"{marked / max(pixels, 1):.2%} of all pixels. Beside it, on the same pictures:"
+    )
+    rows = [f"| {name} | {' | '.join(_short(figures, one) for one in _BESIDE)} |" for name, figures in _rows(found)]
+    head = (f"| prediction | {' | '.join(_BESIDE)} |", f"|{'---|' * (len(_BESIDE) + 1)}")
+    rings = [f"**{alarm.name}**: {alarm.says}" for alarm in found.alarms if not alarm.is_note]
+    return "\n\n".join((words, "\n".join((*head, *rows)), *([_list(rings)] if rings else [])))
+
+
+def _rows(found: Evaluation) -> list[tuple[str, Mapping[str, Figure]]]:
+    return [("this model", found.figures), *((rival.name, rival.figures) for rival in found.rivals)]
+
+
+def _short(figures: Mapping[str, Figure], name: str) -> str:
+    value = figures[name].value if name in figures else math.nan
+    return "undefined" if math.isnan(value) else f"{value:.3f}"
 
 
 def _band(group: Group) -> Iterable[tuple[str, Figure]]:

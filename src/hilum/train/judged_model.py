@@ -1,15 +1,18 @@
 """The kept model, judged on validation as any prediction is: every figure with its interval."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from hilum.core.evaluation import Evaluation
+from hilum.core.evaluation import Evaluation, Group
 from hilum.core.geometry import Floats
+from hilum.core.mask import Labels, Selection
 from hilum.datasets.xray_sample import XraySample
 from hilum.evaluate.cases import CaseResult, Pair, judge_case
-from hilum.evaluate.evaluation import Judged, evaluation
+from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, resamples_of
+from hilum.evaluate.rivals import EVERYTHING, MAP, all_foreground, prior_map
 from hilum.models.network import Network
 from hilum.train.data import Batch, judged_batches
 from hilum.train.module import answered
@@ -32,6 +35,31 @@ def judged_model(
     return evaluation(judged, about)
 
 
+def trivial_rivals(learnt: Sequence[XraySample], judged: Sequence[XraySample], about: Judged) -> tuple[Group, ...]:
+    """What marking everything, and the same likely places on every picture, reach on the judged samples.
+
+    Args:
+        learnt: training samples, of whose masks the places are the average.
+        judged: validation samples.
+        about: as in `judged_model`.
+    """
+    masks: dict[str, Callable[[tuple[int, ...]], Selection]] = {EVERYTHING: all_foreground}
+    if any(sample.truth.any() for sample in learnt):
+        masks[MAP] = prior_map(sample.truth for sample in learnt).predict
+    rule = replace(about.rule, with_surfaces=False)
+    groups = []
+    for name, mask in masks.items():
+        pairs = [_pair(sample, mask(sample.truth.shape).astype(np.uint8)) for sample in judged]
+        results = [judge_case(pair, rule) for pair in pairs]
+        groups.append(Group(name, basic_figures(results, resamples_of(results, about.samples, about.seed))))
+    return tuple(groups)
+
+
+def _pair(sample: XraySample, pred: Labels, probability: Floats | None = None) -> Pair:
+    step = (sample.pixel_mm, sample.pixel_mm)
+    return Pair(sample.key, sample.patient, pred, sample.truth.astype(np.uint8), step, probability)
+
+
 def probabilities(network: Network, samples: Sequence[XraySample], batch_size: int, device: str) -> list[Floats]:
     """[y, x] of each sample."""
     network = network.to(device).eval()
@@ -51,6 +79,4 @@ def _of_batch(network: Network, batch: Batch, device: str) -> dict[int, Floats]:
 
 def _judged(sample: XraySample, probability: Floats, about: Judged) -> CaseResult:
     pred = (probability >= about.threshold.value).astype(np.uint8)
-    step = (sample.pixel_mm, sample.pixel_mm)
-    pair = Pair(sample.key, sample.patient, pred, sample.truth.astype(np.uint8), step, probability)
-    return judge_case(pair, about.rule)
+    return judge_case(_pair(sample, pred, probability), about.rule)

@@ -18,7 +18,15 @@ from hilum.evaluate.cases import CaseResult, JudgeRule, Pair, judge_case
 from hilum.evaluate.changes import ChangeRule
 from hilum.evaluate.lung_field import LungField, lung_field
 from hilum.evaluate.points import PointRule
-from hilum.evaluate.rivals import PriorMap, all_background, all_foreground, copied_prior
+from hilum.evaluate.rivals import (
+    BACKGROUND,
+    EVERYTHING,
+    MAP,
+    PriorMap,
+    all_background,
+    all_foreground,
+    copied_prior,
+)
 from hilum.io import read_mask, read_radiograph, read_volume
 from hilum.workflows.evaluate_changes import JudgedChanges, judged_changes
 from hilum.workflows.evaluate_data import true_nodules
@@ -26,8 +34,7 @@ from hilum.workflows.evaluate_marks import MarksFrom, read_marks
 from hilum.workflows.evaluate_predictions import Found, Reading, find_prediction, is_on_grid, on_grid, read_numbers
 from hilum.workflows.output import sha256_of
 
-BACKGROUND, EVERYTHING = "all background", "all foreground"
-MAP, BLOBS, PRIOR = "average prior map", "blob detector (LoG)", "prior's mask copied"
+BLOBS, PRIOR = "blob detector (LoG)", "prior's mask copied"
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,9 @@ from hilum.evaluate.points import (
     judge_points,
     prediction_of_pixels,
 )
+from hilum.evaluate.rivals import BACKGROUND
 from hilum.io import read_radiograph
 from hilum.workflows.evaluate_case import (
-    BACKGROUND,
     BLOBS,
     CaseJob,
     CaseOutcome,

@@ -23,7 +23,7 @@ from hilum.train.guard import failures_said
 from hilum.train.keeping import CHECKPOINT
 from hilum.train.phases import require_fitting
 from hilum.train.pretext import HiddenXrays, hidden_once
-from hilum.train.silence import MARKED, REMEDY
+from hilum.train.silence import COVERS, MARKED, MOST, REMEDY
 from hilum.train.stored import MODEL
 from hilum.train.xrays import Xrays
 from hilum.workflows.journal import FOLDER, finished_note, journalled, was_finished
@@ -302,4 +302,7 @@ def _as_left(out: Path, *, was_done: bool = True, note: str = "") -> Trained:
     threshold = content.get("threshold", {}).get("value")
     if content["validation"].get(MARKED) == 0:
         note = " ".join(filter(None, (note, f"the kept model marks nothing on validation. {REMEDY}")))
+    elif content["validation"].get(MARKED, 0) >= MOST:
+        share = content["validation"][MARKED]
+        note = " ".join(filter(None, (note, f"the kept model marks {share:.0%} of validation's pixels: {COVERS}.")))
     return Trained(out, content["figures"], threshold, content["epochs"], failures, was_done, note)

@@ -18,7 +18,7 @@ from hilum.models.network import Network
 from hilum.train.card import ModelFacts, hardware, model_card
 from hilum.train.config import Machine, TrainConfig
 from hilum.train.fit import Fitted, quiet
-from hilum.train.judged_model import judged_model
+from hilum.train.judged_model import judged_model, trivial_rivals
 from hilum.train.stored import VALIDATION, threshold_record, write_config, write_model
 from hilum.workflows.train_data import TrainData, read_data
 
@@ -52,6 +52,7 @@ def judged_facts(folder: Path, config: TrainConfig, read: TrainData, fitted: Fit
     device = resolved_device(machine.device)
     with quiet(machine.threads):
         found = judged_model(kept.network, read.validation, about, batch_size=config.trainer.batch_size, device=device)
+        found = replace(found, rivals=trivial_rivals(read.training, read.validation, about))
     origin, learnt = kept.network.weights_origin, _learnt(kept.network)
     return ModelFacts(config, read.facts, found, fitted, origin, learnt, hardware(machine.processes))
 
