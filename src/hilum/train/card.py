@@ -99,7 +99,7 @@ class ModelFacts:
         origin: where the weights came from before training.
         parameters: how many numbers were learnt.
         machine: where it was trained.
-        started_with: the options that say where it began, such as "--from MODEL"; "" for none.
+        again: the command that makes it again; "" where there is none.
     """
 
     config: TrainConfig
@@ -109,7 +109,7 @@ class ModelFacts:
     origin: str
     parameters: int
     machine: Sequence[str] = field(default_factory=lambda: hardware())
-    started_with: str = ""
+    again: str = ""
 
 
 def model_card(facts: ModelFacts) -> str:
@@ -278,7 +278,6 @@ def _threshold(threshold: Threshold, monitor: str) -> str:
 
 def _training(facts: ModelFacts) -> str:
     config, fitted = facts.config, facts.fitted
-    again = f"hilum train {config.recipe} OUT --data DATA -c config.json"
     lines = [
         f"recipe `{config.recipe}`, configuration `{config.hash}` (all of it in config.json)",
         f"began from: {facts.origin}",
@@ -288,7 +287,7 @@ def _training(facts: ModelFacts) -> str:
         + ("; the figures above are those of the stored weights" if facts.found else ""),
         *_silence(fitted),
         f"loss `{config.loss.name}`, precision {config.trainer.precision}, seed {config.trainer.seed}",
-        f"made again by: `{' '.join(filter(None, (again, facts.started_with)))}`",
+        *([f"made again by: `{facts.again}`"] if facts.again else []),
         *facts.machine,
         ", ".join((f"hilum {__version__}", *(f"{name} {version(name)}" for name in _LIBRARIES))),
     ]

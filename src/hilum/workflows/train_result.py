@@ -81,7 +81,7 @@ def _found(facts: ModelFacts) -> dict[str, Any]:
         "seconds": fitted.seconds,
         "data": facts.data,
         "origin": facts.origin,
-        "started_with": facts.started_with,
+        "again": facts.again,
         "trained_with": __version__,
     }
 
@@ -117,8 +117,7 @@ def ship(model: str, data: Path, out: Path, machine: Machine | None = None) -> M
         raise ConfigError(f"{data} has another split than the data set that {model} was trained on.", "Name that one.")
     config = config.model_copy(update={"trainer": config.trainer.model_copy(update={"store": "float16"})})
     write_model(out, loaded.network, config, {"threshold": stored["threshold"]})
-    facts = replace(
-        judged_facts(out, config, read, fitted, machine), origin=origin, started_with=stored.get("started_with", "")
-    )
+    facts = judged_facts(out, config, read, fitted, machine)
+    facts = replace(facts, origin=origin, again=stored.get("again", ""))
     write_facts(facts, out)
     return facts
