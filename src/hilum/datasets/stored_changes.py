@@ -28,6 +28,7 @@ class StoredChange:
         prior_size_mm: equivalent diameter on the earlier picture; NaN of a new one.
         is_synthetic: whether it, or its change, was made.
         visibility: 0 to 1; NaN when nobody says.
+        can_change: whether it could have had another kind; None when nobody says.
     """
 
     id: int
@@ -37,6 +38,7 @@ class StoredChange:
     prior_size_mm: float
     is_synthetic: bool
     visibility: float
+    can_change: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +120,14 @@ def _lesion(entry: Mapping[str, Any]) -> StoredChange:
         prior_size_mm=_number(entry.get("prior_size_mm")),
         is_synthetic=bool(entry["is_synthetic"]),
         visibility=_number(entry.get("visibility")),
+        can_change=_flag(entry.get("can_change")),
     )
+
+
+def _flag(value: object) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise ValueError(f"can_change is true, false or null, got {value!r}")
 
 
 def _number(value: float | None) -> float:
