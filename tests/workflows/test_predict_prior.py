@@ -10,6 +10,9 @@ from safetensors.torch import save_file
 
 from hilum.cli.app import main
 from hilum.core import Radiograph, SpacingPlane
+from hilum.datasets.xray_config import XrayDataConfig
+from hilum.datasets.xray_load import load_samples
+from hilum.datasets.xray_prior import shuffled_once
 from hilum.infer.loaded import load_model
 from hilum.infer.xray import XrayOptions, XrayPredictor
 from hilum.infer.xray_domain import XrayStyle
@@ -177,6 +180,28 @@ def test_a_data_set_over_time_brings_its_own(kind, models, tmp_path):
         expected = {} if kind in ("none", "same") else expected if kind == "lesions" else {"image": expected["image"]}
         assert case.get("prior", {}) == expected
     assert index["provenance"]["options"].get("prior", "none") == ("earlier" if kind == "lesions" else kind)
+
+
+def test_another_patients_picture_has_the_size_that_training_gives_it(models, tmp_path, monkeypatch):
+    """Two patients with pixels of unequal size: each is shown the other's, in millimetres."""
+    data = write_pairs_over_time(tmp_path / "pairs")
+    index = json.loads((data / "dataset.json").read_text())
+    index["cases"][-1]["pixel_mm"] = [0.6, 0.6]
+    (data / "dataset.json").write_text(json.dumps(index))
+    seen = []
+
+    def kept(_, image, second):
+        seen.append(second.picture)
+        return np.zeros_like(image)
+
+    monkeypatch.setattr(XrayPredictor, "probability", kept)
+    run_predict([data], tmp_path / "out", PredictOptions(str(models["shuffled"]), split="validation"))
+    samples, _ = load_samples(data, "validation", XrayDataConfig(pixel_mm=STEP_MM, prior="shuffled"))
+    expected = [sample.prior for sample in shuffled_once(samples)]
+    assert [one.shape for one in seen] == [one.shape for one in expected]
+    assert seen[0].shape != seen[1].shape
+    for one, other in zip(seen, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=0.01)
 
 
 def test_a_data_set_without_earlier_pictures_is_one_line(models, tmp_path, capsys):

@@ -23,7 +23,8 @@ class EarlierXray:
         picture: the earlier X-ray.
         lesions: [y, x] on its pixels, those that are known; None when nobody says.
         style: what its grey levels are.
-        is_laid_over: whether it lies on the current picture's pixels already.
+        is_laid_over: whether it lies on the current picture's pixels already; one that states its own pixels' size is
+            another patient's, on that one's.
         hashes: SHA-256 of the files, by what they hold: "image", "mask".
     """
 
@@ -115,9 +116,10 @@ def second_image(current: XrayInput, given: EarlierXray | None, model: LoadedMod
 
 
 def _as_it_lies(current: XrayInput, given: EarlierXray) -> SecondImage:
-    """A picture on the current one's pixels; another patient's, of another size, lies middle on middle."""
-    step = current.step_mm
-    stated = replace(given.picture, pixel_mm=step, plane=SpacingPlane.PATIENT)
+    """A picture on the current one's pixels; another patient's, which has its own, lies middle on middle."""
+    stated = given.picture
+    if stated.pixel_mm is None:
+        stated = replace(stated, pixel_mm=current.step_mm, plane=SpacingPlane.PATIENT)
     made = xray_input(stated, current.pixel_mm, given.style)
     lesions = _on_pixels(given.lesions, made)
     shape = current.image.shape

@@ -8,6 +8,7 @@ from pathlib import Path
 from hilum import __version__
 from hilum.core import Failure, HilumError, InputError, Prediction, Radiograph, SpacingPlane
 from hilum.core.mask import Selection
+from hilum.core.radiograph import PixelMm
 from hilum.datasets.prepared import SPLITS, index_of, read_prepared
 from hilum.infer.device import resolved_device
 from hilum.infer.loaded import LoadedModel, load_model, model_folder
@@ -266,7 +267,7 @@ def _predictors(
 def _one(source: XraySource, predictor: XrayPredictor, out: Path) -> dict[str, object]:
     """Predict one X-ray and write its folder; what the index says about it, or why it failed."""
     try:
-        xray = _as_stated(read_radiograph(source.path), source)
+        xray = _as_stated(read_radiograph(source.path), source.pixel_mm)
         found = predictor(source.key, xray, _earlier(source))
         write_prediction(out / source.key, xray, found)
     except HilumError as error:
@@ -282,18 +283,18 @@ def _earlier(source: XraySource) -> EarlierXray | None:
     prior = source.prior
     if prior is None:
         return None
-    picture = read_radiograph(prior.image)
-    if not prior.is_laid_over:
-        picture = _as_stated(picture, source)
+    laid_over = prior.is_laid_over  # then the current picture's size of a pixel, however it is known, is its own
+    stated = prior.pixel_mm if laid_over or prior.pixel_mm is not None else source.pixel_mm
+    picture = _as_stated(read_radiograph(prior.image), stated)
     mask = None if prior.mask is None else read_mask(prior.mask).labels > 0
     return EarlierXray(picture, mask, prior.style, prior.is_laid_over, prior.hashes)
 
 
-def _as_stated(xray: Radiograph, source: XraySource) -> Radiograph:
+def _as_stated(xray: Radiograph, pixel_mm: PixelMm | None) -> Radiograph:
     """With the pixel size that the data set or the user states, where the file gives none."""
-    if source.pixel_mm is None or xray.pixel_mm is not None:
+    if pixel_mm is None or xray.pixel_mm is not None:
         return xray
-    return replace(xray, pixel_mm=source.pixel_mm, plane=SpacingPlane.PATIENT)
+    return replace(xray, pixel_mm=pixel_mm, plane=SpacingPlane.PATIENT)
 
 
 def write_prediction(folder: Path, xray: Radiograph, found: Prediction, known: Selection | None = None) -> None:

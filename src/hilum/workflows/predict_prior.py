@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hilum.core import InputError
+from hilum.core.radiograph import PixelMm
 from hilum.infer.loaded import prior_wanted
 from hilum.infer.xray_domain import XrayStyle
 from hilum.infer.xray_prior import require_prior
@@ -25,12 +26,14 @@ class PriorSource:
         mask: the lesions that are known of it; None when nobody says.
         style: what its grey levels are.
         is_laid_over: whether it lies on the current picture's pixels already.
+        pixel_mm: row and column step, for a file that doesn't say; None is the current picture's.
     """
 
     image: Path
     mask: Path | None
     style: XrayStyle
     is_laid_over: bool = False
+    pixel_mm: PixelMm | None = None
 
     @cached_property
     def hashes(self) -> tuple[tuple[str, str], ...]:
@@ -93,7 +96,7 @@ def _shown(prior: PriorSource | None, lesions: bool) -> PriorSource | None:
 def _of_another(
     number: int, sources: "Sequence[XraySource]", priors: Sequence[PriorSource | None]
 ) -> PriorSource | None:
-    """Another patient's, half of the data set away: the same each time.
+    """Another patient's, half of the data set away, with its own pixels' size: the same each time.
 
     Raises:
         InputError: there is one patient only.
@@ -101,8 +104,9 @@ def _of_another(
     count = len(sources)
     for step in range(count):
         other = (number + count // 2 + step) % count
-        if sources[other].patient != sources[number].patient:
-            return priors[other]
+        found = priors[other]
+        if found is not None and sources[other].patient != sources[number].patient:
+            return replace(found, pixel_mm=sources[other].pixel_mm)
     raise InputError(
         f"the model has learnt with other patients' earlier pictures, and {sources[number].patient} is the only one."
     )
