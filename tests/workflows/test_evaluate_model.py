@@ -68,6 +68,14 @@ def test_a_model_needs_pictures(films, tmp_path, capsys):
     assert "no pictures for the model" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("wrong", [[], ["--split", "test", "--truth", "consensus"]])
+def test_what_is_asked_for_is_checked_before_anything_is_predicted(films, tmp_path, wrong):
+    model, out = tiny_model(tmp_path / "tiny", ["p2"]), tmp_path / "out"
+    assert main(["evaluate", str(model), str(out), "--data", str(films), *wrong]) != 0
+    assert not (tmp_path / "out_predictions").exists()
+    evaluated(films, model, out, "test")
+
+
 def test_the_report_says_where_the_threshold_is_from_without_listing_everybody(films, tmp_path):
     patients = [f"patient-{number}" for number in range(40)]
     evaluated(films, tiny_model(tmp_path / "tiny", patients), tmp_path / "out", "test")

@@ -5,7 +5,7 @@ from pathlib import Path
 from hilum.core import InputError, MissingError
 from hilum.datasets.prepared import index_of
 from hilum.infer.loaded import model_folder
-from hilum.workflows.evaluate_data import TruthWanted
+from hilum.workflows.evaluate_data import TruthWanted, truth_source
 from hilum.workflows.predict import DEFAULT, PredictOptions, run_predict
 from hilum.workflows.track import Track, silently
 
@@ -32,7 +32,7 @@ def predictions_of(model: str, wanted: TruthWanted, out: Path, *, force: bool = 
         track: shows how far it is.
 
     Raises:
-        InputError: the truth is no prepared data set, so there are no pictures to predict.
+        InputError: the truth is no prepared data set, so there are no pictures to predict, or it has no such split.
         OutputError: the folder holds something else.
     """
     if not index_of(wanted.data).is_file():
@@ -40,7 +40,8 @@ def predictions_of(model: str, wanted: TruthWanted, out: Path, *, force: bool = 
             f"{wanted.data} is no prepared data set, so there are no pictures for the model.",
             "Prepare one (hilum prepare), or predict first: hilum predict PICTURES PREDICTIONS",
         )
+    split = truth_source(wanted).split  # before anything is predicted: what is refused later leaves predictions behind
     folder = out.with_name(f"{out.name}_predictions")
-    options = PredictOptions(model, wanted.split or "all")
+    options = PredictOptions(model, split)
     run_predict([wanted.data], folder, options, force=force, track=track)
     return folder
