@@ -26,6 +26,7 @@ from hilum.train.judged_model import probabilities
 from hilum.train.judging import judge
 from hilum.train.stored import VALIDATION, write_model
 from hilum.workflows.train_data import read_data
+from hilum.workflows.train_films import films_seen
 from hilum.workflows.train_result import judged_facts, write_facts
 
 
@@ -52,6 +53,7 @@ def averaged(names: list[str], data: Path, out: Path, machine: Machine) -> Model
     """Write the mean of models, judged on validation."""
     models = [load_model(name) for name in names]
     last = models[-1].config
+    seen = tuple(dict.fromkeys(one for model in models for one in films_seen(model.config)))
     config = TrainConfig.of(last["config"])
     network, read = mean_of(models), read_data(data, config)
     with quiet(machine.threads):
@@ -65,8 +67,10 @@ def averaged(names: list[str], data: Path, out: Path, machine: Machine) -> Model
         f"{model.name} ({model.weights_hash[:12]}, epoch {epoch:.0f})"
         for model, epoch in zip(models, every, strict=True)
     )
+    facts = judged_facts(out, config, read, fitted, machine)
     facts = replace(
-        judged_facts(out, config, read, fitted, machine),
+        facts,
+        data=replace(facts.data, unlabeled=seen),
         origin=f"the mean of the weights of {hashes}; the last one's configuration is given",
         again=f"python experiments/mean_of_models.py DATA OUT {' '.join(model.name for model in models)}",
     )

@@ -39,6 +39,7 @@ DEFAULTS = {
     "trainer.gradient_checkpointing": False,
     "pretext": None,
     "data.prior": "none",
+    "adaptation.method": "none",
 }
 """Settings that can't be changed here."""
 

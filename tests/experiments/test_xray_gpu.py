@@ -185,6 +185,7 @@ def test_a_run_begins_with_anothers_weights(files, done, tmp_path):
         (["--set", "schedule.kind=plateau"], "in one phase"),
         (["--set", 'start.parts=["encoder"]'], "start.parts can only be"),
         (["--set", "trainer.deterministic=true"], "trainer.deterministic can only be False"),
+        (["--set", "adaptation.method=gradient_reversal"], "adaptation.method can only be none"),
         (["--set", "optimiser.lr=fast"], "fast is no such value"),
         (["--set", "optimiser.lr=NaN"], "NaN is no such value"),
         (["--set", "trainer.epochs=1.5"], "1.5 is no such value"),

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from experiments.mean_of_models import averaged
 from PIL import Image
 
 from hilum.cli.app import main
@@ -13,10 +14,11 @@ from hilum.datasets.prepared import read_prepared
 from hilum.drr.source_style import published_look
 from hilum.io import read_radiograph
 from hilum.train.config import Machine
+from hilum.workflows import train
 from hilum.workflows.prepare_jsrt import prepare_jsrt
 from hilum.workflows.train import TrainOptions, run_train
 from hilum.workflows.train_config import resolved_config
-from hilum.workflows.train_films import read_films
+from hilum.workflows.train_films import films_seen, read_films
 from hilum.workflows.train_result import ship
 from tests.films import source
 from tests.xrays import chest, write_xrays
@@ -73,20 +75,71 @@ def test_films_come_as_prediction_shows_them_and_their_truth_may_be_gone(films):
     assert found.facts.pictures == (3, 3)
 
 
-def test_a_model_that_saw_films_says_so_and_is_not_shipped(films, pairs, tmp_path):
-    out = tmp_path / "run"
-    run_train(configured(), pairs, out, TrainOptions(MACHINE, unlabeled=films))
+@pytest.fixture(scope="module")
+def adapted(films, pairs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    return run_train(configured(), pairs, out, TrainOptions(MACHINE, unlabeled=films)).folder
+
+
+def test_a_model_that_saw_films_says_so_and_is_not_shipped(adapted, pairs, tmp_path):
+    out = adapted
     card = (out / "model" / "card.md").read_text()
     for said in ("Not to be shipped", "3 unlabeled films of 3 patients", "JSRT: research use", "gradient reversal"):
         assert said in card
     stored = json.loads((out / "model" / "config.json").read_text())
-    assert stored["data"]["unlabeled"]["name"] == "jsrt films"
+    assert [one["name"] for one in stored["data"]["unlabeled"]] == ["jsrt films"]
+    assert "-c config.json --unlabeled FILMS`" in card
     assert "unlabeled" in json.loads((out / "run.json").read_text())["inputs"]
     heads = (out / "metrics.csv").read_text().splitlines()[0].split(",")
     assert {"train_domain", "train_domain_accuracy", "train_adaptation_strength", "lr_domain"} <= set(heads)
     assert not any("classifier" in name or "adaptation" in name for name in weights(out))
     with pytest.raises(ConfigError, match="not to be shipped"):
         ship(str(out / "model"), pairs, tmp_path / "shipped", MACHINE)
+
+
+@pytest.mark.parametrize("settings", [(), ("start.parts=[encoder]",)])
+def test_films_are_not_forgotten_by_a_run_that_begins_with_what_saw_them(settings, adapted, pairs, tmp_path):
+    """Two runs on, neither of which adapts to anything; the first was stopped before it could be finished."""
+    plain = configured("adaptation.method=none", *settings)
+    first = run_train(plain, pairs, tmp_path / "first", TrainOptions(MACHINE, start=str(adapted))).folder
+    place = first / "model" / "config.json"
+    stored = json.loads(place.read_text())
+    place.write_text(json.dumps(stored | {"data": {"unlabeled": stored["data"]["unlabeled"]}}))
+    second = run_train(plain, pairs, tmp_path / "second", TrainOptions(MACHINE, start=str(first))).folder
+    card = (second / "model" / "card.md").read_text()
+    assert "Not to be shipped" in card
+    assert card.count("3 unlabeled films of 3 patients") == 1
+    with pytest.raises(ConfigError, match=r"jsrt films \(JSRT: research use\), and is not to be shipped"):
+        ship(str(second), pairs, tmp_path / "shipped", MACHINE)
+    assert not (tmp_path / "shipped").exists()
+
+
+def test_what_a_stopped_run_keeps_says_which_films_it_saw(films, pairs, tmp_path, monkeypatch):
+    def stopped(*_):
+        raise ConfigError("stopped")
+
+    monkeypatch.setattr(train, "judged_facts", stopped)
+    with pytest.raises(ConfigError, match="stopped"):
+        run_train(configured(), pairs, tmp_path / "run", TrainOptions(MACHINE, unlabeled=films))
+    kept = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert [one.name for one in films_seen(kept)] == ["jsrt films"]
+
+
+def test_a_mean_of_models_has_seen_what_any_of_them_has(adapted, pairs, tmp_path):
+    plain = configured("adaptation.method=none")
+    alone = run_train(plain, pairs, tmp_path / "alone", TrainOptions(MACHINE)).folder
+    facts = averaged([str(adapted), str(alone)], pairs, tmp_path / "mean", MACHINE)
+    assert [one.name for one in facts.data.unlabeled] == ["jsrt films"]
+    with pytest.raises(ConfigError, match="not to be shipped"):
+        ship(str(tmp_path / "mean"), pairs, tmp_path / "shipped", MACHINE)
+
+
+def test_films_are_known_of_models_that_said_it_otherwise():
+    one = {"name": "jsrt films", "licence": "JSRT: research use", "pictures": [3, 3], "method": "gradient_reversal"}
+    assert films_seen({"data": {"unlabeled": one}, "config": {}})[0].pictures == (3, 3)
+    assert films_seen({"data": {"unlabeled": None}, "config": {}}) == films_seen({"config": {}}) == ()
+    with pytest.raises(ConfigError, match="doesn't say to which"):
+        films_seen({"config": {"adaptation": {"method": "feature_statistics"}}})
 
 
 def weights(out):

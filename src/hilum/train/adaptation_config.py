@@ -1,5 +1,6 @@
-"""How features of X-rays and of unlabeled films are brought together."""
+"""How features of X-rays and of unlabeled films are brought together, and what is said of the films."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -31,3 +32,20 @@ class AdaptationConfig(FrozenConfig):
     def is_wanted(self) -> bool:
         """Whether films are needed."""
         return self.method != "none"
+
+
+@dataclass(frozen=True)
+class UnlabeledFacts:
+    """Films that a model adapted to; what is known of their lesions was not looked at.
+
+    Attributes:
+        name: of the data set, without its place on this machine.
+        licence: of the films.
+        pictures: pictures and patients.
+        method: of the adaptation.
+    """
+
+    name: str
+    licence: str
+    pictures: tuple[int, int]
+    method: str

@@ -15,6 +15,7 @@ from hilum.core.figures import Figure
 from hilum.datasets.xray_config import XrayDataConfig
 from hilum.metrics.lesions import MatchRule
 from hilum.report.figures import with_interval
+from hilum.train.adaptation_config import UnlabeledFacts
 from hilum.train.config import TrainConfig
 from hilum.train.fit import Fitted
 from hilum.train.silence import MARKED, silent_epochs
@@ -44,23 +45,6 @@ _LIBRARIES = ("torch", "pytorch-lightning", "monai", "numpy")
 
 
 @dataclass(frozen=True)
-class UnlabeledFacts:
-    """Films that a model adapted to; what is known of their lesions was not looked at.
-
-    Attributes:
-        name: of the data set, without its place on this machine.
-        licence: of the films.
-        pictures: pictures and patients.
-        method: of the adaptation.
-    """
-
-    name: str
-    licence: str
-    pictures: tuple[int, int]
-    method: str
-
-
-@dataclass(frozen=True)
 class DataFacts:
     """What a model learnt from.
 
@@ -72,7 +56,7 @@ class DataFacts:
         validation: pictures and patients on which the best epoch and the threshold were chosen.
         failed: cases that could not be read.
         notes: what else a user has to know, such as inserted nodules.
-        unlabeled: films that it adapted to; None for none.
+        unlabeled: films that it adapted to, or a model that it began with.
         has_lidc: whether patients of LIDC are among them; each was checked against the one rule of who may be where.
     """
 
@@ -83,7 +67,7 @@ class DataFacts:
     validation: tuple[int, int]
     failed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    unlabeled: UnlabeledFacts | None = None
+    unlabeled: tuple[UnlabeledFacts, ...] = ()
     has_lidc: bool = False
 
 
@@ -206,7 +190,7 @@ def _data(facts: ModelFacts) -> str:
         *([f"truth: `{config.data.truth}`"] if facts.found else []),
         *(["LIDC patients whose number is divisible by 5 were not used for anything"] if data.has_lidc else []),
         *([f"{len(data.failed)} cases could not be read: {', '.join(data.failed)}"] if data.failed else []),
-        *([_films(data.unlabeled)] if data.unlabeled else []),
+        *(_films(one) for one in data.unlabeled),
         *data.notes,
     ]
     return "## Data\n\n" + _list(lines)
@@ -215,8 +199,9 @@ def _data(facts: ModelFacts) -> str:
 def _films(films: UnlabeledFacts) -> str:
     pictures, patients = films.pictures
     return (
-        f"**not to be shipped**: it has seen {pictures} unlabeled films of {patients} patients, {films.name} (licence: "
-        f"{films.licence}), by {films.method.replace('_', ' ')}; figures on these same films flatter it"
+        f"**not to be shipped**: it, or a model that it began with, has seen {pictures} unlabeled films of {patients} "
+        f"patients, {films.name} (licence: {films.licence}), by {films.method.replace('_', ' ')}; figures on these "
+        "same films flatter it"
     )
 
 

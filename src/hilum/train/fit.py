@@ -21,6 +21,7 @@ from hilum.infer.device import resolved_device
 from hilum.io.text_file import write_bytes
 from hilum.models.network import Network
 from hilum.report.training import training_curves
+from hilum.train.adaptation_config import UnlabeledFacts
 from hilum.train.checkpointing import computed_again
 from hilum.train.config import Machine, Precision, TrainConfig
 from hilum.train.data import EpochBatches, JudgedCase, LearningCases, judged_batches, training_batches
@@ -46,11 +47,13 @@ class Cases:
         learning: training cases.
         judged: validation cases, whole pictures.
         split_hash: of the stored split that says which are which; "" when there is none.
+        unlabeled: films that the model has seen by the end, for its configuration.
     """
 
     learning: LearningCases
     judged: Sequence[JudgedCase]
     split_hash: str = ""
+    unlabeled: tuple[UnlabeledFacts, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +145,7 @@ def _callbacks(cases: Cases, config: TrainConfig, machine: Machine, guard: Guard
         Judging(_figures_of(cases, config)),
         *([] if config.pretext else [Silence()]),
         Rates(config),
-        Best(config, out, cases.split_hash, [sample.patient for sample in cases.judged]),
+        Best(config, out, cases.split_hash, [sample.patient for sample in cases.judged], cases.unlabeled),
         history,
         *_hard_negatives(cases.learning, config),
         panels(cases.judged, history, config.trainer.panels_every, out),

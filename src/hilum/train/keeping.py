@@ -18,6 +18,7 @@ from hilum.core import ConfigError, UnreadableError
 from hilum.core.evaluation import Threshold
 from hilum.io.atomic import atomic_file
 from hilum.models.parts import require_fit
+from hilum.train.adaptation_config import UnlabeledFacts
 from hilum.train.config import TrainConfig
 from hilum.train.module import Learner
 from hilum.train.stored import MODEL, VALIDATION, threshold_record, write_model
@@ -34,11 +35,20 @@ class Best(pl.Callback):
         out: the run's folder.
         split_hash: of the stored split whose validation patients judge; "" when there is none.
         patients: those.
+        unlabeled: films that the weights have seen: what is kept of a run that is stopped says so, too.
     """
 
-    def __init__(self, config: TrainConfig, out: Path, split_hash: str = "", patients: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        out: Path,
+        split_hash: str = "",
+        patients: Iterable[str] = (),
+        unlabeled: tuple[UnlabeledFacts, ...] = (),
+    ) -> None:
         self._config = config
         self._chosen_on = (split_hash, tuple(patients))
+        self._unlabeled = unlabeled
         self._folder = out / MODEL
         self._best = (-math.inf, -math.inf, -math.inf)
         self._waited = 0
@@ -66,7 +76,7 @@ class Best(pl.Callback):
         self._best, self._waited = score, 0
         self._figures = {"epoch": trainer.current_epoch + 1, **learner.figures}
         if trainer.is_global_zero:
-            found: dict[str, Any] = {"validation": self._figures}
+            found: dict[str, Any] = {"validation": self._figures, "data": {"unlabeled": self._unlabeled}}
             if "threshold" in learner.figures:
                 threshold = Threshold(learner.figures["threshold"], VALIDATION)
                 found["threshold"] = threshold_record(threshold, *self._chosen_on)

@@ -31,7 +31,7 @@ from hilum.workflows.output import Run, output_folder, sha256_of, stored_run
 from hilum.workflows.predict import DEFAULT, DEFAULT_XRAY
 from hilum.workflows.train_config import as_yaml
 from hilum.workflows.train_data import TrainData, data_hash, read_data
-from hilum.workflows.train_films import read_films, require_films
+from hilum.workflows.train_films import films_seen, read_films, require_films
 from hilum.workflows.train_result import judged_facts, write_facts
 
 DOWNLOAD = "download"
@@ -74,10 +74,9 @@ class TrainOptions:
 
     @property
     def words(self) -> str:
-        """The options that say where it begins, without places on this machine; "" for random numbers."""
-        if self.start is not None:
-            return "--from MODEL"
-        return "" if self.pretrained is None else "--pretrained FILE"
+        """The options that a result depends on, without places on this machine; "" for none."""
+        named = {"--from MODEL": self.start, "--pretrained FILE": self.pretrained, "--unlabeled FILMS": self.unlabeled}
+        return " ".join(words for words, value in named.items() if value is not None)
 
 
 @dataclass(frozen=True)
@@ -276,10 +275,12 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
 
 
 def _with_films(read: TrainData, config: TrainConfig, options: TrainOptions) -> TrainData:
+    """The data with the films to adapt to, and with what the model to begin with has seen."""
+    seen = () if options.start is None else films_seen(load_network(_named(options.start)).config)
     if options.unlabeled is None:
-        return read
+        return replace(read, facts=replace(read.facts, unlabeled=seen))
     films = read_films(options.unlabeled, config, {one.patient for one in read.validation})
-    facts = replace(read.facts, unlabeled=films.facts)
+    facts = replace(read.facts, unlabeled=tuple(dict.fromkeys((*seen, films.facts))))
     return replace(read, films=films.samples, facts=facts, failures=(*read.failures, *films.failures))
 
 
@@ -290,11 +291,11 @@ def _xrays(read: TrainData, config: TrainConfig) -> Xrays:
 
 
 def _cases(read: TrainData, config: TrainConfig) -> Cases:
-    xrays, split_hash = _xrays(read, config), read.facts.split_hash
+    xrays, said = _xrays(read, config), (read.facts.split_hash, read.facts.unlabeled)
     if config.pretext is None:
-        return Cases(xrays, read.validation, split_hash)
+        return Cases(xrays, read.validation, *said)
     hidden = HiddenXrays(xrays, config.pretext, config.trainer.seed)
-    return Cases(hidden, hidden_once(read.validation, config.pretext), split_hash)
+    return Cases(hidden, hidden_once(read.validation, config.pretext), *said)
 
 
 def _as_left(out: Path, *, was_done: bool = True, note: str = "") -> Trained:

@@ -1,8 +1,9 @@
 """Unlabeled films of a prepared data set, brought to a run's domain; what is known of lesions is not looked at."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from hilum.datasets.splits import Role, role
 from hilum.datasets.xray_sample import XraySample
 from hilum.infer.xray_domain import XrayStyle, xray_input
 from hilum.io import read_radiograph
-from hilum.train.card import UnlabeledFacts
+from hilum.train.adaptation_config import UnlabeledFacts
 from hilum.train.config import TrainConfig
 
 JSRT, JSRT_LICENCE = "jsrt", "JSRT: research use"
@@ -114,3 +115,19 @@ def require_films(config: TrainConfig, films: Path | None) -> None:
             "unlabeled films are given, and nothing is made of them.",
             "Set adaptation.method to gradient_reversal or feature_statistics, or leave --unlabeled out.",
         )
+
+
+def films_seen(stored: Mapping[str, Any]) -> tuple[UnlabeledFacts, ...]:
+    """The films that a model has seen: in its own run, or in one that it began with.
+
+    Args:
+        stored: all of its `config.json`.
+
+    Raises:
+        ConfigError: it adapted to films, and doesn't say to which.
+    """
+    said = stored.get("data", {}).get("unlabeled") or []
+    every = [said] if isinstance(said, Mapping) else said  # one, before a model could inherit others
+    if not every and stored["config"].get("adaptation", {}).get("method", "none") != "none":
+        raise ConfigError("the model has adapted to films, and doesn't say to which.", "Let its run finish first.")
+    return tuple(UnlabeledFacts(**{**one, "pictures": tuple(one["pictures"])}) for one in every)

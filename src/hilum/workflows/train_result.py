@@ -21,6 +21,7 @@ from hilum.train.fit import Fitted, quiet
 from hilum.train.judged_model import judged_model, trivial_rivals
 from hilum.train.stored import VALIDATION, threshold_record, write_config, write_model
 from hilum.workflows.train_data import TrainData, read_data
+from hilum.workflows.train_films import films_seen
 
 _EARLIER: dict[str, Any] = {"data": {"leave_out_odd": False}}
 """What runs did before there was a setting for it."""
@@ -107,10 +108,11 @@ def ship(model: str, data: Path, out: Path, machine: Machine | None = None) -> M
         origin, split_hash = stored["origin"], stored["data"]["split_hash"]
     except KeyError as error:
         raise ConfigError(f"{place} is of no finished run: it has no {error}.", "Let the run finish.") from error
-    if config.adaptation.is_wanted:
+    if seen := films_seen(stored):
+        names = ", ".join(dict.fromkeys(f"{one.name} ({one.licence})" for one in seen))
         raise ConfigError(
-            f"{model} has seen films of other people's data sets, and is not to be shipped.",
-            "Ship a model that was trained without --unlabeled.",
+            f"{model} has seen films of other people's data sets, {names}, and is not to be shipped.",
+            "Ship a model that was trained without --unlabeled, and began with none that was.",
         )
     read = read_data(data, config)
     if read.facts.split_hash != split_hash:
