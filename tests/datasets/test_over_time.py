@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hilum.core import ChangeKind, ConfigError, GeometryError
 from hilum.datasets.insertion import BankNodule, Gain, NoduleBank
+from hilum.datasets.odd import UPSIDE_DOWN
 from hilum.datasets.over_time import Change, Shadow, as_before, labelled, with_inserted
 from hilum.datasets.over_time_config import (
     ChangeShares,
@@ -17,7 +18,7 @@ from hilum.datasets.over_time_config import (
     EarlierToneConfig,
     LesionChangeConfig,
 )
-from hilum.datasets.over_time_plan import plan, wanted_counts
+from hilum.datasets.over_time_plan import plan, unchanged_of, wanted_counts
 from hilum.datasets.over_time_survey import Fit, Lesion, Survey, fit
 from hilum.datasets.over_time_view import (
     EarlierView,
@@ -138,7 +139,10 @@ def test_every_kind_has_its_share(changeable, fixed):
     for kind, share in ChangeShares().plain().items():
         assert counts[ChangeKind(kind)] == pytest.approx(share * total, abs=2.5)
     assert counts[ChangeKind.UNCHANGED] >= fixed
-    assert counts[ChangeKind.UNCHANGED] - fixed >= 0.15 * (total - fixed) - 2.5
+    of_real, of_inserted = unchanged_of(counts, changeable + fixed, changeable)
+    assert of_real + of_inserted + fixed == counts[ChangeKind.UNCHANGED]
+    assert of_real >= 0.15 * changeable
+    assert of_inserted >= 0.15 * (total - changeable - fixed)
     assert total - counts[ChangeKind.GONE] >= changeable + fixed - 1
 
 
@@ -151,10 +155,15 @@ def test_the_plan_has_the_counts_and_never_touches_what_cannot_be_seen(changeabl
     ]
     wanted = wanted_counts(changeable + fixed, changeable, LesionChangeConfig())
     assert {kind: kinds.count(kind) for kind in ChangeKind} == wanted
+    planned = [one for each in plans for one in each.real if one.can_change]
+    inserted = [one.change for each in plans for one in each.inserted]
+    for some in (planned, inserted):
+        assert sum(one.kind is ChangeKind.UNCHANGED for one in some) >= 0.15 * len(some)
     for picture, each in zip(pictures, plans, strict=True):
         for found, planned in zip(picture.lesions, each.real, strict=True):
             assert planned.kind is not ChangeKind.GONE
             assert found.fit.contrast > 0 or planned.kind is ChangeKind.UNCHANGED
+            assert planned.can_change == (found.fit.contrast > 0)
     assert sum(not each.inserted for each in plans[-10:]) >= 5
 
 
@@ -170,9 +179,11 @@ def test_factors_lie_within_growth_and_nothing_was_smaller_than_3_mm():
                 assert one.factor == 1
 
 
-def test_odd_pictures_get_nothing():
-    pictures = [replace(one, case=replace(one.case, odd=("feet up",))) for one in surveys(40, 10)]
-    assert not any(each.inserted for each in plan(pictures, bank(), LesionChangeConfig(), np.random.default_rng(0)))
+@pytest.mark.parametrize(("odd", "gets"), [(UPSIDE_DOWN, False), ("the CT ends within the lung", True)])
+def test_only_misplaced_pictures_get_nothing(odd, gets):
+    pictures = [replace(one, case=replace(one.case, odd=(odd,))) for one in surveys(40, 10)]
+    plans = plan(pictures, bank(), LesionChangeConfig(), np.random.default_rng(0))
+    assert any(each.inserted for each in plans) == gets
 
 
 def test_shares_that_are_not_whole_are_refused():

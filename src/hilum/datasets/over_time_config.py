@@ -48,8 +48,8 @@ class LesionChangeConfig(FrozenConfig):
     """Correlation of a lesion's thickness with the picture there from which it can be changed: taking away what doesn't
     lie where the picture shows it leaves a hole."""
     least_unchanged: Annotated[float, Field(ge=0, lt=1)] = 0.15
-    """Of the lesions that can be changed, inserted ones included, at least this share doesn't change: else all that can
-    be seen would be what has changed. More nodules are inserted where it needs them."""
+    """Of the real lesions that can be changed at least this share doesn't change, and of the inserted ones as much: or
+    all that can be seen would be what has changed. More nodules are inserted where it needs them."""
     most_inserted: PositiveInt = 4
     """Into one picture."""
     left_empty: Share = 0.5

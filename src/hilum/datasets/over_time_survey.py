@@ -14,6 +14,7 @@ from hilum.datasets.drr_pairs import PairGrid, pair_name, read_of
 from hilum.datasets.insertion import BankNodule
 from hilum.datasets.lidc import lidc_nodules
 from hilum.datasets.nodule_bank import Outlined, shadows_on, shape_of
+from hilum.datasets.odd import is_misplaced
 from hilum.datasets.over_time import Shadow
 from hilum.datasets.prepared import CaseSource, stored_nodules
 from hilum.datasets.splits import Role, role
@@ -90,7 +91,7 @@ class Survey:
 
 
 def survey(case: CaseSource, reads: Sequence[Read], growth: float) -> Survey:
-    """Look at one published picture; nothing of an odd one can be changed, and it lends no shapes.
+    """Look at one published picture; nothing of a misplaced one can be changed, and it lends no shapes.
 
     Args:
         case: of a prepared set of published pairs; its truth is the union.
@@ -109,7 +110,7 @@ def survey(case: CaseSource, reads: Sequence[Read], growth: float) -> Survey:
     grid = PairGrid.of(read)
     picture, truth = (read_radiograph(case.image).array / 255.0), read_mask(case.truth).labels > 0
     grid.require_shape(picture.shape)
-    nodules = [] if case.odd else [Outlined.of(nodule, read) for nodule in lidc_nodules(read)]
+    nodules = [] if is_misplaced(case.odd) else [Outlined.of(nodule, read) for nodule in lidc_nodules(read)]
     lesions = _lesions(picture, truth, [shadows_on(one, grid) for one in nodules], grid, growth)
     shapes = (shape_of(one, case.patient, SHAPES_MM) for one in nodules if one.nodule.reader_count >= 2)
     return Survey(case, _with_visibility(lesions, case), [shape for shape in shapes if shape is not None])

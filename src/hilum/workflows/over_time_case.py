@@ -4,7 +4,7 @@ The truth of the warp is known, so the error that registration leaves is measure
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hilum.core import InputError
 from hilum.core.changes import ChangeKind
 from hilum.core.geometry import Floats
 from hilum.core.radiograph import PixelMm
-from hilum.datasets.insertion import Gain, inserted_info, place_for, shadow_patch
+from hilum.datasets.insertion import Gain, Patch, inserted_info, place_for, shadow_patch
 from hilum.datasets.over_time import Change, Labels, Shadow, as_before, labelled, with_inserted
 from hilum.datasets.over_time_plan import CasePlan, Planned, PlannedInsertion
 from hilum.datasets.over_time_survey import SHAPES_MM, Lesion
@@ -102,7 +102,7 @@ class _Made:
 
     Attributes:
         changes: its lesions at both dates.
-        factors: of each, between its diameters.
+        plans: of each, what was planned.
         current: the current picture.
         labels: lesions on it.
         earlier: the earlier picture.
@@ -113,7 +113,7 @@ class _Made:
     """
 
     changes: Sequence[Change]
-    factors: Sequence[float]
+    plans: Sequence[Planned]
     current: Picture
     labels: Labels
     earlier: Picture
@@ -128,13 +128,12 @@ def _made(job: OverTimeJob, published: Picture, pixel_mm: PixelMm) -> _Made:
     real = [_of_real(lesion, planned) for lesion, planned in zip(job.lesions, job.plan.real, strict=True)]
     inserted = _inserted(job, published, real, side_mm)
     changes = [*real, *(change for change, _ in inserted)]
-    factors = [*(planned.factor for planned in job.plan.real), *(planned.factor for _, planned in inserted)]
     current = _stepped(with_inserted(published, changes))
     places = places_before(job.view, shape, side_mm)
     earlier = _stepped(seen_before(as_before(published, changes), job.view, places, side_mm))
     return _Made(
         changes=changes,
-        factors=factors,
+        plans=[*job.plan.real, *(planned for _, planned in inserted)],
         current=current,
         labels=labelled(changes, shape, before=False),
         earlier=earlier,
@@ -185,8 +184,9 @@ def _insertion(one: PlannedInsertion, sample: XraySample, gain: Gain) -> Change 
         place = place_for(sample, insertion, patch, gain)
         if place is None:
             continue
-        larger = Shadow(patch.thickness_mm, patch.extent)
-        smaller, none = larger.scaled(1 / one.change.factor), Shadow.nothing(patch.extent.shape)
+        small = _smaller(patch, one.change.factor)
+        larger, smaller = (Shadow(size.thickness_mm, size.extent) for size in (patch, small))
+        none = Shadow.nothing(patch.extent.shape)
         now, before = {
             ChangeKind.UNCHANGED: (larger, larger),
             ChangeKind.GROWN: (larger, smaller),
@@ -194,10 +194,23 @@ def _insertion(one: PlannedInsertion, sample: XraySample, gain: Gain) -> Change 
             ChangeKind.GONE: (none, larger),
             ChangeKind.NEW: (larger, none),
         }[one.change.kind]
-        shown = np.float32(place.per_mm) * (smaller if one.change.kind is ChangeKind.SHRUNK else larger).thickness_mm
-        seen = inserted_info(sample, place.corner, patch, shown).visibility
+        shown = small if one.change.kind is ChangeKind.SHRUNK else patch
+        seen = inserted_info(sample, place.corner, shown, np.float32(place.per_mm) * shown.thickness_mm).visibility
         return Change(one.change.kind, place.corner, place.per_mm, now, before, True, seen)
     return None
+
+
+def _smaller(patch: Patch, factor: float) -> Patch:
+    """A patch as it is when it has shrunk, in the same window."""
+    small = Shadow(patch.thickness_mm, patch.silhouette).scaled(1 / factor)
+    extent = Shadow(patch.thickness_mm, patch.extent).scaled(1 / factor).extent
+    return replace(
+        patch,
+        thickness_mm=small.thickness_mm,
+        silhouette=small.extent,
+        extent=extent,
+        size_mm=patch.size_mm / factor,
+    )
 
 
 def _write(made: _Made, place: Path) -> None:
@@ -216,13 +229,13 @@ def _write(made: _Made, place: Path) -> None:
 
 def _changes_file(made: _Made) -> dict[str, Any]:
     lesions = [
-        _lesion(number, change, factor, made)
-        for number, (change, factor) in enumerate(zip(made.changes, made.factors, strict=True), 1)
+        _lesion(number, change, planned, made)
+        for number, (change, planned) in enumerate(zip(made.changes, made.plans, strict=True), 1)
     ]
     return {"schema": SCHEMA, "labels": "lesions.png", "prior_labels": "prior_lesions.png", "lesions": lesions}
 
 
-def _lesion(number: int, change: Change, factor: float, made: _Made) -> dict[str, object]:
+def _lesion(number: int, change: Change, planned: Planned, made: _Made) -> dict[str, object]:
     pixel_mm2 = made.pixel_mm[0] * made.pixel_mm[1]
     now, before = (
         disc_diameter_mm(int(one.extent.sum()) * pixel_mm2) if one.extent.any() else None
@@ -235,7 +248,8 @@ def _lesion(number: int, change: Change, factor: float, made: _Made) -> dict[str
         "centre_px": centre,
         "size_mm": now,
         "prior_size_mm": before,
-        "factor": factor,
+        "factor": planned.factor,
+        "can_change": planned.can_change,
         "is_synthetic": change.is_synthetic,
         "visibility": change.visibility,
         "brightness_per_mm": change.per_mm,
