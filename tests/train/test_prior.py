@@ -95,6 +95,7 @@ def test_the_cheap_recipe_sees_as_much_of_the_chest():
     full, small = recipe("xray_prior"), recipe("xray_prior_cheap")
     for one in (full, small):
         assert one.insertion.share == 0
+        assert one.augment.prior_shift_mm == 3, "of the patient, on pixels of any size"
         assert (one.data.prior, one.data.prior_lesions, one.model.options["inputs"]) == ("earlier", True, 3)
     sides = [np.multiply(one.augment.crop_px, one.data.pixel_mm) for one in (full, small)]
     np.testing.assert_allclose(*sides)

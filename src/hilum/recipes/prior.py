@@ -15,18 +15,27 @@ from hilum.models.catalogue import ModelConfig
 from hilum.recipes.xray import CHEAP_MM, FULL_MM, cheap, xray
 from hilum.train.config import TrainConfig
 
+LEFT_MM = 3.0
+"""What registration may leave, along each axis. At a lesion it is less than half a millimetre in pictures made over time,
+which would teach a network to trust it; in a CT rendered again at another turn, as a patient stands, it is up to 5
+(`docs/explanation/over-time.md`)."""
+
 
 def xray_prior() -> TrainConfig:
     """`xray` with an earlier picture of the patient and its known lesions beside the X-ray; nothing is inserted.
+
+    The earlier picture is shifted by up to 3 mm against the X-ray, since registration is never as good on patients.
 
     Data are pairs over time (hilum prepare over-time). Arms of the comparison: data.prior, data.prior_lesions,
     model.options.inputs (2 without known lesions, 1 without a prior), model.options.fusion.
     """
     plain = xray()
+    augment = plain.augment.plain() | {"prior_shift_mm": LEFT_MM}
     data = plain.data.plain() | {"prior": "earlier", "prior_lesions": True}
     fields = plain.plain() | {
         "recipe": "xray_prior",
         "data": data,
+        "augment": augment,
         "insertion": InsertionConfig().plain(),
         "model": ModelConfig(name="res_unet", options={"inputs": 3}).plain(),
     }
