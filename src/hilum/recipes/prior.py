@@ -16,9 +16,9 @@ from hilum.recipes.xray import CHEAP_MM, FULL_MM, cheap, xray
 from hilum.train.config import TrainConfig
 
 LEFT_MM = 3.0
-"""What registration may leave, along each axis. At a lesion it is less than half a millimetre in pictures made over time,
-which would teach a network to trust it; in a CT rendered again at another turn, as a patient stands, it is up to 5
-(`docs/explanation/over-time.md`)."""
+"""What registration may leave, along each axis. At a lesion it is less than half a millimetre in pictures made over
+time, which would teach a network to trust it; in a CT rendered again at another turn, as a patient stands, it is up to
+5 (`docs/explanation/over-time.md`)."""
 
 
 def xray_prior() -> TrainConfig:
