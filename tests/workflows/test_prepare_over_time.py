@@ -2,6 +2,8 @@
 
 import json
 import pickle
+from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +14,7 @@ from hilum.cli.app import main
 from hilum.core import ChangeKind, InputError, OutputError
 from hilum.datasets.insertion import Gain, NoduleBank
 from hilum.datasets.nodule_bank import reads_by_patient
+from hilum.datasets.odd import UPSIDE_DOWN
 from hilum.datasets.over_time_config import OverTimeConfig
 from hilum.datasets.over_time_survey import survey
 from hilum.datasets.prepared import read_prepared
@@ -100,6 +103,7 @@ def test_every_case_is_as_its_index_and_its_changes_say(whole):
             assert changes.now(lesion).any() == lesion.kind.is_present
             assert np.isnan(lesion.size_mm) != lesion.kind.is_present
             assert np.isnan(lesion.prior_size_mm) != lesion.kind.was_known
+            assert lesion.can_change or (lesion.kind is ChangeKind.UNCHANGED and not lesion.is_synthetic)
             if lesion.kind is ChangeKind.GROWN:
                 assert lesion.size_mm / lesion.prior_size_mm > 1.15  # 1.25, but for whole pixels
             if lesion.kind is ChangeKind.UNCHANGED:
@@ -118,15 +122,18 @@ def test_without_insertion_the_current_picture_is_the_published_one(pairs, whole
 
 def test_the_index_counts_what_is_there(whole):
     data = read_prepared(whole)
-    reached = json.loads(data.index.read_text())["options"]["reached"]
-    for split in ("train", "validation"):
-        kinds = [
-            one.kind.value
+    said = json.loads(data.index.read_text())["options"]
+    for split, variants in (("train", 2), ("validation", 1)):
+        lesions = [
+            one
             for case in data.cases("union")
             if case.patient in data.splits[split]
             for one in stored_changes(case.changes).lesions
         ]
-        assert reached[split] == {kind.value: kinds.count(kind.value) for kind in ChangeKind}
+        kinds = [one.kind.value for one in lesions]
+        assert said["reached"][split] == {kind.value: kinds.count(kind.value) for kind in ChangeKind}
+        able = [one.can_change for one in lesions if not one.is_synthetic]
+        assert said["real"][split] == {"lesions": len(able) // variants, "changeable": sum(able) // variants}
 
 
 def test_shapes_come_from_other_patients_of_the_same_split(pairs):
@@ -162,13 +169,63 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(pairs, whole, tmp_path,
         prepare_over_time(pairs, tmp_path / "out", options())
     assert not (tmp_path / "out" / "dataset.json").exists()
     first = list(made)
+    (tmp_path / "out" / "cases" / first[0] / "prior.png").unlink()
     monkeypatch.setattr(workflow, "over_time_case", lambda job, out: made.append(job.key) or real(job, out))
     prepare_over_time(pairs, tmp_path / "out", options())
-    assert len(set(made)) == len(made) > len(first) == 3
+    assert [key for key, count in Counter(made).items() if count > 1] == first[:1]
+    assert len(set(made)) > len(first) == 3
     assert tree(tmp_path / "out") == tree(whole)
     assert prepare_over_time(pairs, tmp_path / "out", options()).was_done
     with pytest.raises(OutputError):
         prepare_over_time(pairs, tmp_path / "out", options(seed=1))
+
+
+def test_a_picture_that_can_be_read_again_changes_what_was_drawn(pairs, whole, tmp_path, monkeypatch):
+    made, real = [], workflow.over_time_case
+    lost = next(one.key for one in read_prepared(pairs).cases("union") if one.patient == "LIDC-IDRI-0003")
+
+    def lossy(case, *more):
+        if case.key == lost:
+            raise InputError("it can't be read.")
+        return survey(case, *more)
+
+    def until_fourth(job, out):
+        if len(made) == 4:
+            raise KeyboardInterrupt
+        made.append(job.hash)
+        return real(job, out)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workflow, "survey", lossy)
+        patch.setattr(workflow, "over_time_case", until_fourth)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_over_time(pairs, tmp_path / "out", options())
+    jobs = workflow._drawn(read_prepared(pairs), options(), workflow.Failures(0), workflow.silently).jobs
+    assert not {job.hash for job in jobs} >= set(made)
+    prepare_over_time(pairs, tmp_path / "out", options())
+    assert tree(tmp_path / "out") == tree(whole)
+
+
+def test_a_picture_fails_once_however_many_variants_it_has(pairs, tmp_path, monkeypatch):
+    real = workflow.over_time_case
+
+    def failing(job, out):
+        if job.case.patient == "LIDC-IDRI-0003":
+            raise InputError(f"{job.key} can't be registered.")
+        return real(job, out)
+
+    monkeypatch.setattr(workflow, "over_time_case", failing)
+    (failure,) = prepare_over_time(pairs, tmp_path / "out", options(max_failures=1)).failures
+    assert failure.input in {one.key for one in read_prepared(pairs).cases("union")}
+    assert failure.error == f"{failure.input} can't be registered."
+
+
+def test_other_remarks_than_misplaced_leave_lesions_as_they_are(pairs, reads):
+    case = next(one for one in read_prepared(pairs).cases("union") if one.patient == "LIDC-IDRI-0003")
+    for odd, known in (((), True), (("the CT ends within the lung",), True), ((UPSIDE_DOWN,), False)):
+        found = survey(replace(case, odd=odd), reads[case.patient], 2.0)
+        assert any(lesion.fit.contrast > 0 for lesion in found.lesions) == known
+        assert bool(found.shapes) == known
 
 
 def test_other_data_sets_and_held_out_patients_are_refused(pairs, tmp_path):

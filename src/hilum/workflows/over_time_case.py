@@ -3,7 +3,8 @@
 The truth of the warp is known, so the error that registration leaves is measured and stored with each case.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hilum.core import InputError
 from hilum.core.changes import ChangeKind
 from hilum.core.geometry import Floats
 from hilum.core.radiograph import PixelMm
-from hilum.datasets.insertion import Gain, Patch, inserted_info, place_for, shadow_patch
+from hilum.datasets.insertion import BankNodule, Gain, Insertion, Patch, inserted_info, place_for, shadow_patch
 from hilum.datasets.over_time import Change, Labels, Shadow, as_before, labelled, with_inserted
 from hilum.datasets.over_time_plan import CasePlan, Planned, PlannedInsertion
 from hilum.datasets.over_time_survey import SHAPES_MM, Lesion
@@ -27,10 +28,11 @@ from hilum.followup.misfit import body_of
 from hilum.followup.xray_registration import XrayRegistration, register_xray
 from hilum.io import read_radiograph, write_json, write_png
 from hilum.io.atomic import atomic_folder
+from hilum.io.json_file import to_json
 from hilum.measure import disc_diameter_mm
 from hilum.workflows.output import sha256_of
 
-CASES = "cases"
+CASES, LABELS, PRIOR_LABELS = "cases", "lesions.png", "prior_lesions.png"
 COUNTED = ("change", "is_synthetic")
 """Of each lesion, in a case's record, so that nobody has to open all cases to count them."""
 _STEP_PX = 4
@@ -56,6 +58,18 @@ class OverTimeJob:
     plan: CasePlan
     view: EarlierView
     gain: Gain
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all that decides the case, but the picture."""
+        inserted = [(one.change, [_of_shape(*each) for each in one.alternatives]) for one in self.plan.inserted]
+        lesions = [(one.corner, one.fit, int(one.shadow.extent.sum())) for one in self.lesions]
+        content = (self.key, lesions, self.plan.real, inserted, self.view, self.gain)
+        return hashlib.sha256(to_json(content).encode()).hexdigest()
+
+
+def _of_shape(nodule: BankNodule, insertion: Insertion) -> tuple[object, ...]:
+    return nodule.patient, nodule.id, float(nodule.thickness_mm.sum()), replace(insertion, nodule=0)
 
 
 def over_time_case(job: OverTimeJob, out: Path) -> list[dict[str, object]]:
@@ -94,6 +108,19 @@ def over_time_case(job: OverTimeJob, out: Path) -> list[dict[str, object]]:
             "lesions": [{name: one[name] for name in COUNTED} for one in changes["lesions"]],
         }
     ]
+
+
+def case_files(record: Mapping[str, Any], folder: Path) -> list[Path]:
+    """All files that a case's record names, with those that its `changes.json` does.
+
+    Args:
+        record: the case's.
+        folder: of the data set.
+    """
+    prior = record["prior"]
+    names = [record["image"], *record["masks"].values(), prior["image"], prior["earlier"], prior["earlier_mask"]]
+    changes = folder / record["changes"]
+    return [folder / name for name in names] + [changes, *(changes.parent / name for name in (LABELS, PRIOR_LABELS))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,8 +250,8 @@ def _write(made: _Made, place: Path) -> None:
     write_png(made.labels > 0, place / "mask.png")
     write_png(prior_labels > 0, place / "prior_mask.png")
     write_png(made.earlier_labels > 0, place / "earlier_mask.png")
-    write_png(made.labels, place / "lesions.png")
-    write_png(prior_labels, place / "prior_lesions.png")
+    write_png(made.labels, place / LABELS)
+    write_png(prior_labels, place / PRIOR_LABELS)
 
 
 def _changes_file(made: _Made) -> dict[str, Any]:
@@ -232,7 +259,7 @@ def _changes_file(made: _Made) -> dict[str, Any]:
         _lesion(number, change, planned, made)
         for number, (change, planned) in enumerate(zip(made.changes, made.plans, strict=True), 1)
     ]
-    return {"schema": SCHEMA, "labels": "lesions.png", "prior_labels": "prior_lesions.png", "lesions": lesions}
+    return {"schema": SCHEMA, "labels": LABELS, "prior_labels": PRIOR_LABELS, "lesions": lesions}
 
 
 def _lesion(number: int, change: Change, planned: Planned, made: _Made) -> dict[str, object]:

@@ -2,7 +2,8 @@
 
 Two passes: first every picture's lesions are measured, and for each split (and variant) it is drawn what becomes of
 them; then each case is made on its own, in as many processes as wished. A run that was killed goes on where it was, and
-ends with the same `dataset.json`, byte for byte, as one that wasn't.
+ends with the same `dataset.json`, byte for byte, as one that wasn't. What is drawn depends on all pictures that can be
+read: when one can be read again, cases that were made by another draw are made anew.
 """
 
 import hashlib
@@ -32,7 +33,7 @@ from hilum.io.installed import lidc_database_path
 from hilum.io.json_file import plain, read_json, write_json
 from hilum.workflows.journal import Journal, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, sha256_of
-from hilum.workflows.over_time_case import OverTimeJob, over_time_case
+from hilum.workflows.over_time_case import OverTimeJob, case_files, over_time_case
 from hilum.workflows.over_time_sheet import SHEET, write_sheet
 from hilum.workflows.pool import in_processes
 from hilum.workflows.prepare import FAILED, Prepared, require_apart
@@ -52,7 +53,7 @@ class OverTimeOptions:
         variants: how often each training picture gets an earlier one; validation pictures get one.
         seed: of all that is drawn.
         workers: processes at a time; the result doesn't depend on it.
-        max_failures: pictures that may fail; one more stops the run, which can go on later.
+        max_failures: pictures that may fail, in however many variants; one more stops the run, which can go on later.
         force: replace what another run left in the folder.
 
     Raises:
@@ -117,7 +118,7 @@ def prepare_over_time(
         drawn = _drawn(data, options, failures, track)
         _work(drawn.jobs, out, options, journal, failures, track)
         failed = tuple(sorted(failures, key=lambda one: one.input))
-        index = _index(data, options, drawn, journal.entries(), failed)
+        index = _index(data, options, drawn, _made(drawn.jobs, journal, out), failed)
         write_json(out / FAILED, failed)
         write_sheet(index["cases"], out, out / SHEET)
         write_json(out / DATASET, index)
@@ -217,7 +218,6 @@ def _job(one: Survey, planned: CasePlan, variant: int, bank: NoduleBank, options
 
 
 Record: TypeAlias = list[dict[str, Any]]
-Outcome: TypeAlias = "tuple[str, Record | HilumError]"
 
 
 def _work(
@@ -229,30 +229,41 @@ def _work(
     track: Track,
 ) -> None:
     """Every job that has no complete entry yet; the bar counts the others too."""
-    done = {key for key, record in journal.entries().items() if _is_whole(record, out)}
+    done = _made(jobs, journal, out)
     pending = [job for job in jobs if job.key not in done]
-    with closing(in_processes(partial(_attempt, out=out), pending, options.workers, ordered=False)) as results:
+    # In order, so that of a picture whose variants fail for different reasons always the same one is told.
+    with closing(in_processes(partial(_attempt, out=out), pending, options.workers)) as results:
         for job in track(jobs, "Pairs over time"):
             if job.key in done:
                 continue
-            key, outcome = next(results)
-            if isinstance(outcome, HilumError):
-                failures.add(key, outcome)
-            else:
-                journal.add(key, outcome)
+            outcome = next(results)
+            if not isinstance(outcome, HilumError):
+                journal.add(job.key, {"job": job.hash, "cases": outcome})
+            elif all(one.input != job.case.key for one in failures):
+                failures.add(job.case.key, outcome)
+
+
+def _made(jobs: Sequence[OverTimeJob], journal: Journal, out: Path) -> dict[str, Record]:
+    """Records of the jobs that are done: by this very plan, with all files there."""
+    entries, found = journal.entries(), {}
+    for job in jobs:
+        entry = entries.get(job.key)
+        if isinstance(entry, Mapping) and entry["job"] == job.hash and _is_whole(entry["cases"], out):
+            found[job.key] = entry["cases"]
+    return found
 
 
 def _is_whole(record: Record, out: Path) -> bool:
-    return all((out / case["changes"]).is_file() for case in record)
+    return all(path.is_file() for case in record for path in case_files(case, out))
 
 
-def _attempt(job: OverTimeJob, out: Path) -> Outcome:
+def _attempt(job: OverTimeJob, out: Path) -> Record | HilumError:
     try:
-        return job.key, plain(over_time_case(job, out))
+        return list(plain(over_time_case(job, out)))
     except OutputError:
         raise  # a full disk is no fault of this job's, and the next one would meet it too
     except HilumError as error:
-        return job.key, error
+        return error
 
 
 def _index(
