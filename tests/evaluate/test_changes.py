@@ -143,6 +143,7 @@ def test_parts_are_listed_from_a_fewest_on_and_add_up():
         "size": ["< 8 mm", "8–15 mm"],
         "visibility": ["visibility below 1/3", "visibility unknown"],
         "origin": ["real", "synthetic"],
+        "chance": [],
     }  # both cases together: 10 and 8
     assert sum(part.figures["lesion_sensitivity"].n for part in found.apart["size"]) == 18
     alone = groups([judge_changes(NOTHING, [*small, *large], RULE)])["new"]

@@ -8,7 +8,16 @@ import pytest
 from PIL import Image
 
 from hilum.core import ChangeGroup, ChangeKind, Evaluation, Figure, Group, Threshold
-from hilum.report.changes import ChangeView, change_picture, changes_section, found_line, gone_line, standings
+from hilum.report.changes import (
+    ChangeView,
+    change_picture,
+    changes_section,
+    found_line,
+    gone_line,
+    known_line,
+    over_prior_line,
+    standings,
+)
 from hilum.report.examples import Frame
 from tests.evaluate.judged import disc
 
@@ -21,10 +30,9 @@ def group(kind, apart=None, **values):
     return ChangeGroup(kind, figures, apart or {})
 
 
-def evaluated(by_change=(), rivals=None):
-    return Evaluation(
-        "made", "validation", "", "union", Threshold(), {}, by_change=by_change, rivals_by_change=rivals or {}
-    )
+def evaluated(by_change=(), rivals=None, over=()):
+    about = {"by_change": by_change, "rivals_by_change": rivals or {}, "over_prior": over}
+    return Evaluation("made", "validation", "", "union", Threshold(), {}, **about)
 
 
 KNOWN = "known and still there"
@@ -32,7 +40,7 @@ GROUPS = (group("new", lesion_sensitivity=0.5), group(KNOWN, false_gone_rate=0.1
 
 
 def test_a_page_without_changes_says_nothing_of_them():
-    assert changes_section(evaluated()) is None
+    assert changes_section(evaluated(), 3, 5) is None
     assert (found_line(()), gone_line(())) == ("–", "noticed –; called gone and still there –")
 
 
@@ -40,20 +48,58 @@ def test_figures_stand_in_their_columns_and_rivals_beside():
     part = Group("< 8 mm", GROUPS[0].figures)
     first = group("new", {"size": (part,), "origin": ()}, lesion_sensitivity=0.5)
     found = evaluated((first, *GROUPS[1:]), {"nothing": (group("new", lesion_sensitivity=0.0),)})
-    kinds, rivals, apart = changes_section(found).tables
-    assert kinds.rows[0] == ["new", "0.500, n 3", "–", "–", "–", "–", "–"]
+    kinds, rivals, apart = changes_section(found, 4, 6).tables
+    assert kinds.rows[0] == ["new", "–", "–", "–", "0.500, n 3", "–", "–"]
     assert [row[-2:] for row in kinds.rows[1:]] == [["–", "0.100, n 3"], ["0.900, n 3", "–"]]
-    assert rivals.columns == ("", "new: found", "gone: noticed", "still there: called gone")
-    assert rivals.rows == [["this", "0.500", "0.900", "0.100"], ["nothing", "0.000", "–", "–"]]
-    assert apart.rows == [["new"], ["< 8 mm", "0.500, n 3", "–", "–", "–", "–", "–"]]
+    heads = ("", "still there: diameter error, mm", "new: found", "gone: noticed", "still there: called gone")
+    assert rivals.columns == heads
+    assert rivals.rows == [["this", "–", "0.500", "0.900", "0.100"], ["nothing", "–", "0.000", "–", "–"]]
+    assert apart.rows == [["new"], ["< 8 mm", "–", "–", "–", "0.500, n 3", "–", "–"]]
     assert apart.folded
+    assert "6 lesions" in apart.caption
+    assert "rim of 4 mm" in changes_section(found, 4, 6).paragraphs[0]
     assert found_line(found.by_change) == "new 0.500"
     assert gone_line(found.by_change) == "noticed 0.900; called gone and still there 0.100"
 
 
 def test_models_without_a_kind_have_a_dash():
     table = standings({"one": GROUPS, "other": GROUPS[:1]}, "")
-    assert table.rows[1] == ["other", "0.500", "–", "–"]
+    assert table.rows[1] == ["other", "–", "0.500", "–", "–"]
+
+
+def test_known_kinds_lead_with_dice_and_those_that_could_have_changed_stand_beside():
+    able = group("still there, could have changed", false_gone_rate=0.3)
+    kinds = (group("grown", lesion_dice=0.7, lesion_absolute_diameter_error_mm=1.5), *GROUPS[:2], able, GROUPS[2])
+    assert known_line(kinds, "lesion_dice") == "grown 0.700"
+    assert known_line(kinds, "lesion_absolute_diameter_error_mm") == "grown 1.500"
+    assert known_line(GROUPS, "lesion_dice") == "–"
+    assert gone_line(kinds).endswith("still there 0.100, of those that could have changed 0.300")
+    assert found_line(kinds) == "new 0.500"
+    table = standings({"this": kinds}, "")
+    assert dict(zip(table.columns, table.rows[0], strict=True)) == {
+        "": "this",
+        "grown: Dice": "0.700",
+        "still there: diameter error, mm": "–",
+        "new: found": "0.500",
+        "gone: noticed": "0.900",
+        "still there: called gone": "0.100",
+        "could have changed: called gone": "0.300",
+    }
+
+
+def test_the_difference_to_the_copied_mask_is_signed_and_stands_first():
+    over = (
+        Group("all cases", {"dice_mean": Figure("dice_mean", 0.1, 0.05, 0.15, 9)}),
+        Group("grown", {"lesion_dice": Figure("lesion_dice", -0.2, n=4)}),
+    )
+    assert over_prior_line(over) == "all cases +0.100 (+0.050 to +0.150); grown −0.200"
+    assert over_prior_line(over[:1]) == "all cases +0.100 (+0.050 to +0.150)"
+    table = changes_section(evaluated(GROUPS, over=over), 3, 5).tables[0]
+    assert table.rows == [
+        ["all cases", "+0.100 (+0.050 to +0.150), n 9", "–", "–", "–", "–"],
+        ["grown", "−0.200, n 4", "–", "–", "–", "–"],
+    ]
+    assert [one.rows for one in changes_section(evaluated(over=over), 3, 5).tables] == [table.rows]
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -257,7 +257,8 @@ def _say(run: "EvaluateRun", *, debug: bool) -> int:
 
 
 def _say_figures(run: "EvaluateRun") -> None:
-    from hilum.report.changes import found_line, gone_line
+    from hilum.core.changes import DIAMETER_SIZE, DICE
+    from hilum.report.changes import found_line, gone_line, known_line, over_prior_line
     from hilum.report.evaluation import cases_words
     from hilum.report.figures import with_interval
     from hilum.report.yardstick import rivals_line, yardstick_line
@@ -270,6 +271,11 @@ def _say_figures(run: "EvaluateRun") -> None:
             print(f"{name:26} {with_interval(found.figures[name])}")
     if found.rivals:
         print(f"{'rivals, ' + dice:26} {rivals_line(found.rivals, dice)}")
+    if found.by_change:
+        print(f"{'Dice, known lesions':26} {known_line(found.by_change, DICE)}")
+        print(f"{'diameter error, mm':26} {known_line(found.by_change, DIAMETER_SIZE)}")
+    if found.over_prior:
+        print(f"{'Dice, minus copied prior':26} {over_prior_line(found.over_prior)}")
     if found.by_change:
         print(f"{'found, by change':26} {found_line(found.by_change)}")
         print(f"{'gone':26} {gone_line(found.by_change)}")

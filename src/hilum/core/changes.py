@@ -4,6 +4,16 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+SENSITIVITY, DICE = "lesion_sensitivity", "lesion_dice"
+DIAMETER, DIAMETER_SIZE = "lesion_diameter_error_mm", "lesion_absolute_diameter_error_mm"
+NOTICED, FALSE_GONE = "gone_noticed", "false_gone_rate"
+"""Names of the figures of lesions that have a kind of change."""
+
+STILL_THERE = "known and still there"
+"""The group of lesions that are unchanged, grown or shrunk: those that can be called gone falsely."""
+COULD_HAVE_CHANGED = "still there, could have changed"
+"""Those of them that could have had another kind, as their data set says."""
+
 
 class ChangeKind(StrEnum):
     """The kinds of change, from the earlier picture to the current one."""
@@ -46,6 +56,7 @@ class ChangedLesion:
         diameter_error_mm: equivalent diameter of these components minus its own; NaN when it is missed.
         says_gone: 1 when no predicted pixel lies where it is or was, else 0; NaN of a new one, and of one that left no
             place of its own.
+        can_change: whether it could have had another kind; None when nobody says.
     """
 
     key: str
@@ -61,6 +72,7 @@ class ChangedLesion:
     dice: float = math.nan
     diameter_error_mm: float = math.nan
     says_gone: float = math.nan
+    can_change: bool | None = None
 
     @property
     def counted_mm(self) -> float:

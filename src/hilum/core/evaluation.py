@@ -94,7 +94,8 @@ class ChangeGroup(Group):
     """Figures of the lesions of one kind of change since an earlier picture.
 
     Attributes:
-        apart: the same of parts of them: by "size", "visibility" and "origin", where a part has enough.
+        apart: the same of parts of them, where a part has enough: by "size", "visibility", "origin" and "chance",
+            whether it could have had another kind.
     """
 
     apart: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
@@ -177,6 +178,8 @@ class Evaluation:
         by_subtlety: lesions of point truth apart by how hard a radiologist found them to see.
         by_change: lesions apart by what became of them since an earlier picture; empty without one.
         rivals_by_change: the same of each trivial rival, by its name.
+        over_prior: predictions minus the earlier picture's mask copied, paired: the Dice of all cases ("dice_mean"),
+            then figures of lesions by kind of change; empty without such a mask.
         changed: every lesion of `by_change`.
         froc: sensitivities by mean number of false positives an image ("0.125" to "8"); empty without scores.
         marks: of each case with a lesion or a mark, by its key; empty without scores.
@@ -209,6 +212,7 @@ class Evaluation:
     by_subtlety: tuple[Group, ...] = ()
     by_change: tuple[ChangeGroup, ...] = ()
     rivals_by_change: Mapping[str, tuple[ChangeGroup, ...]] = field(default_factory=dict)
+    over_prior: tuple[Group, ...] = ()
     changed: tuple[ChangedLesion, ...] = ()
     froc: Mapping[str, Figure] = field(default_factory=dict)
     marks: Mapping[str, CaseMarks] = field(default_factory=dict)

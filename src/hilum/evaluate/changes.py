@@ -15,6 +15,16 @@ from typing import TypeAlias
 import numpy as np
 
 from hilum.core import ChangedLesion, ChangeGroup, ChangeKind, Group
+from hilum.core.changes import (
+    COULD_HAVE_CHANGED,
+    DIAMETER,
+    DIAMETER_SIZE,
+    DICE,
+    FALSE_GONE,
+    NOTICED,
+    SENSITIVITY,
+    STILL_THERE,
+)
 from hilum.core.figures import Figure
 from hilum.core.mask import Selection
 from hilum.datasets.drr_pairs import SIZE_BANDS_MM, size_band
@@ -26,8 +36,6 @@ from hilum.measure import disc_diameter_mm
 from hilum.metrics.lesions import Components, MatchRule, components, components_of, match_components
 from hilum.ops import grown
 
-STILL_THERE = "known and still there"
-"""The group of lesions that are unchanged, grown or shrunk: those that can be called gone falsely."""
 FEWEST = 5
 """Lesions that a part of a group (a size, a visibility) has at least; parts with fewer are not listed."""
 
@@ -35,10 +43,6 @@ RIM_MM = 3.0
 """How near to another lesion that is there a mark may be of that one: 4 pixels of .7 mm."""
 _UNKNOWN_STEPS_MM = (0.7, 0.7)
 """Taken for the rim alone where nobody knows millimetres."""
-
-SENSITIVITY, DICE = "lesion_sensitivity", "lesion_dice"
-DIAMETER, DIAMETER_SIZE = "lesion_diameter_error_mm", "lesion_absolute_diameter_error_mm"
-NOTICED, FALSE_GONE = "gone_noticed", "false_gone_rate"
 
 OF_EACH: Mapping[str, Callable[[ChangedLesion], float]] = {
     SENSITIVITY: lambda one: one.is_found,
@@ -50,13 +54,18 @@ OF_EACH: Mapping[str, Callable[[ChangedLesion], float]] = {
 }
 """What is averaged over lesions, all weighing the same; NaN where a figure is not asked of a lesion."""
 
+_KNOWN = (ChangeKind.UNCHANGED, ChangeKind.GROWN, ChangeKind.SHRUNK)
 GROUPS: Mapping[str, tuple[ChangeKind, ...]] = {
-    **{str(change): (change,) for change in (ChangeKind.UNCHANGED, ChangeKind.GROWN, ChangeKind.SHRUNK)},
-    STILL_THERE: (ChangeKind.UNCHANGED, ChangeKind.GROWN, ChangeKind.SHRUNK),
+    **{str(change): (change,) for change in _KNOWN},
+    STILL_THERE: _KNOWN,
+    COULD_HAVE_CHANGED: _KNOWN,
     **{str(change): (change,) for change in (ChangeKind.NEW, ChangeKind.GONE)},
 }
+"""Kinds of the lesions of each group. A lesion that couldn't have changed may be told from the others by its looks, so
+that it isn't called gone says little: `COULD_HAVE_CHANGED` leaves it out."""
 
 _REAL, _MADE = "real", "synthetic"
+_ABLE, _UNABLE, _UNSAID = "could have changed", "couldn't have changed", "unknown whether it could have changed"
 
 Cases: TypeAlias = Sequence[Sequence[ChangedLesion]]
 
@@ -75,6 +84,7 @@ class TrueChange:
         visibility: 0 to 1; NaN when nobody knows.
         is_synthetic: whether it, or its change, was made.
         place: (row, column) of its centre.
+        can_change: whether it could have had another kind; None when nobody says.
     """
 
     id: int
@@ -86,6 +96,7 @@ class TrueChange:
     visibility: float = math.nan
     is_synthetic: bool = False
     place: tuple[float, float] = (math.nan, math.nan)
+    can_change: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +148,7 @@ def judge_changes(pred: Selection, truths: Sequence[TrueChange], rule: ChangeRul
                 dice=dice,
                 diameter_error_mm=error,
                 says_gone=_says_gone(pred, one, others, rule.spacing_mm or _UNKNOWN_STEPS_MM),
+                can_change=one.can_change,
             )
         )
     return tuple(judged)
@@ -187,16 +199,21 @@ def _apart_from(others: Selection, mask: Selection, steps_mm: Sequence[float]) -
     return found
 
 
+def is_in(group: str, lesion: ChangedLesion) -> bool:
+    """Whether a lesion belongs to one of `GROUPS`."""
+    return lesion.kind in GROUPS[group] and (group != COULD_HAVE_CHANGED or lesion.can_change is True)
+
+
 def change_groups(cases: Cases, draw: Resamples) -> tuple[ChangeGroup, ...]:
-    """Figures of each kind of change, and apart by size, visibility and origin.
+    """Figures of each kind of change, and apart by size, visibility, origin and whether it could have changed.
 
     Args:
         cases: the judged lesions of each case, in the order of the draws' cases.
         draw: of patients.
     """
     groups = []
-    for name, changes in GROUPS.items():
-        chosen = [[one for one in some if one.kind in changes] for some in cases]
+    for name in GROUPS:
+        chosen = [[one for one in some if is_in(name, one)] for some in cases]
         if any(chosen):
             apart = {by: _parts(chosen, draw, name_of) for by, name_of in _APART.items()}
             groups.append(ChangeGroup(name, _figures(chosen, draw), apart))
@@ -223,6 +240,10 @@ def _parts(lesions: Cases, draw: Resamples, name_of: Callable[[ChangedLesion], s
     )
 
 
+def _chance_name(lesion: ChangedLesion) -> str:
+    return _UNSAID if lesion.can_change is None else _ABLE if lesion.can_change else _UNABLE
+
+
 def _size_name(lesion: ChangedLesion) -> str:
     return UNKNOWN_SIZE if math.isnan(lesion.counted_mm) else size_band(lesion.counted_mm)
 
@@ -231,12 +252,14 @@ _APART: Mapping[str, Callable[[ChangedLesion], str]] = {
     "size": _size_name,
     "visibility": lambda one: visibility_name(one.visibility),
     "origin": lambda one: _MADE if one.is_synthetic else _REAL,
+    "chance": _chance_name,
 }
 _ORDER = (
     *(size_band(size) for size in (0, *SIZE_BANDS_MM)),
     UNKNOWN_SIZE,
     *(visibility_name(one) for one in (0.0, *VISIBILITY_BANDS, math.nan)),
     *(_REAL, _MADE),
+    *(_ABLE, _UNABLE, _UNSAID),
 )
 
 

@@ -68,17 +68,21 @@ def found_figures(
     ]
 
 
-def mean_over_lesions(name: str, values: Sequence[Sequence[float]], draw: Resamples) -> Figure:
+def mean_over_lesions(
+    name: str, values: Sequence[Sequence[float]], draw: Resamples, *, are_shares: bool | None = None
+) -> Figure:
     """The mean over lesions that have a value, of which there are n.
 
     Args:
         name: of the figure.
         values: of some lesions of each case; NaN where undefined, as a missed lesion's distance.
         draw: of patients.
+        are_shares: whether values lie between 0 and 1; None goes by the name, and differences say False.
     """
     known = [[one for one in some if not math.isnan(one)] for some in values]
     table = np.array([[sum(some), len(some)] for some in known], dtype=np.float64).reshape(-1, 2)
-    figure = pooled_figure(name, table, share_of_sums, draw, is_share=is_share(name))
+    are = is_share(name) if are_shares is None else are_shares
+    figure = pooled_figure(name, table, share_of_sums, draw, is_share=are)
     return replace(figure, n=int(table[:, 1].sum()))
 
 

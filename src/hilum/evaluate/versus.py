@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from hilum.core.figures import Figure
+from hilum.evaluate.no_worse import NoWorse
 from hilum.evaluate.statistics import ALPHA, PERMUTATIONS, POWER, PairedComparison, is_exact
 from hilum.report.comparison import case_words, p_words, signed_number
 
@@ -39,6 +40,7 @@ class Versus:
         of_class: the class's name; "" for all classes together (their mean), or when there is one.
         is_of_marks: whether it is of all scored marks together, and no mean over cases.
         of_change: the kind of change of the lesions that it is a mean over; "" of a mean over cases.
+        no_worse: whether one is shown to be no worse, where a margin was stated; None where none was.
     """
 
     figure: str
@@ -50,6 +52,7 @@ class Versus:
     of_class: str = ""
     is_of_marks: bool = False
     of_change: str = ""
+    no_worse: NoWorse | None = None
 
     @property
     def is_seen(self) -> bool:
@@ -72,7 +75,8 @@ class Versus:
             return (
                 f"{words}: no {'lesion' if self.of_change else 'case'} has it for both {self.first} and {self.second}."
             )
-        return f"{words}: {self._better if self.is_seen else self._not_seen}{self._left_out}"
+        margin = "" if self.no_worse is None else f" {self.no_worse.words(self.first, self.second)}"
+        return f"{words}: {self._better if self.is_seen else self._not_seen}{self._left_out}{margin}"
 
     @property
     def _p(self) -> str:

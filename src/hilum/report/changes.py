@@ -1,18 +1,28 @@
 """What became of lesions since an earlier picture, and what predictions made of it: tables and pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hilum.core import ChangeGroup, ChangeKind, Evaluation, Group
+from hilum.core.changes import (
+    COULD_HAVE_CHANGED,
+    DIAMETER,
+    DIAMETER_SIZE,
+    DICE,
+    FALSE_GONE,
+    NOTICED,
+    SENSITIVITY,
+    STILL_THERE,
+)
 from hilum.core.figures import Figure
 from hilum.core.mask import Selection
 from hilum.core.radiograph import Pixels
 from hilum.report.drawing import COLOURS, dark_figure, encoded, halo
 from hilum.report.examples import PREDICTION_COLOUR, TRUTH_COLOUR, Frame
-from hilum.report.figures import with_interval
+from hilum.report.figures import signed_with_interval, with_interval
 from hilum.report.page import Picture, Section, Table
 
 if TYPE_CHECKING:
@@ -20,24 +30,33 @@ if TYPE_CHECKING:
 
 EARLIER_COLOUR = COLOURS[5]
 _SIDE = 3.1
-_SENSITIVITY, _NOTICED, _FALSE = "lesion_sensitivity", "gone_noticed", "false_gone_rate"
-_STILL_THERE = "known and still there"
 
 _COLUMNS: Mapping[str, str] = {
-    _SENSITIVITY: "found",
-    "lesion_dice": "Dice",
-    "lesion_diameter_error_mm": "diameter error, mm",
-    "lesion_absolute_diameter_error_mm": "absolute, mm",
-    _NOTICED: "rightly called gone",
-    _FALSE: "falsely called gone",
+    DICE: "Dice",
+    DIAMETER_SIZE: "absolute diameter error, mm",
+    DIAMETER: "with its sign, mm",
+    SENSITIVITY: "found",
+    NOTICED: "rightly called gone",
+    FALSE_GONE: "falsely called gone",
 }
+_CASE_DICE = "dice_mean"
+
+_STANDINGS: Sequence[tuple[str, str, str]] = (
+    *((str(kind), DICE, f"{kind}: Dice") for kind in (ChangeKind.UNCHANGED, ChangeKind.GROWN, ChangeKind.SHRUNK)),
+    (STILL_THERE, DIAMETER_SIZE, "still there: diameter error, mm"),
+    (str(ChangeKind.NEW), SENSITIVITY, "new: found"),
+    (str(ChangeKind.GONE), NOTICED, "gone: noticed"),
+    (STILL_THERE, FALSE_GONE, "still there: called gone"),
+    (COULD_HAVE_CHANGED, FALSE_GONE, "could have changed: called gone"),
+)
+"""Group, figure and words. Of known lesions Dice and diameter: who copies the earlier mask finds them all."""
 
 _RULE = (
     "A lesion that is there is found when a predicted component meets it, by the rule of all lesions; its Dice and its "
     "diameter are those of all components that share a pixel with it (Dice 0 when there is none; the diameter's error "
     "is of lesions that are met). A lesion that was known before is called gone when no predicted pixel lies where it "
     "is, or was on the registered earlier picture, other lesions that are there now left out with a rim of "
-    "3 mm. n: lesions that have the figure."
+    "{rim_mm:g} mm. n: lesions that have the figure."
 )
 
 
@@ -110,20 +129,49 @@ def _outline(place: "Axes", mask: Selection, colour: str, style: str) -> None:
         lines.set_path_effects(halo(2.2))
 
 
-def changes_section(found: Evaluation) -> Section | None:
-    """The figures by kind of change; None where nobody says what became of the lesions."""
+def changes_section(found: Evaluation, rim_mm: float, fewest: int) -> Section | None:
+    """The figures by kind of change, and beside the earlier mask copied; None where nobody knows an earlier picture.
+
+    Args:
+        found: with them.
+        rim_mm: how near to another lesion a mark may be of that one.
+        fewest: lesions that a part of a group has at least.
+    """
+    over = [_over_prior(found.over_prior)] if found.over_prior else []
     if not found.by_change:
-        return None
+        return Section("Beside the earlier picture's mask", tables=over) if over else None
     tables = [_by_kind(found.by_change), standings({"this": found.by_change, **found.rivals_by_change}, _RIVALS)]
-    apart = _apart(found.by_change)
-    return Section("By kind of change", (_RULE,), tables=[*tables, *([apart] if apart is not None else [])])
+    apart = _apart(found.by_change, fewest)
+    rest = [apart] if apart is not None else []
+    return Section("By kind of change", (_RULE.format(rim_mm=rim_mm),), tables=[*over, *tables, *rest])
 
 
 _RIVALS = (
-    "The same of trivial rivals. Who copies the earlier picture's lesions calls none gone and finds no new one; who "
-    "marks nothing calls all gone. Found ones of the kinds that are there; then lesions called gone that are gone, and "
-    "that are still there."
+    "The same of trivial rivals. Who copies the earlier picture's lesions finds all known ones, calls none gone and "
+    "finds no new one; who marks nothing calls all gone. Dice of known lesions and their absolute diameter error; new "
+    "ones that are found; then lesions called gone that are gone, and that are still there."
 )
+_OVER_PRIOR = (
+    "This minus the earlier picture's mask copied: the same pictures and lesions, paired; intervals by bootstrap over "
+    "patients. A copy has a high Dice where little changed and finds every known lesion, so only this difference says "
+    "what a prediction adds. Below 0 is better for diameter errors and for lesions falsely called gone."
+)
+
+
+def _over_prior(groups: Sequence[Group]) -> Table:
+    """The mean over cases stands among the Dice."""
+    rows = []
+    for group in groups:
+        figures = {DICE if name == _CASE_DICE else name: figure for name, figure in group.figures.items()}
+        rows.append([group.name, *(_difference(figures.get(name)) for name in _DIFFERENT)])
+    return Table(("", *(_COLUMNS[name] for name in _DIFFERENT)), rows, _OVER_PRIOR, is_narrow=True)
+
+
+_DIFFERENT = (DICE, DIAMETER_SIZE, SENSITIVITY, NOTICED, FALSE_GONE)
+
+
+def _difference(figure: Figure | None) -> str:
+    return "–" if figure is None or not figure.n else f"{signed_with_interval(figure)}, n {figure.n}"
 
 
 def _by_kind(groups: Sequence[ChangeGroup]) -> Table:
@@ -142,42 +190,71 @@ def _cell(figure: Figure) -> str:
 
 
 def standings(models: Mapping[str, Sequence[Group]], caption: str) -> Table:
-    """Models or rivals as rows; what was found of each kind, and what was called gone, as columns."""
-    kinds = [group.name for group in next(iter(models.values())) if group.name != _STILL_THERE]
-    wanted = [(kind, _NOTICED if kind == ChangeKind.GONE else _SENSITIVITY) for kind in kinds]
-    heads = [*("gone: noticed" if name == _NOTICED else f"{kind}: found" for kind, name in wanted)]
-    wanted, heads = [*wanted, (_STILL_THERE, _FALSE)], [*heads, "still there: called gone"]
+    """Models or rivals as rows; what they make of each kind as columns."""
+    there = {group.name for groups in models.values() for group in groups}
+    wanted = [one for one in _STANDINGS if one[0] in there]
     rows = []
     for model, groups in models.items():
         of = {group.name: group.figures for group in groups}
-        rows.append([model, *(with_interval(of[kind][name]) if kind in of else "–" for kind, name in wanted)])
-    return Table(("", *heads), rows, caption, is_narrow=True)
+        rows.append([model, *(with_interval(of[kind][name]) if kind in of else "–" for kind, name, _ in wanted)])
+    return Table(("", *(head for _, _, head in wanted)), rows, caption, is_narrow=True)
+
+
+def known_line(groups: Sequence[Group], figure: str) -> str:
+    """One figure of the lesions of each kind that were known and are there, for a terminal."""
+    known = [kind for kind in ChangeKind if kind.is_present and kind.was_known]
+    return _line(groups, figure, known, with_interval)
 
 
 def found_line(groups: Sequence[Group]) -> str:
     """How many lesions of each kind that is there were found, for a terminal."""
-    known = [(group.name, group.figures[_SENSITIVITY]) for group in groups if group.name != _STILL_THERE]
-    return "; ".join(f"{name} {with_interval(figure)}" for name, figure in known if figure.n) or "–"
+    return _line(groups, SENSITIVITY, [kind for kind in ChangeKind if kind.is_present], with_interval)
+
+
+def over_prior_line(groups: Sequence[Group]) -> str:
+    """The Dice minus that of the earlier mask copied, of all cases and of each kind's lesions, for a terminal."""
+    cases = [f"{group.name} {signed_with_interval(group.figures[_CASE_DICE])}" for group in groups[:1]]
+    kinds = _line(groups[1:], DICE, [kind for kind in ChangeKind if kind.is_present], signed_with_interval)
+    return "; ".join([*cases, *([kinds] if kinds != "–" else [])]) or "–"
+
+
+def _line(groups: Sequence[Group], figure: str, kinds: Iterable[ChangeKind], words: Callable[[Figure], str]) -> str:
+    of = {group.name: group.figures[figure] for group in groups if figure in group.figures}
+    return "; ".join(f"{kind} {words(of[kind])}" for kind in kinds if kind in of and of[kind].n) or "–"
 
 
 def gone_line(groups: Sequence[Group]) -> str:
     """What was called gone rightly, and falsely, for a terminal."""
     of = {group.name: group.figures for group in groups}
-    right, false = (
+    right, false, able = (
         with_interval(of[name][figure]) if name in of else "–"
-        for name, figure in ((str(ChangeKind.GONE), _NOTICED), (_STILL_THERE, _FALSE))
+        for name, figure in (
+            (str(ChangeKind.GONE), NOTICED),
+            (STILL_THERE, FALSE_GONE),
+            (COULD_HAVE_CHANGED, FALSE_GONE),
+        )
     )
-    return f"noticed {right}; called gone and still there {false}"
+    changeable = f", of those that could have changed {able}" if COULD_HAVE_CHANGED in of else ""
+    return f"noticed {right}; called gone and still there {false}{changeable}"
 
 
-def _apart(groups: Sequence[ChangeGroup]) -> Table | None:
-    """Every kind by size, visibility and origin, folded; None where there is nothing to tell apart."""
+def _apart(groups: Sequence[ChangeGroup], fewest: int) -> Table | None:
+    """Every kind in parts, folded; None where there is nothing to tell apart."""
     rows: list[list[str]] = []
     for group in groups:
         parts = [part for some in group.apart.values() for part in some]
         rows += [[group.name], *([part.name, *_cells(part)] for part in parts)] if parts else []
     if not rows:
         return None
-    caption = "Size: equivalent diameter now, of lesions that are gone the earlier one. Parts of five lesions or more."
+    caption = (
+        f"Size: equivalent diameter now, of lesions that are gone the earlier one. Parts of {fewest} lesions or more. "
+        "Kinds may differ in visibility: compare them within a band of it."
+    )
     heads = ("", *_COLUMNS.values())
-    return Table(heads, rows, caption, folded="Each kind by size, visibility and origin", is_narrow=True)
+    return Table(
+        heads,
+        rows,
+        caption,
+        folded="Each kind in parts: size, visibility, origin, chance to change",
+        is_narrow=True,
+    )

@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hilum.core.changes import DIAMETER_SIZE, DICE, FALSE_GONE, NOTICED, STILL_THERE, ChangeKind
 from hilum.core.evaluation import Alarm, Group, ReaderYardstick
 from hilum.core.figures import Figure
 from hilum.metrics.froc import RATES
 from hilum.report.changes import standings
 from hilum.report.differences import Strip, differences_picture
 from hilum.report.evaluation import alarm_sections
-from hilum.report.figures import WORDS, with_interval
+from hilum.report.figures import WORDS, signed_with_interval, with_interval
 from hilum.report.froc import fraction
 from hilum.report.page import Page, Picture, Section, Table
 from hilum.report.yardstick import yardstick_words
@@ -37,10 +38,10 @@ CASE_WORDS: Mapping[str, tuple[str, str]] = {
     "absolute_volume_error_mm3": ("size of the volume error", " mm³"),
     "absolute_volume_error_percent": ("size of the area or volume error", " %"),
     "image_sensitivity": ("images in which it was seen", ""),
-    "lesion_dice": ("Dice of a lesion", ""),
-    "lesion_absolute_diameter_error_mm": ("absolute diameter error", " mm"),
-    "gone_noticed": ("gone lesions that are called gone", ""),
-    "false_gone_rate": ("lesions still there that are called gone", ""),
+    DICE: ("Dice of a lesion", ""),
+    DIAMETER_SIZE: ("absolute diameter error", " mm"),
+    NOTICED: ("gone lesions that are called gone", ""),
+    FALSE_GONE: ("lesions still there that are called gone", ""),
     "wafroc": ("wAFROC area", ""),
     "wafroc1": ("wAFROC1 area", ""),
     "lesion_average_precision": ("average precision over lesions", ""),
@@ -57,7 +58,8 @@ CHECKED = (
 _NOT_DRAWN = {"false_positives", *(f"froc_{rate:g}" for rate in RATES)}
 """A number, and what the mean over the rates stands for."""
 
-_SAYS_ITS_KIND = ("gone_noticed", "false_gone_rate")
+_SAID = ((NOTICED, str(ChangeKind.GONE)), (FALSE_GONE, STILL_THERE))
+"""Figures whose words say of which lesions they are."""
 _ALPHA = 0.05
 
 _RULE = (
@@ -81,7 +83,7 @@ _CHANGE_RULE = (
 def case_words(figure: str, of_class: str = "", of_change: str = "") -> tuple[str, str]:
     """A case's figure, or that of lesions of one kind of change, for people, and its unit."""
     words, unit = CASE_WORDS.get(figure, (figure, ""))
-    if of_change and figure not in _SAYS_ITS_KIND:
+    if of_change and (figure, of_change) not in _SAID:
         words = f"{words} ({of_change})"
     return (f"{words} of {of_class}" if of_class else words), unit
 
@@ -193,7 +195,10 @@ def comparison_page(report: ComparisonReport) -> Page:
     )
     pooled = Table(
         ("figure", "models", "difference (95 % interval)"),
-        [[_pooled_words(figure.name, of), _versus(pair), _signed(figure)] for of, pair, figure in report.pooled],
+        [
+            [_pooled_words(figure.name, of), _versus(pair), signed_with_interval(figure)]
+            for of, pair, figure in report.pooled
+        ],
         "All pixels together: an interval by bootstrap over patients, and no test.",
     )
     yardstick = () if report.yardstick is None else (yardstick_words(report.yardstick),)
@@ -227,7 +232,7 @@ def _pair_table(pairs: Sequence[PairRow], of_class: str, models: tuple[str, str]
     rows = [
         [
             in_words(one.figure, of_change=one.of_change),
-            _signed(one.difference),
+            signed_with_interval(one.difference),
             f"{one.difference.n} ({one.dropped})",
             _p(one.permutation_p, is_floor=one.is_p_at_floor),
             _p(one.wilcoxon_p),
@@ -252,14 +257,6 @@ def _pooled_words(name: str, of_class: str) -> str:
 
 def _versus(models: tuple[str, str]) -> str:
     return f"{models[1]} − {models[0]}"
-
-
-def _signed(figure: Figure) -> str:
-    if math.isnan(figure.value):
-        return "–"
-    digits = 3 if abs(figure.value) < 10 else 1
-    between = "" if math.isnan(figure.low) else f" ({figure.low:+.{digits}f} to {figure.high:+.{digits}f})"
-    return f"{figure.value:+.{digits}f}{between}".replace("-", "−")
 
 
 def _p(value: float, *, is_floor: bool = False) -> str:

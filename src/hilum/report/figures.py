@@ -80,6 +80,15 @@ def with_interval(figure: Figure) -> str:
     return f"{value} ({figure.low:.{digits}f}{joint}{figure.high:.{digits}f})".replace("-", "−")
 
 
+def signed_with_interval(figure: Figure) -> str:
+    """A difference: +0.123 (+0.100 to +0.150); an en dash where there is no value."""
+    if math.isnan(figure.value):
+        return "–"
+    digits = 3 if abs(figure.value) < 10 else 1
+    between = "" if math.isnan(figure.low) else f" ({figure.low:+.{digits}f} to {figure.high:+.{digits}f})"
+    return f"{figure.value:+.{digits}f}{between}".replace("-", "−")
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """1 case, 2 cases; `many` where it isn't `one` with an s."""
     return f"{number} {one if number == 1 else many or f'{one}s'}"

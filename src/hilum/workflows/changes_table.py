@@ -11,7 +11,7 @@ from hilum.core import ChangedLesion, ChangeKind, InputError, UnreadableError
 CHANGES = "lesions_by_change.csv"
 _HEADS = (
     *("key", "patient", "id", "change", "size_mm", "prior_size_mm", "visibility", "is_synthetic", "row", "column"),
-    *("is_found", "dice", "diameter_error_mm", "says_gone"),
+    *("is_found", "dice", "diameter_error_mm", "says_gone", "can_change"),
 )
 
 
@@ -22,7 +22,8 @@ def changes_table(lesions: Iterable[ChangedLesion]) -> str:
     writer.writerow(_HEADS)
     for one in lesions:
         known = (one.size_mm, one.prior_size_mm, one.visibility)
-        said = (one.is_found, one.dice, one.diameter_error_mm, one.says_gone)
+        able = math.nan if one.can_change is None else one.can_change
+        said = (one.is_found, one.dice, one.diameter_error_mm, one.says_gone, able)
         about = (one.key, one.patient, one.id, str(one.kind), *map(_cell, known), int(one.is_synthetic))
         writer.writerow((*about, *map(_cell, (*one.place, *said))))
     return text.getvalue()
@@ -48,6 +49,7 @@ def read_changes_table(folder: Path) -> tuple[ChangedLesion, ...]:
 
 
 def _lesion(row: dict[str, str]) -> ChangedLesion:
+    able = row.get("can_change", "nan")  # tables of an older hilum lack it
     return ChangedLesion(
         key=row["key"],
         patient=row["patient"],
@@ -62,6 +64,7 @@ def _lesion(row: dict[str, str]) -> ChangedLesion:
         dice=float(row["dice"]),
         diameter_error_mm=float(row["diameter_error_mm"]),
         says_gone=float(row["says_gone"]),
+        can_change=None if able == "nan" else bool(int(able)),
     )
 
 

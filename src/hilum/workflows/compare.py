@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from hilum import __version__
-from hilum.core import InputError
+from hilum.core import ChangeKind, InputError
+from hilum.core.changes import COULD_HAVE_CHANGED, DICE, FALSE_GONE, NOTICED, SENSITIVITY, STILL_THERE
 from hilum.core.evaluation import Alarm, ChangeGroup, Evaluation, Group, ReaderYardstick
 from hilum.core.figures import Figure
 from hilum.evaluate.bootstrap import RESAMPLES, require_draws
-from hilum.evaluate.changes import STILL_THERE
 from hilum.evaluate.comparison import EvaluationsCompared, compare_evaluations
 from hilum.evaluate.statistics import ALPHA, PERMUTATIONS, POWER
 from hilum.evaluate.versus import RESOLUTION, Versus
@@ -34,7 +34,10 @@ _VERDICTS = (
     *("dice", "lesion_sensitivity", "false_positives", "hd95_mm"),
     *("wafroc", "wafroc1", "lesion_average_precision", "cpm"),
 )
-_CHANGE_VERDICTS = (("lesion_sensitivity", "new"), ("gone_noticed", "gone"), ("false_gone_rate", STILL_THERE))
+_CHANGE_VERDICTS = (
+    *((DICE, STILL_THERE), (SENSITIVITY, str(ChangeKind.NEW)), (NOTICED, str(ChangeKind.GONE))),
+    *((FALSE_GONE, STILL_THERE), (FALSE_GONE, COULD_HAVE_CHANGED)),
+)
 _MOST_IN_SUMMARY = 16
 _CLASS_VERDICTS = ("dice", "hd95_mm")
 
@@ -117,7 +120,7 @@ def record(found: EvaluationsCompared, verdicts: tuple[str, ...], bootstraps: in
         "n_cases": found.cases,
         "n_patients": found.patients,
         "comparisons": [_entry(versus) for versus in found.versus],
-        "by_change": [_entry(versus) | {"change": versus.of_change} for versus in found.by_change],
+        "by_change": [_entry(one) | {"change": one.of_change, "no_worse": _margin(one)} for one in found.by_change],
         "pooled": [
             {"figure": pooled.difference.name, "class": pooled.of_class or None}
             | {"first": pooled.first, "second": pooled.second, "difference": _figure(pooled.difference)}
@@ -157,6 +160,18 @@ def _entry(versus: Versus) -> dict[str, object]:
         "is_p_at_floor": versus.is_p_at_floor,
         "predicts_nothing": versus.missed,
         "verdict": versus.verdict,
+    }
+
+
+def _margin(versus: Versus) -> dict[str, object] | None:
+    """Which model is shown to be no worse by a stated margin; None where none was stated."""
+    found = versus.no_worse
+    if found is None:
+        return None
+    return {
+        "margin": found.margin,
+        "first": {"lower_bound": found.first, "is_shown": found.is_first_shown},
+        "second": {"lower_bound": found.second, "is_shown": found.is_second_shown},
     }
 
 

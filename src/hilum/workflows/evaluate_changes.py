@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from hilum.core import ChangedLesion, ChangeGroup, ChangeKind, GeometryError, HilumError, UnsupportedError
+from hilum.core import ChangedLesion, ChangeGroup, ChangeKind, GeometryError, Group, HilumError, UnsupportedError
 from hilum.core.mask import Selection
 from hilum.core.radiograph import Pixels
 from hilum.datasets.prepared import CaseSource
 from hilum.datasets.stored_changes import stored_changes
 from hilum.evaluate.bootstrap import Resamples
 from hilum.evaluate.changes import ChangeRule, TrueChange, change_examples, change_groups, judge_changes
+from hilum.evaluate.changes_compared import over_rival
 from hilum.io import read_radiograph
 from hilum.report.changes import ChangeView, change_picture
 from hilum.report.examples import Frame
@@ -84,6 +85,7 @@ def true_changes(case: CaseSource, shape: tuple[int, ...]) -> tuple[TrueChange, 
             visibility=one.visibility,
             is_synthetic=one.is_synthetic,
             place=one.centre_px,
+            can_change=one.can_change,
         )
         for one in stored.lesions
     )
@@ -97,29 +99,32 @@ class ChangesFound:
         groups: by kind of change.
         rivals: the same of each rival.
         lesions: all of them.
+        over: predictions minus one rival, by kind of change.
     """
 
     groups: tuple[ChangeGroup, ...] = ()
     rivals: Mapping[str, tuple[ChangeGroup, ...]] = field(default_factory=dict)
     lesions: tuple[ChangedLesion, ...] = ()
+    over: tuple[Group, ...] = ()
 
 
-def changes_found(cases: Sequence[JudgedChanges | None], draw: Resamples) -> ChangesFound:
+def changes_found(cases: Sequence[JudgedChanges | None], draw: Resamples, rival: str) -> ChangesFound:
     """Figures by kind of change, of the predictions and of each rival.
 
     Args:
         cases: in the order of the draws' cases; None where nobody says what became of the lesions.
         draw: of patients.
+        rival: the name of that from which predictions have to differ.
     """
     known = [one for one in cases if one is not None]
     if not known:
         return ChangesFound()
     names = dict.fromkeys(name for one in known for name in one.rivals)
-    rivals = {
-        name: change_groups([() if one is None else one.rivals.get(name, ()) for one in cases], draw) for name in names
-    }
+    judged = {name: [() if one is None else one.rivals.get(name, ()) for one in cases] for name in names}
+    rivals = {name: change_groups(some, draw) for name, some in judged.items()}
     lesions = [() if one is None else one.lesions for one in cases]
-    return ChangesFound(change_groups(lesions, draw), rivals, tuple(one for some in lesions for one in some))
+    over = over_rival(lesions, judged[rival], draw) if rival in judged else ()
+    return ChangesFound(change_groups(lesions, draw), rivals, tuple(one for some in lesions for one in some), over)
 
 
 def change_pictures(

@@ -15,6 +15,7 @@ from hilum.core.figures import Figure
 from hilum.evaluate.candidates import CANDIDATES
 from hilum.evaluate.case_lesions import LesionResult
 from hilum.evaluate.cases import JudgeRule, with_pixels
+from hilum.evaluate.changes import FEWEST, RIM_MM
 from hilum.evaluate.curves import Curves, curves
 from hilum.evaluate.points import PointRule
 from hilum.evaluate.recommend import recommendations
@@ -133,7 +134,7 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
         recommendations=advice,
         curves=tuple(whole.values()),
         free_response=free_response_section(found, froc, _free_response_words(made_of), parts),
-        changes=changes_section(found),
+        changes=changes_section(found, RIM_MM, FEWEST),
         changed=tuple(changes.values()),
         hit_words=made_of.hit_words,
         examples=tuple(single.values()),
@@ -210,6 +211,7 @@ def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[s
         "by_visibility": _groups(found.by_visibility),
         "by_subtlety": _groups(found.by_subtlety),
         "by_change": _changes(found),
+        "over_copied_prior": _groups(found.over_prior),
         "froc": _froc(found, made_of),
         "rivals": _groups(found.rivals),
         "yardstick": None if found.yardstick is None else yardstick_record(found.yardstick),

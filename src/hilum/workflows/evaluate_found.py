@@ -4,16 +4,20 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from hilum.core import Failure, HilumError, InputError
 from hilum.core.evaluation import Alarm, Evaluation, Group, ReaderYardstick, Threshold
 from hilum.evaluate import alarms
+from hilum.evaluate.bootstrap import Resamples
 from hilum.evaluate.calibration import CaseCalibration
 from hilum.evaluate.case_lesions import LesionResult
-from hilum.evaluate.cases import CaseResult, with_pixels
+from hilum.evaluate.cases import FOREGROUND, CaseResult, with_pixels
+from hilum.evaluate.changes_compared import dice_over_rival
 from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, main_figures, resamples_of
 from hilum.evaluate.point_evaluation import point_evaluation, ranked_point_figures
 from hilum.evaluate.yardstick import View, beside_model
-from hilum.workflows.evaluate_case import CaseOutcome, Outcome, Rivals
+from hilum.workflows.evaluate_case import PRIOR, CaseOutcome, Outcome, Rivals
 from hilum.workflows.evaluate_changes import changes_found
 from hilum.workflows.evaluate_data import TruthSource, content_of
 from hilum.workflows.evaluate_files import Material
@@ -91,15 +95,28 @@ def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Fa
 def _with_changes(found: Evaluation, judged: Sequence[CaseOutcome], options: EvaluateOptions) -> Evaluation:
     """With figures by what became of lesions since an earlier picture, where the data set says so."""
     draw = resamples_of([one.result for one in judged], options.bootstraps, options.seed)
-    changes = changes_found([one.changes for one in judged], draw)
+    changes = changes_found([one.changes for one in judged], draw, PRIOR)
     unjudged = [f"{one.key}: lesion {one.id}, {one.kind}" for one in changes.lesions if not one.is_judged]
     return replace(
         found,
         by_change=changes.groups,
         rivals_by_change=changes.rivals,
+        over_prior=(*_dice_over_prior(judged, draw), *changes.over),
         changed=changes.lesions,
         alarms=(*found.alarms, *alarms.changes_unjudged(unjudged)),
     )
+
+
+def _dice_over_prior(judged: Sequence[CaseOutcome], draw: Resamples) -> tuple[Group, ...]:
+    """Dice minus that of the earlier mask copied, over the cases that have one; of several classes any of them."""
+    ours = np.array([_dice(one.result) for one in judged])
+    theirs = np.array([_dice(one.rivals[PRIOR]) if PRIOR in one.rivals else math.nan for one in judged])
+    return () if np.isnan(theirs).all() else (dice_over_rival(ours, theirs, draw),)
+
+
+def _dice(result: LesionResult) -> float:
+    values = result.row.values
+    return values.get(f"{FOREGROUND}dice", values.get("dice", math.nan))
 
 
 def _about(plan: Plan) -> Judged:

@@ -79,6 +79,7 @@ def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluatio
         figures=figures,
         rivals=_read_groups(content.get("rivals", ())),
         by_change=_read_changes(content.get("by_change", ())),
+        over_prior=_read_groups(content.get("over_copied_prior", ())),
         rivals_by_change=_read_change_rivals(content.get("by_change", ())),
         yardstick=_read_yardstick(content.get("yardstick")),
         cases=rows,
@@ -108,7 +109,7 @@ def _read_changes(stored: Iterable[Mapping[str, Any]]) -> tuple[ChangeGroup, ...
         ChangeGroup(
             one["name"],
             _read_figures(one["figures"]),
-            {by: _read_groups(one.get(f"by_{by}", ())) for by in ("size", "visibility", "origin")},
+            {by: _read_groups(one.get(f"by_{by}", ())) for by in ("size", "visibility", "origin", "chance")},
         )
         for one in stored
     )
