@@ -4,8 +4,8 @@
 
 PAIRS is a prepared data set of DRR pairs. A picture's earlier one is itself in another pose, breath and tone, as `hilum
 prepare over-time` draws them. Wrong ones are that of another patient, and its own mirrored, with bright and dark
-exchanged, or on its head. Printed for each: quantiles of the local correlation after registration, the share that is
-doubted, and how many of these for the right reason. The threshold, `prior_doubts.LEAST_LIKENESS`, is from
+exchanged, on its head, or on its side. Printed for each: quantiles of the local correlation after registration, the
+share that is doubted, and how many of these for the right reason. The threshold, `prior_doubts.LEAST_LIKENESS`, is from
 training patients.
 """
 
@@ -31,6 +31,7 @@ WORDS = {
     "mirrored": "mirrored",
     "exchanged": "exchanged",
     "on its head": "stood on its head",
+    "on its side": "lay on its side",
     "other": "another patient",
 }
 """What the right reason says."""
@@ -68,6 +69,7 @@ def trials(job: tuple[int, CaseSource, CaseSource]) -> list[Trial]:
             ("mirrored", own[:, ::-1]),
             ("exchanged", 1 - own),
             ("on its head", own[::-1]),
+            ("on its side", np.rot90(own)),
         )
     ]
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import zoom
 from skimage.feature import match_template
 
-from hilum.datasets.chest import CELL_MM, SHAPE, _template, coarse, correlation, fit_chest
+from hilum.datasets.chest import CELL_MM, SHAPE, _template, coarse, correlation, fit_chest, layout_doubts
 
 
 def chest(step_mm: float, margin_mm: float = 30.0) -> np.ndarray:
@@ -26,6 +26,26 @@ def test_a_chest_turned_over_fits_worse():
     upright = correlation(picture, 1.4)
     assert correlation(picture[::-1], 1.4) < upright - 0.2
     assert correlation(1 - picture, 1.4) < upright - 0.2
+
+
+@pytest.mark.parametrize(
+    ("turned", "said"),
+    [
+        (lambda picture: 1 - picture, "exchanged"),
+        (lambda picture: picture[::-1], "on its head"),
+        (np.rot90, "on its side"),
+        (lambda picture: np.rot90(picture, 3), "on its side"),
+    ],
+)
+def test_a_turned_chest_is_named_by_what_fits_best(turned, said):
+    assert not list(layout_doubts(chest(1.4), 1.4))
+    (doubt,) = layout_doubts(turned(chest(1.4)), 1.4)
+    assert said in doubt
+
+
+def test_what_is_no_chest_lies_on_no_side():
+    noise = np.random.default_rng(0).random((300, 300))
+    assert not any("side" in doubt for doubt in layout_doubts(noise, 1.4))
 
 
 def test_the_correlation_is_that_of_scikit_image():

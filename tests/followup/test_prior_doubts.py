@@ -8,7 +8,7 @@ import pytest
 from hilum.datasets.over_time_config import EarlierPoseConfig, EarlierToneConfig
 from hilum.datasets.over_time_view import draw_view, places_before, seen_before
 from hilum.datasets.xray_grid import PixelGrid
-from hilum.followup.prior_doubts import LEAST_LIKENESS, prior_doubts
+from hilum.followup.prior_doubts import LEAST_LIKENESS, laid_over_doubts, prior_doubts
 from hilum.followup.xray_registration import register_xray
 from hilum.io import read_radiograph
 
@@ -50,6 +50,8 @@ def test_the_patients_own_is_not_doubted(chest, earlier):
         (lambda prior: prior[:, ::-1], "looks mirrored"),
         (lambda prior: 1 - prior, "bright and dark look exchanged"),
         (lambda prior: prior[::-1], "stood on its head"),
+        (np.rot90, "lay on its side"),
+        (lambda prior: np.rot90(prior, 3), "lay on its side"),
     ],
 )
 def test_a_picture_turned_over_is_named(chest, earlier, turned, said):
@@ -64,3 +66,14 @@ def test_another_patients_fits_worse(chest):
 
 def test_the_current_picture_is_no_earlier_one(chest):
     assert "copy" in doubts(chest(2), chest(2))
+
+
+def test_one_that_lies_over_the_current_one_is_doubted_if_it_does_not_fit(chest, earlier):
+    laid = register_xray(earlier, chest(2), MM).moved(earlier)
+    assert laid_over_doubts(laid, chest(2), MM) == ()
+    assert "another patient's" in laid_over_doubts(laid[:, ::-1], chest(2), MM)[0]
+    assert "copy" in laid_over_doubts(chest(2), chest(2), MM)[0]
+
+
+def test_a_low_likeness_is_said_to_be_common_among_real_pairs(chest):
+    assert "most real pairs lie below" in doubts(chest(3), chest(2))

@@ -82,6 +82,10 @@ def options(model, films, **more):
     return PredictOptions(str(model), pixel_mm=STEP_MM, style=style, prior=films / "before.png", **more)
 
 
+def notes_of(out, key="now"):
+    return json.loads((out / key / "nodules.json").read_text())["study"]["notes"]
+
+
 def size_of_overlay(out):
     with Image.open(out / "now" / "overlay.png") as picture:
         return picture.size
@@ -127,8 +131,17 @@ def test_the_files_say_which_earlier_film_it_was(films, models, tmp_path):
 def test_a_mirrored_earlier_film_is_doubted(films, models, tmp_path):
     Image.fromarray(np.array(Image.open(films / "before.png"))[:, ::-1].copy()).save(films / "before.png")
     run_predict([films / "now.png"], tmp_path / "out", options(models["earlier"], films))
-    notes = json.loads((tmp_path / "out" / "now" / "nodules.json").read_text())["study"]["notes"]
-    assert any("earlier" in note for note in notes)
+    assert "mirrored" in " ".join(notes_of(tmp_path / "out"))
+
+
+def test_one_that_belongs_is_not(films, models, tmp_path):
+    run_predict([films / "now.png"], tmp_path / "out", options(models["earlier"], films))
+    assert notes_of(tmp_path / "out") == []
+
+
+def test_a_control_says_that_the_patients_own_tells_it_nothing(films, models, tmp_path):
+    run_predict([films / "now.png"], tmp_path / "out", options(models["shuffled"], films))
+    assert "the patient's own tells it nothing" in " ".join(notes_of(tmp_path / "out"))
 
 
 @pytest.mark.parametrize(
@@ -202,6 +215,24 @@ def test_another_patients_picture_has_the_size_that_training_gives_it(models, tm
     assert seen[0].shape != seen[1].shape
     for one, other in zip(seen, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=0.01)
+
+
+def test_a_data_sets_own_is_doubted_by_how_it_lies_and_by_what_its_registration_says(models, tmp_path):
+    data = write_pairs_over_time(tmp_path / "pairs")
+    index = json.loads((data / "dataset.json").read_text())
+    index["cases"][2]["prior"]["registration"] = {"converged": False, "notes": ["areas change too much"]}
+    index["cases"][3]["prior"]["registration"] = {"converged": False}
+    (data / "dataset.json").write_text(json.dumps(index))
+    found = {}
+    for kind in ("earlier", "shuffled"):
+        run_predict([data], tmp_path / f"out-{kind}", PredictOptions(str(models[kind]), split="validation"))
+        cases = json.loads((tmp_path / f"out-{kind}" / "predictions.json").read_text())["cases"]
+        found[kind] = [" | ".join(case["notes"]) for case in cases]
+    assert "areas change too much" in found["earlier"][0]
+    assert "has not converged" in found["earlier"][1]
+    assert all("fits the current one by" in one for one in found["earlier"])  # noise, which nothing was laid over
+    assert not any("areas" in one or "converged" in one or "fits" in one for one in found["shuffled"])
+    assert all("as a control" in one for one in found["shuffled"])
 
 
 def test_a_data_set_without_earlier_pictures_is_one_line(models, tmp_path, capsys):

@@ -106,16 +106,26 @@ def fit_chest(picture: NDArray[np.floating]) -> ChestFit:
 
 
 def layout_doubts(picture: NDArray[np.floating], pixel_mm: float) -> Iterator[str]:
-    """Whether the mean chest fits better when the picture is turned over, or hardly at all; one sentence each.
+    """Whether the mean chest fits better when the picture is turned, or hardly at all; one sentence each.
 
     Args:
         picture: [y, x] in the published style, 0 to 1, dense is bright.
         pixel_mm: side of its pixels.
     """
     as_it_is = correlation(picture, pixel_mm)
-    if correlation(1 - picture, pixel_mm) > as_it_is:
-        yield "bright and dark look exchanged: dense should be bright"
-    elif correlation(picture[::-1], pixel_mm) > as_it_is:
-        yield "the picture looks as if it stood on its head"
+    turned = {
+        "bright and dark look exchanged: dense should be bright": correlation(1 - picture, pixel_mm),
+        "the picture looks as if it stood on its head": correlation(picture[::-1], pixel_mm),
+        "the picture looks as if it lay on its side": _on_a_side(picture, pixel_mm),
+    }
+    best = max(turned, key=lambda doubt: turned[doubt])
+    if turned[best] > as_it_is:
+        yield best
     elif as_it_is < LEAST_CORRELATION:
         yield "the picture doesn't look like a frontal chest X-ray"
+
+
+def _on_a_side(picture: NDArray[np.floating], pixel_mm: float) -> float:
+    """Correlation of the better quarter turn; −1 where even that is no chest, as with laterals."""
+    found = max(correlation(np.rot90(picture, turns), pixel_mm) for turns in (1, 3))
+    return found if found >= LEAST_CORRELATION else -1.0

@@ -44,6 +44,7 @@ class CaseSource:
         consensus: the readers' consensus, where the truth is their union; else None.
         prior_image: an earlier picture of the same patient, registered, on the image's pixels; None when there is none.
         changes: `changes.json` with what became of each lesion since; None when nobody says.
+        prior_notes: what speaks against the earlier picture's registration, one sentence each.
     """
 
     key: str
@@ -59,6 +60,7 @@ class CaseSource:
     consensus: Path | None = None
     prior_image: Path | None = None
     changes: Path | None = None
+    prior_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -250,7 +252,14 @@ def _case(record: Mapping[str, Any], folder: Path, truth: str) -> CaseSource:
         consensus=path(record["masks"].get(CONSENSUS)),
         prior_image=path((record.get("prior") or {}).get("image")),
         changes=path(record.get("changes")),
+        prior_notes=_registration_notes((record.get("prior") or {}).get("registration") or {}),
     )
+
+
+def _registration_notes(registration: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a registration says against itself; one that only says that it failed says so."""
+    notes = tuple(str(note) for note in registration.get("notes") or ())
+    return notes if notes or registration.get("converged", True) else ("its registration has not converged",)
 
 
 @contextmanager

@@ -9,10 +9,12 @@ from hilum.core import ConfigError, GeometryError, Radiograph, SpacingPlane
 from hilum.core.mask import Selection
 from hilum.datasets.xray_grid import PixelGrid
 from hilum.datasets.xray_prior import fitted
-from hilum.followup.prior_doubts import prior_doubts
+from hilum.followup.prior_doubts import laid_over_doubts, prior_doubts
 from hilum.followup.xray_registration import register_xray
 from hilum.infer.loaded import LoadedModel, PriorWanted
 from hilum.infer.xray_domain import XrayInput, XrayStyle, xray_input
+
+_ANOTHERS = "the model has learnt with other patients' earlier X-rays, as a control: the patient's own tells it nothing"
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +28,7 @@ class EarlierXray:
         is_laid_over: whether it lies on the current picture's pixels already; one that states its own pixels' size is
             another patient's, on that one's.
         hashes: SHA-256 of the files, by what they hold: "image", "mask".
+        notes: what is known to speak against it, one sentence each.
     """
 
     picture: Radiograph
@@ -33,6 +36,7 @@ class EarlierXray:
     style: XrayStyle = XrayStyle.FILM
     is_laid_over: bool = False
     hashes: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.lesions is not None and self.lesions.shape != self.picture.array.shape:
@@ -112,6 +116,10 @@ def second_image(current: XrayInput, given: EarlierXray | None, model: LoadedMod
     if given is None:
         return own
     laid = _as_it_lies(current, given) if given.is_laid_over else _registered(current, given)
+    notes = (*_named(given.notes), *laid.notes)
+    if model.prior.is_anothers:  # of a data set, another patient's fits badly, as it is meant to
+        notes = (_ANOTHERS,) if given.is_laid_over else (_ANOTHERS, *notes)
+    laid = replace(laid, notes=tuple(dict.fromkeys(notes)))
     return replace(laid, picture=current.image) if own is not None else laid
 
 
@@ -124,7 +132,10 @@ def _as_it_lies(current: XrayInput, given: EarlierXray) -> SecondImage:
     lesions = _on_pixels(given.lesions, made)
     shape = current.image.shape
     fitting = None if lesions is None else fitted(lesions, shape, "constant")
-    return SecondImage(fitted(made.image, shape, "edge"), fitting, _named(made.notes))
+    picture = fitted(made.image, shape, "edge")
+    doubts = laid_over_doubts(picture, current.image, current.pixel_mm)
+    # A picture that was moved has black rims, which alone can make the mean chest misfit.
+    return SecondImage(picture, fitting, (*_named(made.notes), *doubts) if doubts else ())
 
 
 def _registered(current: XrayInput, given: EarlierXray) -> SecondImage:

@@ -215,7 +215,9 @@ def _of_dataset(path: Path, options: PredictOptions) -> Iterator[XraySource]:
             continue
         published = data.kind == OVER_TIME or (data.kind == PAIRS and case.image.name.endswith(PUBLISHED_ENDING))
         style = options.style or (XrayStyle.PUBLISHED if published else XrayStyle.FILM)
-        prior = PriorSource(case.prior_image, case.prior, style, is_laid_over=True) if case.prior_image else None
+        prior = None
+        if case.prior_image is not None:
+            prior = PriorSource(case.prior_image, case.prior, style, is_laid_over=True, notes=case.prior_notes)
         yield XraySource(case.key, case.image, style, case.pixel_mm, case.patient, prior)
 
 
@@ -287,7 +289,7 @@ def _earlier(source: XraySource) -> EarlierXray | None:
     stated = prior.pixel_mm if laid_over or prior.pixel_mm is not None else source.pixel_mm
     picture = _as_stated(read_radiograph(prior.image), stated)
     mask = None if prior.mask is None else read_mask(prior.mask).labels > 0
-    return EarlierXray(picture, mask, prior.style, prior.is_laid_over, prior.hashes)
+    return EarlierXray(picture, mask, prior.style, prior.is_laid_over, prior.hashes, prior.notes)
 
 
 def _as_stated(xray: Radiograph, pixel_mm: PixelMm | None) -> Radiograph:

@@ -27,6 +27,7 @@ class PriorSource:
         style: what its grey levels are.
         is_laid_over: whether it lies on the current picture's pixels already.
         pixel_mm: row and column step, for a file that doesn't say; None is the current picture's.
+        notes: what is known to speak against it, one sentence each.
     """
 
     image: Path
@@ -34,6 +35,7 @@ class PriorSource:
     style: XrayStyle
     is_laid_over: bool = False
     pixel_mm: PixelMm | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def hashes(self) -> tuple[tuple[str, str], ...]:
@@ -106,7 +108,7 @@ def _of_another(
         other = (number + count // 2 + step) % count
         found = priors[other]
         if found is not None and sources[other].patient != sources[number].patient:
-            return replace(found, pixel_mm=sources[other].pixel_mm)
+            return replace(found, pixel_mm=sources[other].pixel_mm, notes=())
     raise InputError(
         f"the model has learnt with other patients' earlier pictures, and {sources[number].patient} is the only one."
     )
