@@ -59,6 +59,7 @@ def entry(one):
     """A lesion as `changes.json` has it."""
     sizes = [None if np.isnan(size) else size for size in (one.size_mm, one.prior_size_mm, one.visibility)]
     about = {"id": one.id, "change": str(one.kind), "centre_px": list(one.place), "is_synthetic": one.is_synthetic}
+    about |= {} if one.can_change is None else {"can_change": one.can_change}
     return about | dict(zip(("size_mm", "prior_size_mm", "visibility"), sizes, strict=True))
 
 

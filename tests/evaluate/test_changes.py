@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilum.core import ChangeKind
+from hilum.core.changes import COULD_HAVE_CHANGED, STILL_THERE
 from hilum.evaluate.bootstrap import resample_patients
 from hilum.evaluate.changes import (
     FEWEST,
     OF_EACH,
-    STILL_THERE,
     ChangeRule,
     change_examples,
     change_groups,
@@ -148,6 +148,23 @@ def test_parts_are_listed_from_a_fewest_on_and_add_up():
     assert sum(part.figures["lesion_sensitivity"].n for part in found.apart["size"]) == 18
     alone = groups([judge_changes(NOTHING, [*small, *large], RULE)])["new"]
     assert [part.name for part in alone.apart["size"]] == ["< 8 mm"]
+
+
+def test_lesions_that_could_have_changed_are_judged_apart_and_unsaid_ones_are_not_among_them():
+    """Four that are still there; two could have changed, of which one is missed: 1 of 2, not 1 of 4."""
+    able = [True, True, False, None]
+    lesions = [
+        lesion(n, "unchanged", ((20 * n, 30), 4), ((20 * n, 30), 4), can_change=one) for n, one in enumerate(able, 1)
+    ]
+    lesions.append(lesion(9, "new", ((40, 80), 4), can_change=True))  # never known, so never called gone
+    pred = truth_of(lesions[1:])[0]
+    found = groups([judge_changes(pred, lesions, RULE)] * 2)
+    apart, every = (found[name].figures for name in (COULD_HAVE_CHANGED, STILL_THERE))
+    assert (apart["false_gone_rate"].value, apart["false_gone_rate"].n) == (0.5, 4)
+    assert (every["false_gone_rate"].value, every["false_gone_rate"].n) == (0.25, 8)
+    assert (apart["lesion_dice"].value, every["lesion_dice"].value) == (0.5, 0.75)
+    unsaid = groups([judge_changes(pred, five(), RULE)] * 2)
+    assert COULD_HAVE_CHANGED not in unsaid
 
 
 def test_examples_are_the_best_the_middle_and_the_largest_miss():

@@ -67,6 +67,43 @@ def test_each_kind_has_its_figures_with_the_rivals_beside(judged):
     assert (false["prior's mask copied"], false["all background"]) == (0, 1)
 
 
+def test_the_difference_to_the_copied_prior_is_stored_paired_and_read_again(judged):
+    for name, wanted in (("copies", 0), ("knows", 1)):
+        over = content(judged, f"{name}-judged/evaluation.json")["over_copied_prior"]
+        assert next(iter(over))["name"] == "all cases"
+        of = {one["name"]: one["figures"] for one in over}
+        assert of["new"]["lesion_sensitivity"]["value"] == of["gone"]["gone_noticed"]["value"] == wanted
+        assert (of["all cases"]["dice_mean"]["value"] > 0) == (of["grown"]["lesion_dice"]["value"] > 0) == bool(wanted)
+        read = read_evaluation(judged / f"{name}-judged").over_prior
+        assert [group.name for group in read] == list(of)
+    now, before = truth_of(five())
+    difference = 1 - 2 * (now & before).sum() / (now.sum() + before.sum())  # of every patient the same
+    found = content(judged, "knows-judged/evaluation.json")["over_copied_prior"][0]["figures"]["dice_mean"]
+    ends = [pytest.approx(difference)] * 3
+    assert [found[end] for end in ("value", "low", "high")] == ends
+    assert "minus the earlier picture's mask copied" in (judged / "knows-judged" / "report.html").read_text().replace(
+        "&#39;", "'"
+    )
+
+
+def test_lesions_that_could_have_changed_are_judged_beside_all_from_file_to_file(tmp_path):
+    able = [True, False, None]
+    lesions = [
+        lesion(n, "unchanged", ((20 * n, 30), 4), ((20 * n, 30), 4), can_change=one) for n, one in enumerate(able, 1)
+    ]
+    data = write_set(tmp_path / "data", [("a", "p", lesions), ("b", "q", lesions)])
+    for key in ("a", "b"):
+        write_png(truth_of(lesions[1:])[0], tmp_path / "pred" / f"{key}.png")
+    options = EvaluateOptions(bootstraps=100)
+    run_evaluate(tmp_path / "pred", TruthWanted(data, "validation"), tmp_path / "out", options)
+    found = values(content(tmp_path, "out/evaluation.json")["by_change"], "false_gone_rate")
+    assert (found["still there, could have changed"], found["known and still there"]) == (1, pytest.approx(1 / 3))
+    assert [one.can_change for one in read_evaluation(tmp_path / "out").changed] == able * 2
+    table = tmp_path / "out" / "lesions_by_change.csv"
+    table.write_text("\n".join(line.rpartition(",")[0] for line in table.read_text().splitlines()))  # an older one's
+    assert {one.can_change for one in read_evaluation(tmp_path / "out").changed} == {None}
+
+
 def test_every_lesion_has_a_row_and_is_read_again(judged):
     rows = list(csv.DictReader((judged / "copies-judged" / "lesions_by_change.csv").read_text().splitlines()))
     assert len(rows) == 5 * PATIENTS
@@ -90,6 +127,11 @@ def test_models_are_compared_by_kind_over_patients(judged):
     # Of 2⁶ signs two are as extreme; Holm over the four kinds that are there, of which the others do not differ.
     assert new["permutation_p"] == pytest.approx(4 * 2 / 64)
     assert found["lesion_sensitivity", "unchanged"]["difference"]["value"] == 0
+    margin = {"margin": 0.1, "first": {"lower_bound": -1, "is_shown": False}}  # who copies finds no new one
+    assert {name: new["no_worse"][name] for name in margin} == margin
+    assert new["no_worse"]["second"]["is_shown"]
+    assert found["lesion_sensitivity", "grown"]["no_worse"] is None
+    assert any("knows is shown to be no worse than copies" in verdict for verdict in both["verdicts"])
     assert found["gone_noticed", "gone"]["permutation_p"] == pytest.approx(2 / 64)
     assert found["lesion_absolute_diameter_error_mm", "grown"]["higher_is_better"] is False
     rows = list(csv.DictReader((judged / "both" / "comparison.csv").read_text().splitlines()))
