@@ -82,32 +82,33 @@ def over_time_case(job: OverTimeJob, out: Path) -> list[dict[str, object]]:
         raise InputError(f"{job.case.key} has no picture, or no pixel size.", "Prepare the pairs again.")
     published = np.asarray(read_radiograph(job.case.image).array / 255.0, np.float32)
     made = _made(job, published, job.case.pixel_mm)
-    folder = f"{CASES}/{job.key}"
+    folder, changes = f"{CASES}/{job.key}", _changes_file(made)
     with atomic_folder(out / folder, replace=True) as place:
-        changes = _changes_file(made)
         _write(made, place)
         write_json(place / "changes.json", changes)
-        image = sha256_of(place / "current.png")
-    return [
-        {
-            "key": job.key,
-            "patient": job.case.patient,
-            "image": f"{folder}/current.png",
-            "pixel_mm": job.case.pixel_mm,
-            "sha256": image,
-            "masks": {UNION: f"{folder}/mask.png", PRIOR: f"{folder}/prior_mask.png"},
-            "prior": {
-                "image": f"{folder}/prior.png",
-                "earlier": f"{folder}/earlier.png",
-                "earlier_mask": f"{folder}/earlier_mask.png",
-                "registration": _registration(made),
-                "view": job.view.figures(),
-            },
-            "changes": f"{folder}/changes.json",
-            "odd": job.case.odd,
-            "lesions": [{name: one[name] for name in COUNTED} for one in changes["lesions"]],
-        }
-    ]
+    record: dict[str, object] = {
+        "key": job.key,
+        "patient": job.case.patient,
+        "image": f"{folder}/current.png",
+        "pixel_mm": job.case.pixel_mm,
+        "sha256": sha256_of(out / folder / "current.png"),
+        "masks": {UNION: f"{folder}/mask.png", PRIOR: f"{folder}/prior_mask.png"},
+        "prior": _prior(job, made, folder),
+        "changes": f"{folder}/changes.json",
+        "odd": job.case.odd,
+        "lesions": [{name: one[name] for name in COUNTED} for one in changes["lesions"]],
+    }
+    return [record]
+
+
+def _prior(job: OverTimeJob, made: "_Made", folder: str) -> dict[str, object]:
+    return {
+        "image": f"{folder}/prior.png",
+        "earlier": f"{folder}/earlier.png",
+        "earlier_mask": f"{folder}/earlier_mask.png",
+        "registration": _registration(made),
+        "view": job.view.figures(),
+    }
 
 
 def case_files(record: Mapping[str, Any], folder: Path) -> list[Path]:
