@@ -1,5 +1,6 @@
 """`hilum prepare jsrt`: films, their nodules' places and sizes, and what can be wrong with the source."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 from hilum.cli.app import main
 from hilum.core import InputError, OutputError, TooManyFailuresError
-from hilum.datasets.jsrt import FRAME, FRAME_MM, FilmNodule, film_of
+from hilum.datasets.jsrt import FRAME, FRAME_MM, FilmNodule, film_of, jsrt_split
+from hilum.datasets.stored_split import StoredSplit
 from hilum.io import read_mask, write_png
 from hilum.workflows.prepare_jsrt import JsrtOptions, prepare_jsrt
 from tests.films import HEADER, ROWS, source
@@ -39,6 +41,30 @@ def test_films_become_cases_with_points_and_every_one_is_for_testing(tmp_path):
     assert stored["study"]["diagnosis"] == "lung cancer"
     empty = next(one for one in index["cases"] if one["key"] == "E1")
     assert json.loads((tmp_path / "out" / empty["nodules"]).read_text())["nodules"] == []
+
+
+def test_halves_are_by_the_name_alone_and_another_run(tmp_path, capsys):
+    given, out = str(source(tmp_path / "in")), str(tmp_path / "out")
+    assert main(["prepare", "jsrt", given, out, "--halves"]) == 0
+    splits = index_of(tmp_path / "out")["splits"]
+    even = [key for key in ("E1", "N1", "N2") if int(hashlib.sha256(key.encode()).hexdigest(), 16) % 2 == 0]
+    assert splits["train"] == even
+    assert sorted(splits["train"] + splits["test"]) == ["E1", "N1", "N2"]
+    assert StoredSplit.of_record(splits).hash == splits["hash"]
+    assert main(["prepare", "jsrt", given, out]) == 1
+    assert "another run" in capsys.readouterr().err
+
+
+def test_halves_are_halves_whichever_films_there_are():
+    names = [f"JPCLN{number:03}" for number in range(1, 155)] + [f"JPCNN{number:03}" for number in range(1, 94)]
+    whole = jsrt_split(names, halves=True)
+    assert set(whole.train) | set(whole.test) == set(names)
+    assert not set(whole.train) & set(whole.test)
+    assert abs(len(whole.train) - len(names) / 2) < 3 * len(names) ** 0.5 / 2
+    some = jsrt_split(names[::3], halves=True)
+    assert set(some.train) <= set(whole.train)
+    assert set(some.test) <= set(whole.test)
+    assert jsrt_split(names).train == ()
 
 
 def test_a_bit_field_becomes_one_mask_an_organ(tmp_path):

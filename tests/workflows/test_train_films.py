@@ -15,7 +15,7 @@ from hilum.drr.source_style import published_look
 from hilum.io import read_radiograph
 from hilum.train.config import Machine
 from hilum.workflows import train
-from hilum.workflows.prepare_jsrt import prepare_jsrt
+from hilum.workflows.prepare_jsrt import JsrtOptions, prepare_jsrt
 from hilum.workflows.train import TrainOptions, run_train
 from hilum.workflows.train_config import resolved_config
 from hilum.workflows.train_films import films_seen, read_films
@@ -159,9 +159,11 @@ def test_films_and_method_go_together(films, pairs, tmp_path, capsys):
     assert "adaptation.method" in capsys.readouterr().err
 
 
-def test_whoever_is_judged_is_not_among_the_films(films, pairs, tmp_path):
+def test_whoever_is_judged_is_not_among_the_films(films, tmp_path):
+    both = ["LIDC-IDRI-0002", "LIDC-IDRI-0006"]
+    wrong = write_xrays(tmp_path / "pairs", [chest(one) for one in both], {"train": both, "validation": []})
     with pytest.raises(InputError, match="LIDC-IDRI-0006 is there to be judged on"):
-        read_films(pairs, configured(), ())
+        read_films(wrong, configured(), ())
     with pytest.raises(InputError, match="E1 is there to be judged on"):
         read_films(films, configured(), {"E1"})
     empty = tmp_path / "empty"
@@ -171,6 +173,18 @@ def test_whoever_is_judged_is_not_among_the_films(films, pairs, tmp_path):
     )
     with pytest.raises(InputError, match="no pictures"):
         read_films(empty, configured(), ())
+
+
+def test_half_of_the_films_are_adapted_to_and_the_other_half_is_judged(tmp_path):
+    prepare_jsrt(source(tmp_path / "in", ROWS, 64), tmp_path / "films", JsrtOptions(halves=True))
+    prepared = read_prepared(tmp_path / "films")
+    found = read_films(tmp_path / "films", configured(), prepared.splits["test"])
+    seen = {one.patient for one in found.samples}
+    assert seen == set(prepared.splits["train"])
+    assert not seen & set(prepared.splits["test"])
+    assert seen | set(prepared.splits["test"]) == {"N1", "E1", "E2"}
+    assert found.facts.pictures == (len(seen), len(seen))
+    assert found.facts.name == "jsrt films, split train"
 
 
 def test_a_broken_film_is_a_failure(films, tmp_path):

@@ -159,7 +159,16 @@ def drr_pairs(
 
 
 @prepare.command
-def jsrt(src: Path, out: Path, /, *, max_failures: MaxFailures = 20, force: Force = False, debug: Debug = False) -> int:
+def jsrt(
+    src: Path,
+    out: Path,
+    /,
+    *,
+    halves: Annotated[bool, Parameter(negative="")] = False,
+    max_failures: MaxFailures = 20,
+    force: Force = False,
+    debug: Debug = False,
+) -> int:
     """JSRT's chest radiographs, with the centre, size and subtlety of their nodules: films to test on.
 
     SRC holds images/ (square, of any size, showing the whole film), metadata.csv (id, subtlety, size_mm, x_2048,
@@ -167,8 +176,8 @@ def jsrt(src: Path, out: Path, /, *, max_failures: MaxFailures = 20, force: Forc
     heart, 8 and 16 clavicles).
 
     OUT then holds images/, masks/ORGAN/, truth/KEY/nodules.json (centre_px in the picture's own pixels, size_mm, and
-    subtlety) and dataset.json. Films without a nodule are cases with an empty truth. Every film is in the split "test":
-    nothing is learnt from them. Predictions are judged by hilum evaluate --data OUT --split test, truth "points".
+    subtlety) and dataset.json. Films without a nodule are cases with an empty truth. Every film is in the split "test",
+    unless --halves is given. Predictions are judged by hilum evaluate --data OUT --split test, truth "points".
 
     A film whose row or files can't be used is listed in failures.json, and the exit code is 3.
 
@@ -182,6 +191,9 @@ def jsrt(src: Path, out: Path, /, *, max_failures: MaxFailures = 20, force: Forc
         Folder with images/, metadata.csv and masks/.
     out
         Folder for the data set.
+    halves
+        Put half of the films, by a hash of the patient's name, into the split "train", for networks that adapt to films
+        without their labels (hilum train --unlabeled); the other half is for testing.
     max_failures
         Films that may fail before the run stops.
     force
@@ -192,7 +204,7 @@ def jsrt(src: Path, out: Path, /, *, max_failures: MaxFailures = 20, force: Forc
     from hilum.cli.progress import bar
     from hilum.workflows.prepare_jsrt import JsrtOptions, prepare_jsrt
 
-    return _say(prepare_jsrt(src, out, JsrtOptions(max_failures, force), bar), debug=debug)
+    return _say(prepare_jsrt(src, out, JsrtOptions(max_failures, force, halves), bar), debug=debug)
 
 
 @prepare.command(name="over-time")

@@ -102,8 +102,9 @@ def train(
     pretrained
         File of torchxrayvision's ResNet-50 for the encoders of the sources' networks, or download (95 MB, once).
     unlabeled
-        A prepared data set of films, such as JSRT's, whose pictures the network adapts to by adaptation.method; their
-        labels are not looked at, and its split is ignored. Such a model is not to be shipped.
+        A prepared data set of films, such as JSRT's, to whose pictures the network adapts by adaptation.method: those
+        of the split train, or all where it has nobody in train. Labels are not looked at. Such a model is not to be
+        shipped.
     find_lr
         Only look for a learning rate: OUT then holds lr_finder.png and lr_finder.json.
     debug

@@ -4,6 +4,7 @@ Source: Shiraishi 2000, "Development of a digital image database for chest radio
 AJR 174:71. The masks are those of van Ginneken 2006 (SCR), as a bit field.
 """
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ ORGANS: Mapping[str, int] = {"lungs": 1 | 2, "heart": 4, "clavicles": 8 | 16}
 JSRT_RULE = (
     "JSRT: every film is for testing and of a patient of its own; nothing is learnt or chosen on these films, and "
     "weights trained on them may not be shipped"
+)
+JSRT_HALVES_RULE = (
+    "JSRT: every film is of a patient of its own; those whose name has an even SHA-256 are there to adapt to without "
+    "their labels (train), the others for testing; weights that saw these films may not be shipped"
 )
 
 _ABOUT = ("age", "sex", "position", "diagnosis")
@@ -147,6 +152,21 @@ def organs_of(bits: Labels) -> dict[str, Selection]:
     return {name: (bits & bit) > 0 for name, bit in ORGANS.items()}
 
 
-def jsrt_split(patients: Iterable[str]) -> StoredSplit:
-    """Every film for testing."""
-    return StoredSplit(JSRT_RULE, (), (), tuple(sorted(set(patients))))
+def jsrt_split(patients: Iterable[str], *, halves: bool = False) -> StoredSplit:
+    """Every film for testing, or half of them, so that the other half can be adapted to.
+
+    Which half a film is in depends on its patient's name alone: the same in any subset, and nobody chose it.
+
+    Args:
+        patients: of all films.
+        halves: put those whose name has an even SHA-256 into "train".
+    """
+    every = sorted(set(patients))
+    if not halves:
+        return StoredSplit(JSRT_RULE, (), (), tuple(every))
+    train, test = (tuple(one for one in every if _is_even(one) is even) for even in (True, False))
+    return StoredSplit(JSRT_HALVES_RULE, train, (), test)
+
+
+def _is_even(name: str) -> bool:
+    return hashlib.sha256(name.encode()).digest()[-1] % 2 == 0

@@ -31,10 +31,12 @@ class JsrtOptions:
     Attributes:
         max_failures: films that may fail; one more stops the run.
         force: replace what another run left in the folder.
+        halves: half of the films for testing, half to adapt to; else all for testing.
     """
 
     max_failures: int = 20
     force: bool = False
+    halves: bool = False
 
     def __post_init__(self) -> None:
         if self.max_failures < 0:
@@ -58,7 +60,7 @@ def prepare_jsrt(src: Path, out: Path, options: JsrtOptions | None = None, track
     options = options or JsrtOptions()
     require_apart(src, out)
     rows = _rows(src / TABLE)
-    run = Run(f"prepare {KIND}", {"sources": _hash(src)})
+    run = Run(f"prepare {KIND}", {"sources": _hash(src)}, {"halves": True} if options.halves else {})
     if is_done(out, run) and not options.force:
         return _as_left(out)
     failures = Failures(options.max_failures)
@@ -185,9 +187,9 @@ def _index(cases: Sequence[Mapping[str, Any]], run: Run, failed: Sequence[Failur
         "schema": SCHEMA,
         "kind": KIND,
         "source": {"kind": "films", "hash": run.inputs["sources"]},
-        "options": {},
+        "options": run.options,
         "point_truth": True,
         "cases": cases,
-        "splits": jsrt_split(case["patient"] for case in cases).record(),
+        "splits": jsrt_split((case["patient"] for case in cases), halves="halves" in run.options).record(),
         "failures": failed,
     }

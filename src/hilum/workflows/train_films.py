@@ -37,9 +37,10 @@ class Films:
 
 
 def read_films(data: Path, config: TrainConfig, judged: Collection[str]) -> Films:
-    """All pictures of a data set, whatever its splits say: there is nothing of them that could be judged later.
+    """The pictures of a data set's split "train", or all of them where nobody is in it.
 
-    Masks and `nodules.json` are not opened, and need not be there.
+    Of all of them figures flatter later: the network has seen the very pictures that it is judged on. Masks and
+    `nodules.json` are not opened, and need not be there.
 
     Args:
         data: a prepared data set.
@@ -53,13 +54,15 @@ def read_films(data: Path, config: TrainConfig, judged: Collection[str]) -> Film
     prepared = read_prepared(data)
     if not prepared.records:
         raise InputError(f"{data} has no pictures.", "Name a data set of films: --unlabeled FILMS")
-    failures, samples = Failures(config.data.max_failures), []
+    failures, samples, wanted = Failures(config.data.max_failures), [], set(prepared.splits["train"])
     for record in prepared.records:
         try:
             key, patient = str(record["key"]), str(record["patient"])
             picture, steps = index_of(data).parent / record["image"], record.get("pixel_mm")
         except (KeyError, TypeError) as error:
             raise UnreadableError(f"{prepared.index} lacks {error}.", "Prepare the data set again.") from error
+        if wanted and patient not in wanted:
+            continue
         _require_learnable(patient, judged)
         try:
             step = (float(steps[0]), float(steps[1])) if steps else None
@@ -92,8 +95,9 @@ def _film(key: str, patient: str, picture: Radiograph, pixel_mm: float) -> XrayS
 
 
 def _facts(prepared: Prepared, samples: Sequence[XraySample], config: TrainConfig) -> UnlabeledFacts:
+    name = f"{prepared.kind} {prepared.index.parent.resolve().name}"
     return UnlabeledFacts(
-        name=f"{prepared.kind} {prepared.index.parent.resolve().name}",
+        name=f"{name}, split train" if prepared.splits["train"] else name,
         licence=JSRT_LICENCE if prepared.kind == JSRT else UNKNOWN_LICENCE,
         pictures=(len(samples), len({one.patient for one in samples})),
         method=config.adaptation.method,
