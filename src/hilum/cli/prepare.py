@@ -231,8 +231,9 @@ def over_time(
     three, changes.json with lesions.png and prior_lesions.png (which lesion each pixel belongs to); dataset.json with
     the split, the shares wanted and reached, and what was drawn; and qa.png, some lesions of each kind to be looked at.
 
-    A run that was stopped, however it was, goes on when it is started again. A picture that fails is listed in
-    failures.json and costs nothing else; the exit code is 3.
+    A run that was stopped, however it was, goes on when it is started again; what lacks a file, or was drawn when
+    another picture couldn't be read, is made anew. A picture that fails is listed in failures.json, once for all its
+    variants; the exit code is 3.
 
     ```
     hilum prepare over-time pairs over-time
