@@ -57,6 +57,8 @@ def test_a_run_leaves_a_model_with_its_card(run, pairs):
     card = (run.folder / "model" / "card.md").read_text()
     for said in ("not a medical device", "CC BY 3.0", "3 pictures of 3 patients", "Threshold", "dice_mean", "seed 0"):
         assert said in card
+    assert "from a score of" in card
+    assert "**no probability**" in card
     stored = json.loads((run.folder / "model" / "config.json").read_text())
     assert stored["threshold"]["chosen_on"].startswith("validation of drr-pairs")
     assert 0 <= stored["figures"]["dice_mean"]["low"] <= stored["figures"]["dice_mean"]["high"] <= 1

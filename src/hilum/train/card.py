@@ -256,8 +256,9 @@ def _value(figure: Figure) -> str:
 
 def _threshold(threshold: Threshold, monitor: str) -> str:
     return (
-        f"## Threshold\n\nA pixel is marked from a probability of {threshold.value:g} on: of a small grid, where "
-        f"{monitor} was highest. Chosen on: {threshold.chosen_on}."
+        f"## Threshold\n\nA pixel is marked from a score of {threshold.value:g} on: of a small grid, where {monitor} "
+        f"was highest. Chosen on: {threshold.chosen_on}. A score, from 0 to 1, ranks; it is **no probability**: it is "
+        "not calibrated (ece above), and of pixels or lesions scored .9 far fewer than nine in ten may be nodules."
     )
 
 
