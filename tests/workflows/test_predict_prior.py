@@ -134,6 +134,22 @@ def test_a_mirrored_earlier_film_is_doubted(films, models, tmp_path):
     assert "mirrored" in " ".join(notes_of(tmp_path / "out"))
 
 
+def test_doubts_are_said_in_the_terminal(films, models, tmp_path, capsys):
+    words = ["--model", str(models["earlier"]), "--prior", str(films / "now.png"), "--pixel-mm", str(STEP_MM)]
+    words += ["--style", "published"]
+    for _ in range(2):  # the second time it is there already
+        assert main(["predict", str(films / "now.png"), str(tmp_path / "out"), *words]) == 0
+        said = capsys.readouterr().err
+        assert said == "hilum: note: now: the earlier X-ray is the current one, or a copy of it\n"
+
+
+def test_a_doubt_of_many_is_one_line(models, tmp_path, capsys):
+    data = write_pairs_over_time(tmp_path / "pairs")
+    words = ["--model", str(models["shuffled"]), "--split", "validation"]
+    assert main(["predict", str(data), str(tmp_path / "out"), *words]) == 0
+    assert "note: 2 X-rays: the model has learnt with other patients'" in capsys.readouterr().err
+
+
 def test_one_that_belongs_is_not(films, models, tmp_path):
     run_predict([films / "now.png"], tmp_path / "out", options(models["earlier"], films))
     assert notes_of(tmp_path / "out") == []

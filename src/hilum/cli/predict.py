@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from hilum.cli.exit_code import checked_options
-from hilum.cli.failures import say_failures
+from hilum.cli.failures import SHOWN, say_failures
 from hilum.cli.options import Debug, Force, Threshold
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Use:
     model: str = "default"
     "A shipped model (hilum models), or the folder of a trained one."
     threshold: Threshold = None
-    "Pixels with at least this probability are in the mask; the model's own, chosen on validation, when not given."
+    "Pixels of at least this score, 0 to 1 (no probability), are in the mask; without it the model's own, of validation."
     tta: Annotated[bool, Parameter(negative="")] = False
     "Average over the picture, its mirror image, and both a little smaller and larger."
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -67,11 +67,12 @@ def predict(
     force: Force = False,
     debug: Debug = False,
 ) -> int:
-    """Find nodules on chest X-rays: masks, probabilities, nodules with scores, and a picture each.
+    """Find nodules on chest X-rays: masks, maps of scores, nodules with scores, and a picture each.
 
     INPUTS are frontal chest X-rays (PNG, JPEG, TIFF, DICOM), folders of them, or a prepared data set. OUT then holds
-    predictions.json and a folder a case with mask.png, probability.png (65535 = 1), nodules.json and overlay.png; what
-    couldn't be predicted is in failures.json, and the exit code is 3. hilum evaluate reads the folder.
+    predictions.json and a folder a case with mask.png, probability.png (scores, not calibrated; 65535 = 1),
+    nodules.json and overlay.png; what couldn't be predicted is in failures.json, and the exit code is 3. hilum evaluate
+    reads the folder.
 
     Decision support for research, not a medical device: the network misses nodules, and marks what is none.
 
@@ -121,4 +122,15 @@ def _say(done: "Predicted", *, debug: bool) -> int:
     print(f"{'Already there' if done.was_done else 'Done'}: {done.folder}")
     if done.note:
         print(f"hilum: note: {done.note}", file=sys.stderr)
+    _say_notes(done)
     return say_failures(done.failures, listed_in=done.folder / FAILED, debug=debug)
+
+
+def _say_notes(done: "Predicted") -> None:
+    """A line each, which names its X-ray or says of how many it holds; past 20 only how many more there are."""
+    from hilum.workflows.evaluate_predictions import INDEX
+
+    for note, keys in list(done.notes.items())[:SHOWN]:
+        print(f"hilum: note: {keys[0] if len(keys) == 1 else f'{len(keys)} X-rays'}: {note}", file=sys.stderr)
+    if (more := len(done.notes) - SHOWN) > 0:
+        print(f"hilum: and {more} more notes; {done.folder / INDEX} lists all.", file=sys.stderr)

@@ -1,7 +1,7 @@
 """Chest X-rays to masks and nodules (`hilum predict`)."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -116,6 +116,7 @@ class Predicted:
         failures: inputs that could not be predicted.
         was_done: whether the folder held this result already.
         note: that other code of hilum has made some of it; "" when it hasn't.
+        notes: what was assumed or is doubted, and of which cases.
     """
 
     folder: Path
@@ -125,6 +126,7 @@ class Predicted:
     failures: tuple[Failure, ...] = field(default=())
     was_done: bool = False
     note: str = ""
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def run_predict(
@@ -344,4 +346,6 @@ def _as_left(out: Path) -> Predicted:
     cases = index["cases"]
     marked = sum(case["marked"] for case in cases)
     keys = tuple(case["key"] for case in cases)
-    return Predicted(out, index["provenance"]["model"], keys, marked, failures, was_done=True)
+    every = dict.fromkeys(note for case in cases for note in case["notes"])
+    notes = {note: tuple(case["key"] for case in cases if note in case["notes"]) for note in every}
+    return Predicted(out, index["provenance"]["model"], keys, marked, failures, was_done=True, notes=notes)
