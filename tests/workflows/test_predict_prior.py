@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from hilum.cli.app import main
-from hilum.core import Radiograph, SpacingPlane
+from hilum.core import InputError, Radiograph, SpacingPlane
 from hilum.datasets.xray_config import XrayDataConfig
 from hilum.datasets.xray_load import load_samples
 from hilum.datasets.xray_prior import shuffled_once
@@ -134,6 +134,23 @@ def test_a_mirrored_earlier_film_is_doubted(films, models, tmp_path):
     assert "mirrored" in " ".join(notes_of(tmp_path / "out"))
 
 
+@pytest.mark.parametrize(("stated", "size_mm"), [(None, None), (0.9, 0.9)])
+def test_the_earlier_films_pixels_are_not_the_current_ones(stated, size_mm, films, models, tmp_path, monkeypatch):
+    """A picture of other rows and columns has the size that is stated for it, or none; never the current one's."""
+    with Image.open(films / "before.png") as before:
+        smaller = before.resize((before.width * 3 // 4, before.height * 3 // 4))
+    smaller.save(films / "before.png")
+    seen = []
+
+    def kept(_, key, xray, earlier):
+        seen.append(earlier.picture.pixel_mm)
+        raise InputError("enough.")
+
+    monkeypatch.setattr(XrayPredictor, "__call__", kept)
+    run_predict([films / "now.png"], tmp_path / "out", options(models["earlier"], films, prior_pixel_mm=stated))
+    assert seen == [None if size_mm is None else (size_mm, size_mm)]
+
+
 def test_doubts_are_said_in_the_terminal(films, models, tmp_path, capsys):
     words = ["--model", str(models["earlier"]), "--prior", str(films / "now.png"), "--pixel-mm", str(STEP_MM)]
     words += ["--style", "published"]
@@ -170,6 +187,8 @@ def test_a_control_says_that_the_patients_own_tells_it_nothing(films, models, tm
         ("earlier", ["--prior", "{films}/before.png", "--prior-mask", "{films}/known.png"], "no lesions known", 1),
         ("earlier", ["--prior", "{films}/nothing.png"], "nothing.png", 1),
         ("lesions", ["--prior-mask", "{films}/known.png"], "Name it, too: --prior FILE", 2),
+        ("earlier", ["--prior-pixel-mm", "0.7"], "Name it, too: --prior FILE", 2),
+        ("earlier", ["--prior", "{films}/before.png", "--prior-pixel-mm", "143"], "143 µm", 2),
     ],
 )
 def test_what_is_missing_or_in_vain_is_one_line(kind, words, says, code, films, models, tmp_path, capsys):

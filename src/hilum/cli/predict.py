@@ -39,6 +39,9 @@ class Earlier:
 one. A data set over time has its own."
     prior_mask: Path | None = None
     "The lesions known of it, on its pixels, for a model that looks at them; all black where there were none."
+    prior_pixel_mm: float | None = None
+    "Side of its pixels, if it doesn't say; without it --pixel-mm holds if both pictures have the same rows and \
+columns, else the chest's width is estimated."
 
 
 @Parameter(name="*", group="Model")
@@ -49,7 +52,7 @@ class Use:
     model: str = "default"
     "A shipped model (hilum models), or the folder of a trained one."
     threshold: Threshold = None
-    "Pixels of at least this score, 0 to 1 (no probability), are in the mask; without it the model's own, of validation."
+    "Pixels of at least this score (0 to 1; no probability) are in the mask; without it the model's own, of validation."
     tta: Annotated[bool, Parameter(negative="")] = False
     "Average over the picture, its mirror image, and both a little smaller and larger."
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -111,6 +114,7 @@ def predict(
             used.device,
             before.prior,
             before.prior_mask,
+            before.prior_pixel_mm,
         )
     return _say(run_predict(inputs, out, options, force=force, track=bar), debug=debug)
 

@@ -59,6 +59,8 @@ class PredictOptions:
         device: "auto", "cpu" or "cuda".
         prior: an earlier X-ray of the same patient, for one X-ray and a model that looks at it.
         prior_mask: the lesions that are known of it, on its pixels.
+        prior_pixel_mm: side of its pixels, where it doesn't say; None is `pixel_mm` for a picture of the same rows and
+            columns, and else what the mean chest tells.
     """
 
     model: str = DEFAULT
@@ -70,17 +72,21 @@ class PredictOptions:
     device: str = "auto"
     prior: Path | None = None
     prior_mask: Path | None = None
+    prior_pixel_mm: float | None = None
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
             raise InputError(f"a threshold is above 0 and at most 1, got {self.threshold}.")
-        if self.pixel_mm is not None and not PIXEL_MM[0] <= self.pixel_mm <= PIXEL_MM[1]:
-            raise InputError(
-                f"the side of an X-ray's pixel is {PIXEL_MM[0]:g} to {PIXEL_MM[1]:g} mm, got {self.pixel_mm}.",
-                "Millimetres are meant: .143 for 143 µm.",
-            )
+        for side_mm in (self.pixel_mm, self.prior_pixel_mm):
+            if side_mm is not None and not PIXEL_MM[0] <= side_mm <= PIXEL_MM[1]:
+                raise InputError(
+                    f"the side of an X-ray's pixel is {PIXEL_MM[0]:g} to {PIXEL_MM[1]:g} mm, got {side_mm}.",
+                    "Millimetres are meant: .143 for 143 µm.",
+                )
         if self.prior_mask is not None and self.prior is None:
             raise InputError("a mask of known lesions is that of an earlier X-ray.", "Name it, too: --prior FILE.")
+        if self.prior_pixel_mm is not None and self.prior is None:
+            raise InputError("--prior-pixel-mm is that of an earlier X-ray.", "Name it, too: --prior FILE.")
 
 
 @dataclass(frozen=True)
@@ -188,7 +194,10 @@ def _stated_prior(options: PredictOptions) -> PriorSource | None:
         return None
     for path in filter(None, (options.prior, options.prior_mask)):
         require_path(path)
-    return PriorSource(options.prior, options.prior_mask, options.style or _style_of(options.prior))
+    side_mm = options.prior_pixel_mm
+    stated = None if side_mm is None else (side_mm, side_mm)
+    style = options.style or _style_of(options.prior)
+    return PriorSource(options.prior, options.prior_mask, style, pixel_mm=stated)
 
 
 def _sources(path: Path, options: PredictOptions) -> Iterator[XraySource]:
@@ -249,6 +258,8 @@ def _run(sources: Sequence[XraySource], model: str, options: PredictOptions) -> 
     # The earlier X-ray is an input, known by its content.
     stated = asdict(options).items()
     settings: dict[str, object] = {name: value for name, value in stated if name not in ("prior", "prior_mask")}
+    if options.prior_pixel_mm is None:
+        del settings["prior_pixel_mm"]
     settings["styles"] = {source.key: str(source.style) for source in sources}
     return Run("predict", inputs, settings)
 
@@ -272,7 +283,7 @@ def _one(source: XraySource, predictor: XrayPredictor, out: Path) -> dict[str, o
     """Predict one X-ray and write its folder; what the index says about it, or why it failed."""
     try:
         xray = _as_stated(read_radiograph(source.path), source.pixel_mm)
-        found = predictor(source.key, xray, _earlier(source))
+        found = predictor(source.key, xray, _earlier(source, xray))
         write_prediction(out / source.key, xray, found)
     except HilumError as error:
         return {"failure": Failure(str(source.path), error.message, error.remedy)}
@@ -282,14 +293,16 @@ def _one(source: XraySource, predictor: XrayPredictor, out: Path) -> dict[str, o
     return {**said, **beside, "provenance": predictor.provenance}
 
 
-def _earlier(source: XraySource) -> EarlierXray | None:
-    """What is known from before, read."""
+def _earlier(source: XraySource, xray: Radiograph) -> EarlierXray | None:
+    """What is known from before, read; a stated pixel size holds for a picture of the X-ray's rows and columns, too."""
     prior = source.prior
     if prior is None:
         return None
-    laid_over = prior.is_laid_over  # then the current picture's size of a pixel, however it is known, is its own
-    stated = prior.pixel_mm if laid_over or prior.pixel_mm is not None else source.pixel_mm
-    picture = _as_stated(read_radiograph(prior.image), stated)
+    picture, stated = read_radiograph(prior.image), prior.pixel_mm
+    # On the current picture's pixels it has their size, however that is known.
+    if stated is None and not prior.is_laid_over and picture.array.shape == xray.array.shape:
+        stated = source.pixel_mm
+    picture = _as_stated(picture, stated)
     mask = None if prior.mask is None else read_mask(prior.mask).labels > 0
     return EarlierXray(picture, mask, prior.style, prior.is_laid_over, prior.hashes, prior.notes)
 

@@ -26,7 +26,8 @@ class PriorSource:
         mask: the lesions that are known of it; None when nobody says.
         style: what its grey levels are.
         is_laid_over: whether it lies on the current picture's pixels already.
-        pixel_mm: row and column step, for a file that doesn't say; None is the current picture's.
+        pixel_mm: row and column step, for a file that doesn't say; None is
+            the current picture's for one laid over it, or of its rows and columns.
         notes: what is known to speak against it, one sentence each.
     """
 
