@@ -27,7 +27,7 @@ from hilum.train.keeping import CHECKPOINT, read_checkpoint
 from hilum.train.module import Learner
 from hilum.train.silence import silent_epochs
 from hilum.train.xrays import Xrays
-from tests.train.tiny import MACHINE, TINY, Discs, cases, changed, disc
+from tests.train.tiny import EVERYTHING, MACHINE, TINY, Discs, cases, changed, disc, everything
 
 
 def run(out, config=TINY, data=None, weights_seed=0):
@@ -94,6 +94,48 @@ def test_a_killed_run_goes_on_with_the_same_losses(tmp_path):
     assert (tmp_path / "killed" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
     whole, killed = (load_file(tmp_path / name / "model" / "weights.safetensors") for name in ("whole", "killed"))
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
+
+
+KILLED_LATE = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from hilum.train.fit import fit
+from hilum.train.xrays import Xrays
+from tests.train.tiny import EVERYTHING, MACHINE, everything
+
+class Fatal(Xrays):
+    def draw(self, epoch, place, case):
+        if epoch == 4 and place == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().draw(epoch, place, case)
+
+torch.manual_seed(0)
+fit(EVERYTHING.model.build(), everything(Fatal), EVERYTHING, MACHINE, Path(sys.argv[1]))
+"""
+
+
+def test_a_killed_run_that_needs_everything_goes_on_with_the_same_losses(tmp_path):
+    """Killed in its second phase, after the plateau has lowered the rate and hard negatives have been found."""
+    whole = everything()
+    fitted = run(tmp_path / "whole", EVERYTHING, whole)
+    command = [sys.executable, "-c", KILLED_LATE, str(tmp_path / "killed")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    cut = rows_of(tmp_path / "killed")
+    assert [row["phase"] for row in cut] == ["1", "1", "2", "2"]
+    assert float(cut[-1]["lr_encoder"]) < EVERYTHING.optimiser.lr, "the plateau was met"
+    state = read_checkpoint(tmp_path / "killed" / CHECKPOINT, EVERYTHING)["callbacks"]
+    assert len(set(state["HardNegatives"]["hard"])) > 1
+    assert state["Ema"]["steps"] == 2 * 4, "steps of two batches of two"
+    more = everything()
+    again = run(tmp_path / "killed", EVERYTHING, more, weights_seed=5)
+    assert (tmp_path / "killed" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
+    np.testing.assert_array_equal(more.learning.hard, whole.learning.hard)
+    kept = [load_file(tmp_path / name / "model" / "weights.safetensors") for name in ("whole", "killed")]
+    assert all(torch.equal(kept[0][name], kept[1][name]) for name in kept[0])
+    assert again.best == fitted.best
+    assert fitted.best["dice_mean"] > 0.5, "it learns"
 
 
 class Poisoned(Discs):

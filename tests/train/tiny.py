@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from hilum.datasets.xray_config import AugmentConfig, SamplingConfig
 from hilum.datasets.xray_sample import XraySample
+from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import ModelConfig
-from hilum.train.config import Machine, OptimiserConfig, ScheduleConfig, TrainConfig, TrainerConfig
+from hilum.train.config import Machine, OptimiserConfig, Phase, ScheduleConfig, TrainConfig, TrainerConfig
 from hilum.train.fit import Cases
+from hilum.train.xrays import Xrays
 
 SIZE = 32
 MACHINE = Machine(device="cpu", threads=1)
@@ -18,6 +21,24 @@ TINY = TrainConfig(
     schedule=ScheduleConfig(warmup_epochs=1),
     trainer=TrainerConfig(epochs=4, batch_size=4, precision="32", panels_every=0),
 )
+
+
+EVERYTHING = TINY.model_copy(
+    update={
+        "augment": AugmentConfig(crop_px=None, elastic_mm=0),
+        "sampling": SamplingConfig(hard_negatives=3.0),
+        "loss": LossConfig(name="bce_dice"),
+        "phases": (
+            Phase(train=("decoder", "head")),
+            Phase(first_epoch=3, loss=LossConfig(name="bce_dice", options={"bce_weight": 0.5})),
+        ),
+        "schedule": ScheduleConfig(kind="plateau", patience=0, warmup_epochs=1),
+        "trainer": TrainerConfig(
+            epochs=8, batch_size=2, accumulate=2, ema=0.5, clip_norm=1.0, precision="32", panels_every=0
+        ),
+    }
+)
+"""A run that needs all that a checkpoint keeps: two phases, a plateau, hard negatives, steps of two batches, a mean."""
 
 
 def changed(config=TINY, **trainer):
@@ -57,3 +78,9 @@ def cases(count=8):
     """To learn from, and others to be judged on: five discs and one picture without."""
     judged = [disc(np.random.default_rng((99, case))) for case in range(5)]
     return Cases(Discs(count), [*judged, disc(np.random.default_rng(7), radius=0)])
+
+
+def everything(kind=Xrays):
+    """Cases for `EVERYTHING`: real augmentation, a disc on every second picture; `kind` shows them."""
+    samples = [disc(np.random.default_rng((5, case)), radius=None if case % 2 else 0) for case in range(8)]
+    return Cases(kind(samples, EVERYTHING), cases().judged)
