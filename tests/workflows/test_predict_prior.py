@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pydicom
 import pytest
 import torch
 from PIL import Image
@@ -17,10 +18,13 @@ from hilum.infer.loaded import load_model
 from hilum.infer.xray import XrayOptions, XrayPredictor
 from hilum.infer.xray_domain import XrayStyle
 from hilum.infer.xray_prior import EarlierXray
+from hilum.io.dicom.dx import DxDetails, write_dx
 from hilum.io.json_file import write_json
 from hilum.models.catalogue import ModelConfig
+from hilum.workflows import predict
 from hilum.workflows.output import sha256_of
 from hilum.workflows.predict import PredictOptions, run_predict
+from hilum.workflows.predict_prior import header_doubts
 from tests.datasets.test_chest import chest
 from tests.over_time import VALIDATION, write_pairs_over_time
 from tests.trained import STEP_MM
@@ -149,6 +153,44 @@ def test_the_earlier_films_pixels_are_not_the_current_ones(stated, size_mm, film
     monkeypatch.setattr(XrayPredictor, "__call__", kept)
     run_predict([films / "now.png"], tmp_path / "out", options(models["earlier"], films, prior_pixel_mm=stated))
     assert seen == [None if size_mm is None else (size_mm, size_mm)]
+
+
+def dicom(path, patient, day):
+    """An X-ray of nothing, of a patient and a day."""
+    flat = Radiograph(np.zeros((64, 64), np.uint16), (1.0, 1.0), plane=SpacingPlane.DETECTOR)
+    write_dx(flat, path, DxDetails("AP", ("L", "F")))
+    dataset = pydicom.dcmread(path)
+    dataset.PatientID, dataset.StudyDate = patient, day
+    dataset.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("patient", "day", "says"),
+    [
+        ("one", "20200101", []),
+        ("one", "20200601", []),
+        ("", "", []),
+        ("other", "20200101", ["another patient's"]),
+        ("one", "20210101", ["2021-01-01, after"]),
+        ("other", "20210101", ["another patient's", "2021-01-01, after"]),
+    ],
+)
+def test_headers_of_another_patient_or_a_later_day_are_noticed(patient, day, says, tmp_path):
+    prior, current = dicom(tmp_path / "a.dcm", patient, day), dicom(tmp_path / "b.dcm", "one", "20200601")
+    found = header_doubts(prior, current)
+    assert len(found) == len(says)
+    assert all(part in doubt for part, doubt in zip(says, found, strict=True))
+
+
+def test_what_the_headers_say_stands_in_the_notes(films, models, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict, "header_doubts", lambda *paths: (f"{paths[0].stem} to {paths[1].stem}",))
+    run_predict([films / "now.png"], tmp_path / "out", options(models["earlier"], films))
+    assert notes_of(tmp_path / "out") == ["the earlier X-ray: before to now"]
+
+
+def test_pictures_say_nothing_of_their_patient(films):
+    assert header_doubts(films / "before.png", films / "now.png") == ()
 
 
 def test_doubts_are_said_in_the_terminal(films, models, tmp_path, capsys):

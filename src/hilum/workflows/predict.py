@@ -27,7 +27,7 @@ from hilum.metrics.probability import STORED_LEVELS
 from hilum.workflows.evaluate_predictions import INDEX
 from hilum.workflows.journal import Journal, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, sha256_of
-from hilum.workflows.predict_prior import PriorSource, with_priors
+from hilum.workflows.predict_prior import PriorSource, header_doubts, with_priors
 from hilum.workflows.track import Track, silently
 
 SCHEMA = "hilum.predictions/1"
@@ -304,7 +304,8 @@ def _earlier(source: XraySource, xray: Radiograph) -> EarlierXray | None:
         stated = source.pixel_mm
     picture = _as_stated(picture, stated)
     mask = None if prior.mask is None else read_mask(prior.mask).labels > 0
-    return EarlierXray(picture, mask, prior.style, prior.is_laid_over, prior.hashes, prior.notes)
+    notes = prior.notes if prior.is_laid_over else (*prior.notes, *header_doubts(prior.image, source.path))
+    return EarlierXray(picture, mask, prior.style, prior.is_laid_over, prior.hashes, notes)
 
 
 def _as_stated(xray: Radiograph, pixel_mm: PixelMm | None) -> Radiograph:

@@ -11,6 +11,8 @@ from hilum.core.radiograph import PixelMm
 from hilum.infer.loaded import prior_wanted
 from hilum.infer.xray_domain import XrayStyle
 from hilum.infer.xray_prior import require_prior
+from hilum.io.dicom import whose
+from hilum.io.kinds import Kind, recognise
 from hilum.workflows.output import sha256_of
 
 if TYPE_CHECKING:
@@ -89,6 +91,25 @@ def with_priors(
     if wants.is_anothers:
         priors = [_of_another(number, sources, priors) for number in range(len(sources))]
     return tuple(replace(source, prior=prior) for source, prior in zip(sources, priors, strict=True))
+
+
+def header_doubts(prior: Path, current: Path) -> tuple[str, ...]:
+    """What the headers of two DICOM files say against one being an earlier picture of the other's patient.
+
+    Nothing where one of them is no DICOM file, or doesn't say. No name or number is repeated.
+
+    Raises:
+        InputError: a file can't be read.
+    """
+    if any(recognise(path) is not Kind.DICOM for path in (prior, current)):
+        return ()
+    before, now = whose(prior), whose(current)
+    doubts = []
+    if before.patient and now.patient and before.patient != now.patient:
+        doubts.append("its Patient ID is another than the current one's: it is another patient's")
+    if before.day is not None and now.day is not None and before.day > now.day:
+        doubts.append(f"it is of {before.day}, after the current one's day, {now.day}")
+    return tuple(doubts)
 
 
 def _shown(prior: PriorSource | None, lesions: bool) -> PriorSource | None:

@@ -11,11 +11,13 @@ from hilum.io.dicom.segmentation import read_seg
 from hilum.io.dicom.series import Series, find_series
 from hilum.io.dicom.structures import read_rtstruct
 from hilum.io.dicom.volume import read_series
+from hilum.io.dicom.whose import Whose, whose
 from hilum.io.dicom.write import write_series
 
 __all__ = [
     "Repair",
     "Series",
+    "Whose",
     "describe_dicom",
     "find_series",
     "is_dicom",
@@ -25,5 +27,6 @@ __all__ = [
     "read_seg",
     "read_series",
     "series_repair",
+    "whose",
     "write_series",
 ]
