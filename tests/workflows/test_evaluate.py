@@ -477,7 +477,7 @@ def test_many_failures_are_counted_after_twenty(tmp_path, capsys):
     command = ["evaluate", str(tmp_path / "pred"), str(tmp_path / "out"), "--data", str(tmp_path / "truth")]
     assert main([*command, "--bootstraps", "100"]) == 3
     said = capsys.readouterr().err
-    assert said.count("there is no prediction for") == 20
+    assert said.count("has no prediction.") == 20
     assert "and 4 more" in said
 
 

@@ -81,8 +81,8 @@ def find_prediction(folder: Path, key: str) -> Found:
     plain = _only(folder, key)
     if plain is None:
         raise InputError(
-            f"there is no prediction for {key}.",
-            f"It would be {key}.png, {key}.nii.gz, or {key}/mask.png; an empty prediction is a file, too.",
+            f"{key} has no prediction.",
+            "It would be a picture or volume of that name, or mask.png in a folder of it; an empty one is a file, too.",
         )
     return Found(plain, None)
 
