@@ -3,9 +3,9 @@
     python benchmarks/gone_scores.py OVER_TIME PREDICTIONS
 
 OVER_TIME is a prepared set of pairs over time, PREDICTIONS what `hilum predict MODEL` left of it. A known lesion's
-score is the highest probability where it was or is; of one that is gone, only where no other lesion is now. It is called
-gone below a threshold. Printed: the area under the ROC curve, and the share of gone lesions noticed where 5 % of those
-that are still there are falsely called gone. The threshold is of these same lesions, so the figure flatters.
+score is the highest probability where it was or is; of one that is gone, only where no other lesion is now. It is
+called gone below a threshold. Printed: the area under the ROC curve, and the share of gone lesions noticed where 5 %
+of those that are still there are falsely called gone. The threshold is of these same lesions, so the figure flatters.
 """
 
 import sys
