@@ -24,13 +24,7 @@ from hilum.train.phases import Ema, set_learning
 from hilum.train.stored import write_model
 from tests.train.tiny import TINY, Discs, disc
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def samples(shapes):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from hilum.core import ConfigError
 from hilum.datasets.xray_prior import with_wanted_prior
@@ -35,12 +34,7 @@ ARMS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -32,12 +32,7 @@ from tests.trained import STEP_MM
 INPUTS = {"none": 1, "same": 2, "shuffled": 2, "earlier": 2, "lesions": 3}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def model_of(folder, kind):
