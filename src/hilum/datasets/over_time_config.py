@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from hilum.config import FrozenConfig
-from hilum.datasets.xray_config import InsertionConfig, Share
+from hilum.datasets.xray_config import InsertionConfig, Share, require_unfolded
 
 Factor = Annotated[float, Field(gt=1, le=3)]
 
@@ -84,8 +84,7 @@ class EarlierPoseConfig(FrozenConfig):
 
     @model_validator(mode="after")
     def _cannot_fold(self) -> Self:
-        if self.elastic_lattice_mm < 5 * self.elastic_mm:
-            raise ValueError(f"elastic_lattice_mm is at least 5 times elastic_mm, {5 * self.elastic_mm:g}")
+        require_unfolded(self.elastic_mm, self.elastic_lattice_mm)
         return self
 
 

@@ -13,6 +13,16 @@ from hilum.config import FrozenConfig
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def require_unfolded(elastic_mm: float, elastic_lattice_mm: float) -> None:
+    """Refuse elastic displacements by which a picture could fold: of more than a fifth of the lattice's distance.
+
+    Raises:
+        ValueError: says the least distance.
+    """
+    if elastic_lattice_mm < 5 * elastic_mm:
+        raise ValueError(f"elastic_lattice_mm is at least 5 times elastic_mm, {5 * elastic_mm:g}")
+
+
 class XrayDataConfig(FrozenConfig):
     """Which truth is learnt, on which pixels."""
 
@@ -114,8 +124,7 @@ class AugmentConfig(FrozenConfig):
 
     @model_validator(mode="after")
     def _cannot_fold(self) -> Self:
-        if self.elastic_lattice_mm < 5 * self.elastic_mm:
-            raise ValueError(f"elastic_lattice_mm is at least 5 times elastic_mm, {5 * self.elastic_mm:g}")
+        require_unfolded(self.elastic_mm, self.elastic_lattice_mm)
         return self
 
     @classmethod
