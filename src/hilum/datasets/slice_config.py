@@ -1,0 +1,22 @@
+"""How CT slices become training samples."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat
+
+from hilum.config import FrozenConfig
+
+
+class SliceDataConfig(FrozenConfig):
+    """Which truth of which nodules is learnt, on which pixels."""
+
+    kind: Literal["slices"] = "slices"
+    """What the data are."""
+    truth: Literal["consensus", "union"] = "consensus"
+    """consensus: pixels that at least half of the nodule's readers have. union: those of any reader."""
+    least_readers: Annotated[int, Field(ge=1, le=4)] = 1
+    """How many readers outlined the nodules that are learnt from; validation keeps those of three or more."""
+    pixel_mm: PositiveFloat | None = None
+    """Side of a pixel; None leaves each scan its own."""
+    max_failures: NonNegativeInt = 5
+    """Cases that may fail to be read; one more stops the run."""
