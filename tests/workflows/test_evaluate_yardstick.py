@@ -83,10 +83,14 @@ def test_a_plain_folder_of_lidc_patients_has_the_yardstick_that_was_asked_for(tm
 
 
 def test_a_plain_folder_has_none_unless_asked(tmp_path, asked):
-    """Axial slices, silhouettes and lung masks look alike: nobody says which a folder's masks are."""
+    """Axial slices, silhouettes and lung masks look alike: nobody says which a folder's masks are, so it is asked for."""
     written(tmp_path, (24, 24), LIDC)
-    assert judged(tmp_path)["yardstick"] is None
+    found = judged(tmp_path)
+    assert found["yardstick"] is None
+    assert any("--yardstick silhouette, slice or volume" in note for note in found["notes"])
     assert asked == []
+    written(tmp_path, (24, 24), {"a": "LIDC-IDRI-0003", "b": "somebody"})
+    assert not any("yardstick" in note for note in judged(tmp_path)["notes"])
 
 
 def test_a_yardstick_of_another_dimension_is_said_to_be_missing(tmp_path, asked):

@@ -8,6 +8,7 @@ import numpy as np
 
 from hilum.core import Failure, HilumError, InputError
 from hilum.core.evaluation import Alarm, Evaluation, Group, ReaderYardstick, Threshold
+from hilum.datasets.splits import is_lidc_patient
 from hilum.evaluate import alarms
 from hilum.evaluate.bootstrap import Resamples
 from hilum.evaluate.calibration import CaseCalibration
@@ -26,6 +27,11 @@ from hilum.workflows.evaluate_predictions import stray_files
 from hilum.workflows.evaluate_temperature import Applied, fitted_temperature
 from hilum.workflows.evaluate_threshold import Chosen
 from hilum.workflows.evaluate_truth import truth_hash
+
+UNASKED_YARDSTICK = (
+    "no human yardstick: all patients are LIDC's, but nobody says what the masks show; "
+    "--yardstick silhouette, slice or volume puts its readers beside nodules"
+)
 
 EVERY_MARK = "no threshold, every mark counts"
 BY_MASKS = "no threshold, components of the masks count"
@@ -217,8 +223,11 @@ def _truth_groups(judged: Sequence[CaseOutcome], options: EvaluateOptions) -> tu
 
 def _yardstick(source: TruthSource, found: Evaluation) -> tuple[ReaderYardstick | None, tuple[str, ...]]:
     """How well LIDC's readers agree on the nodules of the same patients; of several classes nobody knows which are."""
-    if source.yardstick is None or found.by_class:
+    if found.by_class:
         return None, ()
+    if source.yardstick is None:
+        could = not source.is_points and all(is_lidc_patient(row.patient) for row in found.cases)
+        return None, (UNASKED_YARDSTICK,) if could else ()
     from hilum.workflows.yardstick import patients_yardstick
 
     is_flat = "area_error_mm2" in found.cases[0].values
