@@ -51,6 +51,7 @@ class AttendedResNet(Network):
             return (0, 1) if self.attention else (0,)
 
     config: Config
+    stride = ResNetEncoder.STRIDE
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

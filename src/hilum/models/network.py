@@ -21,6 +21,8 @@ class Network(nn.Module, ABC):
 
     Attributes:
         weights_origin: where the weights came from before training, for the model card.
+        stride: rows and columns are padded inside to multiples of it; a graph that takes pictures of any size pads
+            before (`hilum.infer.graph`), so that nothing in it depends on whether a size is one.
     """
 
     class Config(FrozenConfig):
@@ -32,6 +34,7 @@ class Network(nn.Module, ABC):
             return (0,)
 
     weights_origin: str = FROM_SCRATCH
+    stride: int = 1
 
     def __init__(self, config: Config) -> None:
         super().__init__()
