@@ -1,7 +1,12 @@
 """What all pictures share: figures on white and on black, their colours, and how they become PNG."""
 
 import io
-from typing import TYPE_CHECKING
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +21,12 @@ GRID = "#e3e6ea"
 COLOURS = ("#4cc9f0", "#f9c74f", "#90be6d", "#f78c6b", "#c77dff", "#ff6fa3")
 """On a grey image: told apart there, and by most people who see fewer colours; the order is fixed."""
 
+Extent: TypeAlias = tuple[float, float, float, float]
+"""Left, right, bottom and top, in mm or pixels."""
+
 _DPI = 110
+_LETTERS_AN_INCH = 17
+"""That fit, of the size of notes, even wide ones."""
 
 
 def light_figure(width: float, height: float) -> "Figure":
@@ -47,6 +57,24 @@ def halo(width: float) -> "list[AbstractPathEffect]":
     from matplotlib.patheffects import withStroke
 
     return [withStroke(linewidth=width, foreground="#000000b0")]
+
+
+def outline(place: "Axes", mask: NDArray[Any], extent: Extent, **line: Any) -> None:
+    """Contour of a mask [y, x] that fills the extent; nothing where it is empty."""
+    if not mask.any():
+        return
+    across, down = (
+        (np.arange(count) + 0.5) * side / count for count, side in zip(mask.shape[::-1], extent[1:3], strict=True)
+    )
+    place.contour(across, down, mask, [0.5], **line)
+
+
+def notes_at_foot(place: "Axes", notes: Sequence[str], width: float) -> None:
+    """What was assumed or is doubted, at the foot of a picture so many inches wide."""
+    letters = max(20, int(_LETTERS_AN_INCH * width))
+    text = "\n".join(textwrap.fill(f"note: {note}", letters) for note in notes)
+    style = {"color": COLOURS[1], "fontsize": 7, "va": "bottom", "path_effects": halo(2)}
+    place.text(0.02, 0.01, text, transform=place.transAxes, **style)
 
 
 def encoded(figure: "Figure") -> bytes:

@@ -1,24 +1,14 @@
 """A prediction as a picture: the X-ray, what was marked, and where else something was thought of."""
 
-import textwrap
-from collections.abc import Sequence
-from typing import Any, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from hilum.core import Prediction, Radiograph
 from hilum.core.mask import Selection
 from hilum.core.radiograph import PixelMm
-from hilum.report.drawing import COLOURS, dark_figure, encoded, halo
+from hilum.report.drawing import COLOURS, Extent, dark_figure, encoded, halo, notes_at_foot, outline
 
 _INCHES_HIGH = 7.5
 _SHOWN = 5
-_LETTERS_AN_INCH = 17
-"""That fit, of the size of notes, even wide ones."""
-
-Extent: TypeAlias = tuple[float, float, float, float]
-"""Left, right, bottom and top, in mm or pixels."""
 
 
 def prediction_picture(xray: Radiograph, found: Prediction, known: Selection | None = None) -> bytes:
@@ -44,22 +34,12 @@ def prediction_picture(xray: Radiograph, found: Prediction, known: Selection | N
         _draw_prior(places[0], found, extent)
     place.imshow(xray.array, cmap="gray", extent=extent, interpolation="bilinear")
     place.set_axis_off()
-    _outline(place, found.mask.labels, extent, colors=COLOURS[1], linewidths=1.4)
+    outline(place, found.mask.labels, extent, colors=COLOURS[1], linewidths=1.4)
     if known is not None:
-        _outline(place, known, extent, colors="white", linewidths=1.2, linestyles="dashed")
+        outline(place, known, extent, colors="white", linewidths=1.2, linestyles="dashed")
     _draw_nodules(place, found, step)
-    _draw_notes(place, found.notes, width)
+    notes_at_foot(place, found.notes, width)
     return encoded(figure)
-
-
-def _outline(place: Any, mask: NDArray[Any], extent: Extent, **line: Any) -> None:
-    """Contour of a mask [y, x] that fills the extent; nothing where it is empty."""
-    if not mask.any():
-        return
-    across, down = (
-        (np.arange(count) + 0.5) * side / count for count, side in zip(mask.shape[::-1], extent[1:3], strict=True)
-    )
-    place.contour(across, down, mask, [0.5], **line)
 
 
 def _draw_nodules(place: Any, found: Prediction, step: PixelMm) -> None:
@@ -78,18 +58,10 @@ def _draw_nodules(place: Any, found: Prediction, step: PixelMm) -> None:
         place.annotate(f"{nodule.score:.2f}", (x, y), (10, 8), textcoords="offset points", fontsize=8, **style)
 
 
-def _draw_notes(place: Any, notes: Sequence[str], width: float) -> None:
-    """What was assumed or is doubted, at the foot of a picture so many inches wide."""
-    letters = max(20, int(_LETTERS_AN_INCH * width))
-    text = "\n".join(textwrap.fill(f"note: {note}", letters) for note in notes)
-    style = {"color": COLOURS[1], "fontsize": 7, "va": "bottom", "path_effects": halo(2)}
-    place.text(0.02, 0.01, text, transform=place.transAxes, **style)
-
-
 def _draw_prior(place: Any, found: Prediction, extent: Extent) -> None:
     """The earlier X-ray, and outlines of what is known of it."""
     place.imshow(found.prior, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="bilinear")
     place.set_axis_off()
     place.text(0.02, 0.98, "earlier", color="white", va="top", transform=place.transAxes, path_effects=halo(2))
     if found.prior_lesions is not None:
-        _outline(place, found.prior_lesions, extent, colors=COLOURS[0], linewidths=1.2)
+        outline(place, found.prior_lesions, extent, colors=COLOURS[0], linewidths=1.2)

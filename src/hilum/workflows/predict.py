@@ -163,7 +163,7 @@ def run_predict(
     options = options or PredictOptions()
     name = DEFAULT_XRAY if options.model == DEFAULT else options.model
     sources = with_priors(xray_sources(inputs, options), name, _stated_prior(options))
-    run = _run(sources, name, options)
+    run = predict_run(sources, name, options)
     if was_finished(out, run) and not force:
         return replace(_as_left(out), note=finished_note(out, run))
     model = load_model(name)
@@ -248,7 +248,8 @@ def _distinct(sources: Sequence[XraySource]) -> Iterator[XraySource]:
         yield replace(source, key=key)
 
 
-def _run(sources: Sequence[XraySource], model: str, options: PredictOptions) -> Run:
+def predict_run(sources: Sequence[XraySource], model: str, options: PredictOptions) -> Run:
+    """What determines a prediction: pictures and model by their content, and the options."""
     folder = model_folder(model)
     inputs = {source.key: _hash(source.path) for source in sources}
     for source in sources:
@@ -282,8 +283,8 @@ def _predictors(
 def _one(source: XraySource, predictor: XrayPredictor, out: Path) -> dict[str, object]:
     """Predict one X-ray and write its folder; what the index says about it, or why it failed."""
     try:
-        xray = _as_stated(read_radiograph(source.path), source.pixel_mm)
-        found = predictor(source.key, xray, _earlier(source, xray))
+        xray, earlier = read_source(source)
+        found = predictor(source.key, xray, earlier)
         write_prediction(out / source.key, xray, found)
     except HilumError as error:
         return {"failure": Failure(str(source.path), error.message, error.remedy)}
@@ -291,6 +292,16 @@ def _one(source: XraySource, predictor: XrayPredictor, out: Path) -> dict[str, o
     said = {"marked": marked, "nodules": len(found.nodules), "notes": found.notes}
     beside = {} if source.prior is None else {"prior": dict(source.prior.hashes)}
     return {**said, **beside, "provenance": predictor.provenance}
+
+
+def read_source(source: XraySource) -> tuple[Radiograph, EarlierXray | None]:
+    """The picture, and what is known from before.
+
+    Raises:
+        InputError: one of the files can't be read.
+    """
+    xray = _as_stated(read_radiograph(source.path), source.pixel_mm)
+    return xray, _earlier(source, xray)
 
 
 def _earlier(source: XraySource, xray: Radiograph) -> EarlierXray | None:
