@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, Tag, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from hilum.core import ConfigError
@@ -209,28 +209,43 @@ def _clear(error: ValidationError, cls: type[BaseModel], where: str) -> ConfigEr
 
 def _one(problem: Mapping[str, Any], cls: type[BaseModel]) -> tuple[str, str]:
     """What is wrong, and what would be right."""
-    path = problem["loc"]
-    name = ".".join(map(str, path))
-    here, field = _place(cls, path)
+    name, here, field = _place(cls, problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"there is no setting {name!r}", f"{here.__qualname__} has: {', '.join(here.model_fields)}."
+    if problem["type"] == "union_tag_invalid":
+        there = ", ".join(_kinds(field))
+        return f"{name}: there is no kind {problem['ctx']['tag']!r}", f"There are: {there}."
     said = problem["msg"].removeprefix("Value error, ").rstrip(".")
     meaning = " ".join((field.description or "").split()) if field else ""
     got = "" if problem["type"] in {"missing", "value_error"} else f"; got {problem['input']!r}"
     return f"{name or here.__qualname__}: {said}{got}", f"{name}: {meaning}" if meaning else ""
 
 
-def _place(cls: type[BaseModel], path: tuple[int | str, ...]) -> tuple[type[BaseModel], FieldInfo | None]:
-    """The innermost configuration on the way to a setting, and the last of its fields; places in tuples don't count."""
-    here, field, inner = cls, None, cls
+def _place(cls: type[BaseModel], path: tuple[int | str, ...]) -> tuple[str, type[BaseModel], FieldInfo | None]:
+    """A setting's name, the innermost configuration on the way to it, and the last of its fields.
+
+    Places in tuples don't count, and which kind of configuration a field has is no part of the name.
+    """
+    here, field, inner, names = cls, None, cls, []
+    kinds: Mapping[str, type[BaseModel] | None] = {}
     for part in path:
+        if part in kinds:
+            inner, kinds = kinds[str(part)] or inner, {}
+            continue
+        names.append(str(part))
         found = inner.model_fields.get(str(part))
         if found is not None:
-            here, field = inner, found
+            here, field, kinds = inner, found, _kinds(found)
             inner = _configuration(found.annotation) or inner
         elif isinstance(part, str):
             here = inner
-    return here, field
+    return ".".join(names), here, field
+
+
+def _kinds(field: FieldInfo | None) -> dict[str, type[BaseModel] | None]:
+    """The kinds that a field's value may be of, by tag, each with its configuration where it is one."""
+    every = [get_args(one) for one in get_args(field.annotation)] if field else []
+    return {one.tag: _configuration(args[0]) for args in every for one in args[1:] if isinstance(one, Tag)}
 
 
 def _configuration(annotation: Any) -> type[BaseModel] | None:

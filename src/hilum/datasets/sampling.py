@@ -6,6 +6,7 @@ draw, or in which order, and a run that goes on after it was killed sees what it
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 
 from hilum.core import TrainError
 from hilum.core.geometry import Floats
+from hilum.datasets.slice_sample import SliceSample
 from hilum.datasets.xray_sample import NoduleInfo, XraySample
 from hilum.drr.visibility_score import contrast_score, size_score
+from hilum.measure import disc_diameter_mm
 
 if TYPE_CHECKING:
     from hilum.datasets.xray_config import CurriculumStep, SamplingConfig
@@ -40,25 +43,74 @@ def generator(seed: int, purpose: Purpose, epoch: int, place: int = 0) -> np.ran
     return np.random.default_rng((seed, int(purpose), epoch, place))
 
 
+@dataclass(frozen=True, eq=False)
+class Traits:
+    """What decides how often each of n pictures is shown.
+
+    Attributes:
+        difficulty: [n] 0 to 1; NaN for a picture without a lesion.
+        has_lesion: [n].
+        share: [n] how often each comes beside the others before anything else is looked at.
+    """
+
+    difficulty: Floats
+    has_lesion: NDArray[np.bool_]
+    share: Floats
+
+
+def xray_traits(samples: Sequence[XraySample]) -> Traits:
+    """Those of X-rays; each picture comes as often as any other."""
+    return Traits(
+        np.array([difficulty(sample) for sample in samples], dtype=np.float64),
+        np.array([sample.has_lesion for sample in samples], dtype=bool),
+        np.ones(len(samples)),
+    )
+
+
+def slice_traits(samples: Sequence[SliceSample], *, nodules_alike: bool) -> Traits:
+    """Those of CT slices; a slice is the harder, the smaller its nodule is where it is largest.
+
+    Args:
+        samples: slices; several may be of one nodule.
+        nodules_alike: whether each nodule comes as often as any other, however many slices it is on.
+    """
+    has_lesion = np.array([sample.has_lesion for sample in samples], dtype=bool)
+    areas_mm2: dict[tuple[str, str], list[float]] = {}
+    for one in samples:
+        if one.has_lesion:
+            areas_mm2.setdefault((one.patient, one.nodule), []).append(float(one.truth.sum()) * one.pixel_mm**2)
+    hard, share = np.full(len(samples), math.nan), np.ones(len(samples))
+    for place in np.flatnonzero(has_lesion).tolist():
+        areas = areas_mm2[samples[place].patient, samples[place].nodule]
+        hard[place] = 1 - size_score(disc_diameter_mm(max(areas)))
+        if nodules_alike:
+            share[place] = has_lesion.sum() / len(areas_mm2) / len(areas)
+    return Traits(hard, has_lesion, share)
+
+
 def epoch_order(samples: Sequence[XraySample], config: "SamplingConfig", seed: int, epoch: int, hard: Floats) -> Places:
+    """Which X-ray is shown at each place of an epoch, as `drawn_order` says it."""
+    return drawn_order(xray_traits(samples), config, seed, epoch, hard)
+
+
+def drawn_order(traits: Traits, config: "SamplingConfig", seed: int, epoch: int, hard: Floats) -> Places:
     """Which sample is shown at each place of an epoch.
 
     Args:
-        samples: all of the split.
+        traits: of all samples of the split.
         config: how they are chosen.
         seed: of the run.
         epoch: counted from 0.
         hard: each sample's false positives in the last pass over the training pictures; zeros before there was one.
 
     Returns:
-        [draws] indices into `samples`; as many in every epoch.
+        [draws] indices into the samples; as many in every epoch.
     """
-    shown = shown_at(np.array([difficulty(sample) for sample in samples]), config.curriculum, epoch)
-    weights = shown * hard_weights(hard, config.hard_negatives)
-    lesions = np.array([sample.has_lesion for sample in samples])
+    shown = shown_at(traits.difficulty, config.curriculum, epoch)
+    weights = shown * traits.share * hard_weights(hard, config.hard_negatives)
     if config.lesion_share is not None:
-        weights = balanced(weights, lesions, config.lesion_share)
-    return drawn_by(weights, config.draws or len(samples), generator(seed, Purpose.ORDER, epoch))
+        weights = balanced(weights, traits.has_lesion, config.lesion_share)
+    return drawn_by(weights, config.draws or len(hard), generator(seed, Purpose.ORDER, epoch))
 
 
 def drawn_by(weights: Floats, draws: int, rng: np.random.Generator) -> Places:

@@ -18,5 +18,12 @@ class SliceDataConfig(FrozenConfig):
     """How many readers outlined the nodules that are learnt from; validation keeps those of three or more."""
     pixel_mm: PositiveFloat | None = None
     """Side of a pixel; None leaves each scan its own."""
+    nodules_alike: bool = False
+    """Whether each nodule is shown as often as any other, however many slices it is on; else each slice is."""
     max_failures: NonNegativeInt = 5
     """Cases that may fail to be read; one more stops the run."""
+
+    @property
+    def prior_channels(self) -> int:
+        """How many images stand beside a slice: none."""
+        return 0

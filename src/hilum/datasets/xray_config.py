@@ -26,6 +26,8 @@ def require_unfolded(elastic_mm: float, elastic_lattice_mm: float) -> None:
 class XrayDataConfig(FrozenConfig):
     """Which truth is learnt, on which pixels."""
 
+    kind: Annotated[Literal["xray"], Field(exclude=True)] = "xray"
+    """What the data are. Not stored: runs of a time before there were others don't say it, and keep their hash."""
     truth: Literal["union", "consensus"] = "union"
     """union: the published masks. consensus: silhouettes of nodules that at least three readers outlined."""
     pixel_mm: PositiveFloat = 0.7

@@ -12,10 +12,10 @@ import torch
 from hilum import __version__
 from hilum.core.evaluation import Evaluation, Group, Threshold
 from hilum.core.figures import Figure
-from hilum.datasets.xray_config import XrayDataConfig
 from hilum.metrics.lesions import MatchRule
 from hilum.report.figures import with_interval
 from hilum.train.adaptation_config import UnlabeledFacts
+from hilum.train.card_use import pixels_of, shown_of, use_of
 from hilum.train.config import TrainConfig
 from hilum.train.fit import Fitted
 from hilum.train.silence import MARKED, silent_epochs
@@ -107,15 +107,15 @@ def model_card(facts: ModelFacts) -> str:
             _beside(facts.found),
             _threshold(facts.found.threshold, facts.config.trainer.monitor),
         )
-        parts = (_head(facts), _use(facts.config.data), _data(facts), *judged, _training(facts))
+        parts = (_head(facts), use_of(facts.config.data), _data(facts), *judged, _training(facts))
     return "\n\n".join(parts) + "\n"
 
 
 def _head(facts: ModelFacts) -> str:
     config = facts.config
     return (
-        f"# {config.recipe or config.model.name}\n\nMarks lung nodules on frontal chest X-rays: a network "
-        f"`{config.model.name}` of {facts.parameters:,} parameters, on pixels of {config.data.pixel_mm:g} mm.\n\n"
+        f"# {config.recipe or config.model.name}\n\nMarks lung nodules on {shown_of(config.data)}: a network "
+        f"`{config.model.name}` of {facts.parameters:,} parameters, on {pixels_of(config.data)}.\n\n"
         f"**Decision support for research, not a medical device.{_shipping(facts)}**"
     )
 
@@ -128,7 +128,7 @@ def _pretrained_head(facts: ModelFacts) -> str:
     config = facts.config
     return (
         f"# {config.recipe}\n\nRedraws hidden squares of frontal chest X-rays: a network `{config.model.name}` of "
-        f"{facts.parameters:,} parameters, on pixels of {config.data.pixel_mm:g} mm. **It marks no lesions.** Its "
+        f"{facts.parameters:,} parameters, on {pixels_of(config.data)}. **It marks no lesions.** Its "
         "encoder is for runs that learn to: `hilum train RECIPE OUT --data DATA --from THIS --set "
         "start.parts=[encoder]`, with the same network. No mask was looked at.\n\nFor research only."
     )
@@ -142,42 +142,6 @@ def _redrawn(facts: ModelFacts) -> str:
         f"mean squared error {best['hidden_error']:.5f} of the full range squared, and {best['trivial_error']:.5f} for "
         "the mean of what each picture shows. The best epoch was chosen on these same pictures."
     )
-
-
-def _use(data: XrayDataConfig) -> str:
-    words = (
-        "## Intended use\n\nResearch on nodule detection and follow-up. Input is an X-ray in the style of its training "
-        "pictures (8 bit, contrast-equalised, dense is bright, head up, patient right on the left); `hilum predict` "
-        "brings a radiograph there. Not for diagnosis, not for deciding on treatment, not for children, and not as the "
-        "only reader: it misses nodules, small and hidden ones above all, and marks what is none."
-    )
-    return "\n\n".join((words, *_second_input(data)))
-
-
-def _second_input(data: XrayDataConfig) -> list[str]:
-    """What has to stand beside the X-ray."""
-    if data.prior == "none":
-        return []
-    whose = {
-        "same": "the X-ray itself, as in the sources: nothing else is to be given",
-        "shuffled": "**another patient's** earlier X-ray, drawn anew each time: a control that measures what an "
-        "earlier picture is worth, not a model to use",
-        "earlier": "an **earlier frontal X-ray of the same patient**, laid over the current one (`hilum predict "
-        "CURRENT OUT --model THIS --prior EARLIER` does both)",
-    }[data.prior]
-    lesions, trained = "", ""
-    if data.prior_lesions:
-        lesions = (
-            " A third input is the mask of the lesions that are known on the earlier X-ray (`--prior-mask`), all black "
-            "where there were none; in training it came from the readers' outlines."
-        )
-    if data.prior == "earlier":
-        trained = (
-            " The earlier pictures it learnt with were made of the current ones (`docs/explanation/over-time.md`), "
-            "not taken on another day. One of somebody else, mirrored, lateral or of other polarity is noticed where "
-            "it can be, and said in the prediction's notes."
-        )
-    return [f"Second input: {whose}.{lesions}{trained}"]
 
 
 def _data(facts: ModelFacts) -> str:

@@ -15,10 +15,12 @@ from pydantic import (
 )
 
 from hilum.config import Frozen, FrozenConfig, FrozenDict
+from hilum.core import ConfigError
 from hilum.datasets.xray_config import AugmentConfig, InsertionConfig, SamplingConfig, XrayDataConfig
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import ModelConfig
 from hilum.train.adaptation_config import AdaptationConfig
+from hilum.train.data_config import DataConfig
 
 ALL = "all"
 
@@ -131,8 +133,8 @@ class TrainConfig(FrozenConfig):
 
     recipe: str = ""
     """Where it began."""
-    data: XrayDataConfig = XrayDataConfig(pixel_mm=1.4)
-    """Which truth, on which pixels."""
+    data: DataConfig = XrayDataConfig(pixel_mm=1.4)
+    """What is learnt from: which kind of data, which truth, on which pixels."""
     sampling: SamplingConfig = SamplingConfig()
     """Which pictures an epoch shows, and how often."""
     insertion: InsertionConfig = InsertionConfig()
@@ -171,13 +173,34 @@ class TrainConfig(FrozenConfig):
             raise ValueError("trainer.monitor is explained for a run with pretext, and for no other")
         if self.pretext is not None and self.insertion.share:
             raise ValueError("a run with pretext looks at no mask; set insertion.share to 0")
-        if self.pretext is not None and self.data.prior == "same":
-            raise ValueError("a second image that is the X-ray itself gives away what is hidden; set data.prior")
+        return self
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        """What belongs to X-rays alone is set for nothing else."""
+        if isinstance(self.data, XrayDataConfig):
+            return self
+        of_xrays = {
+            "insertion.share to 0": self.insertion.share > 0,
+            "pretext to null": self.pretext is not None,
+            "adaptation.method to none": self.adaptation.is_wanted,
+            "augment.prior_shift_mm to 0": self.augment.prior_shift_mm > 0,
+        }
+        if wrong := [words for words, is_set in of_xrays.items() if is_set]:
+            raise ValueError(f"data.kind is {self.data.kind}, and X-rays alone have this: set {', '.join(wrong)}")
         return self
 
     @model_validator(mode="after")
     def _prior_fits(self) -> Self:
-        data, model = self.data, self.model
+        if isinstance(self.data, XrayDataConfig):
+            self._require_prior_sense(self.data)
+        if self.data.prior_channels not in self.model.prior_channels:
+            raise ValueError(_unfitting(self.data, self.model))
+        return self
+
+    def _require_prior_sense(self, data: XrayDataConfig) -> None:
+        if self.pretext is not None and data.prior == "same":
+            raise ValueError("a second image that is the X-ray itself gives away what is hidden; set data.prior")
         if data.prior == "none" and data.prior_lesions:
             raise ValueError("data.prior_lesions are those of a prior; set it to false, or data.prior to earlier")
         if data.prior != "none" and self.insertion.share:
@@ -185,9 +208,6 @@ class TrainConfig(FrozenConfig):
                 f"nodules would be inserted into one of two pictures, since data.prior is {data.prior}; "
                 "set insertion.share to 0"
             )
-        if data.prior_channels not in model.prior_channels:
-            raise ValueError(_unfitting(data, model))
-        return self
 
     @model_validator(mode="after")
     def _films_fit(self) -> Self:
@@ -195,7 +215,7 @@ class TrainConfig(FrozenConfig):
             return self
         if self.augment.crop_px is None:
             raise ValueError("films and X-rays are shown in pieces of one size; set augment.crop_px")
-        if self.pretext is not None or self.data.prior != "none":
+        if self.pretext is not None or self.data.prior_channels:
             raise ValueError("a run with pretext or with a prior adapts to no films; set adaptation.method to none")
         if self.adaptation.every > self.trainer.batch_size:
             raise ValueError(f"adaptation.every is at most the batch's size, {self.trainer.batch_size}")
@@ -210,10 +230,12 @@ class TrainConfig(FrozenConfig):
         return self.phases[phase].loss or self.loss
 
 
-def _unfitting(data: XrayDataConfig, model: ModelConfig) -> str:
+def _unfitting(data: DataConfig, model: ModelConfig) -> str:
     """What data and network disagree about, and what to set."""
-    lesions = " with prior_lesions" if data.prior_lesions else ""
-    given = f"data.prior {data.prior}{lesions} makes {1 + data.prior_channels} images"
+    given = f"data.kind {data.kind} makes 1 image"
+    if isinstance(data, XrayDataConfig):
+        lesions = " with prior_lesions" if data.prior_lesions else ""
+        given = f"data.prior {data.prior}{lesions} makes {1 + data.prior_channels} images"
     if "inputs" not in model.options:
         most = max(model.prior_channels)
         remedy = "set data.prior_lesions to false" if most else "set data.prior to none"
@@ -223,6 +245,17 @@ def _unfitting(data: XrayDataConfig, model: ModelConfig) -> str:
     if not data.prior_channels and model.options.get("fusion", "concatenate") != "concatenate":
         remedy += " and model.options.fusion to concatenate"
     return f"{given}, and the network has model.options.inputs {inputs}; {remedy}"
+
+
+def xrays_of(config: TrainConfig) -> XrayDataConfig:
+    """The X-rays that a run learns from.
+
+    Raises:
+        ConfigError: it learns from something else.
+    """
+    if not isinstance(config.data, XrayDataConfig):
+        raise ConfigError(f"a run on X-rays is needed, and data.kind is {config.data.kind}.", "Choose another recipe.")
+    return config.data
 
 
 class Machine(FrozenConfig):

@@ -49,6 +49,22 @@ class JudgedCase(Shown, Protocol):
         """Whose it is."""
 
 
+class JudgedSample(JudgedCase, Protocol):
+    """One of a data set, as it was loaded."""
+
+    @property
+    def key(self) -> str:
+        """Of the case."""
+
+    @property
+    def truth(self) -> "NDArray[np.bool_]":
+        """[y, x] lesions."""
+
+    @property
+    def pixel_mm(self) -> float:
+        """Side of a pixel."""
+
+
 class LearningCases(Protocol):
     """What is learnt from: everything drawn depends on the seed, the epoch and the place in its order, nothing else."""
 

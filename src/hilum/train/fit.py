@@ -25,6 +25,7 @@ from hilum.train.adaptation_config import UnlabeledFacts
 from hilum.train.checkpointing import computed_again
 from hilum.train.config import Machine, Precision, TrainConfig
 from hilum.train.data import EpochBatches, JudgedCase, LearningCases, judged_batches, training_batches
+from hilum.train.drawn import DrawnCases
 from hilum.train.guard import Guard, failures_said
 from hilum.train.hard import HardNegatives
 from hilum.train.history import History
@@ -36,7 +37,6 @@ from hilum.train.phases import Ema, Phases, Rates
 from hilum.train.pretext import HiddenSample, judge_redrawn
 from hilum.train.progress import Bar
 from hilum.train.silence import Silence
-from hilum.train.xrays import Xrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +48,14 @@ class Cases:
         judged: validation cases, whole pictures.
         split_hash: of the stored split that says which are which; "" when there is none.
         unlabeled: films that the model has seen by the end, for its configuration.
+        groups: which judged cases belong to one lesion, such as the slices of a nodule; "" for none. () for no groups.
     """
 
     learning: LearningCases
     judged: Sequence[JudgedCase]
     split_hash: str = ""
     unlabeled: tuple[UnlabeledFacts, ...] = ()
+    groups: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,11 +160,12 @@ def _figures_of(cases: Cases, config: TrainConfig) -> Callable[[Sequence[Floats]
     """How validation is judged."""
     if config.pretext:
         return partial(judge_redrawn, samples=cast("Sequence[HiddenSample]", cases.judged))
-    return partial(judge, truths=[sample.truth for sample in cases.judged], monitor=config.trainer.monitor)
+    truths = [sample.truth for sample in cases.judged]
+    return partial(judge, truths=truths, monitor=config.trainer.monitor, groups=cases.groups)
 
 
 def _hard_negatives(cases: LearningCases, config: TrainConfig) -> list[pl.Callback]:
-    if not (config.sampling.hard_negatives and isinstance(cases, Xrays)):
+    if not (config.sampling.hard_negatives and isinstance(cases, DrawnCases)):
         return []
     return [HardNegatives(cases, config.trainer.batch_size)]
 

@@ -9,17 +9,16 @@ import torch
 from hilum.core.evaluation import Evaluation, Group
 from hilum.core.geometry import Floats
 from hilum.core.mask import Labels, Selection
-from hilum.datasets.xray_sample import XraySample
 from hilum.evaluate.cases import CaseResult, Pair, judge_case
 from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, resamples_of
 from hilum.evaluate.rivals import EVERYTHING, MAP, all_foreground, prior_map
 from hilum.models.network import Network
-from hilum.train.data import Batch, judged_batches
+from hilum.train.data import Batch, JudgedSample, judged_batches
 from hilum.train.module import answered
 
 
 def judged_model(
-    network: Network, samples: Sequence[XraySample], about: Judged, *, batch_size: int, device: str
+    network: Network, samples: Sequence[JudgedSample], about: Judged, *, batch_size: int, device: str
 ) -> Evaluation:
     """Every figure of a network's predictions, in 32 bits, on the samples' own pixels.
 
@@ -35,7 +34,7 @@ def judged_model(
     return evaluation(judged, about)
 
 
-def trivial_rivals(learnt: Sequence[XraySample], judged: Sequence[XraySample], about: Judged) -> tuple[Group, ...]:
+def trivial_rivals(learnt: Sequence[JudgedSample], judged: Sequence[JudgedSample], about: Judged) -> tuple[Group, ...]:
     """What marking everything, and the same likely places on every picture, reach on the judged samples.
 
     Args:
@@ -55,12 +54,12 @@ def trivial_rivals(learnt: Sequence[XraySample], judged: Sequence[XraySample], a
     return tuple(groups)
 
 
-def _pair(sample: XraySample, pred: Labels, probability: Floats | None = None) -> Pair:
+def _pair(sample: JudgedSample, pred: Labels, probability: Floats | None = None) -> Pair:
     step = (sample.pixel_mm, sample.pixel_mm)
     return Pair(sample.key, sample.patient, pred, sample.truth.astype(np.uint8), step, probability)
 
 
-def probabilities(network: Network, samples: Sequence[XraySample], batch_size: int, device: str) -> list[Floats]:
+def probabilities(network: Network, samples: Sequence[JudgedSample], batch_size: int, device: str) -> list[Floats]:
     """[y, x] of each sample."""
     network = network.to(device).eval()
     found: dict[int, Floats] = {}
@@ -77,6 +76,6 @@ def _of_batch(network: Network, batch: Batch, device: str) -> dict[int, Floats]:
     return {case: plane[:rows, :columns] for case, plane, (rows, columns) in each}
 
 
-def _judged(sample: XraySample, probability: Floats, about: Judged) -> CaseResult:
+def _judged(sample: JudgedSample, probability: Floats, about: Judged) -> CaseResult:
     pred = (probability >= about.threshold.value).astype(np.uint8)
     return judge_case(_pair(sample, pred, probability), about.rule)

@@ -38,26 +38,41 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else math.nan
 
 
-def judge(probabilities: Sequence[Floats], truths: Sequence[Selection], monitor: Monitor) -> dict[str, float]:
+def judge(
+    probabilities: Sequence[Floats], truths: Sequence[Selection], monitor: Monitor, groups: Sequence[str] = ()
+) -> dict[str, float]:
     """All figures at the threshold of the grid where the monitored one is highest, and that threshold.
 
     Args:
         probabilities: [y, x] of each case.
         truths: [y, x], of the same shapes.
         monitor: the figure that decides; of equal ones the lower threshold wins.
+        groups: which cases belong to one lesion, "" for none; then `dice_by_nodule` pools each group's pixels first.
     """
     pairs = list(zip(probabilities, truths, strict=True))
     at = {level: figures_at([confusion(p >= level, truth) for p, truth in pairs]) for level in THRESHOLDS}
     best = max(at, key=lambda level: np.nan_to_num(at[level][monitor], nan=-1.0))
     matches = [match_components(components(p >= best), components(truth)) for p, truth in pairs]
     lesions = total(count(one) for one in matches)
+    grouped = {"dice_by_nodule": _by_group([confusion(p >= best, truth) for p, truth in pairs], groups)}
     return {
         **at[best],
+        **(grouped if groups else {}),
         "lesion_sensitivity": lesions.lesion_sensitivity,
         "false_positives_per_image": lesions.false_positives_per_image,
         "threshold": best,
         MARKED: float(sum((p >= best).sum() for p, _ in pairs) / sum(p.size for p, _ in pairs)),
     }
+
+
+def _by_group(counts: Sequence[Counts], groups: Sequence[str]) -> float:
+    """Mean Dice of groups, of all pixels of each; cases without a group, and groups without truth, are left out."""
+    parts: dict[str, list[Counts]] = {}
+    for one, name in zip(counts, groups, strict=False):
+        if name:
+            parts.setdefault(name, []).append(one)
+    together = [pooled(some) for some in parts.values()]
+    return _mean([dice(one) for one in together if one.tp + one.fn])
 
 
 class Judging(pl.Callback):

@@ -16,21 +16,19 @@ from hilum.models.network import Network
 from hilum.models.parts import load_part, part_of, require_fit
 from hilum.report.training import rate_picture
 from hilum.train.config import ALL, Machine, TrainConfig
-from hilum.train.films import FilmXrays
 from hilum.train.finder import FoundRate, find_rate, require_one_process
-from hilum.train.fit import Cases, fit, resolved_precision
+from hilum.train.fit import fit, resolved_precision
 from hilum.train.guard import failures_said
 from hilum.train.keeping import CHECKPOINT
 from hilum.train.phases import require_fitting
-from hilum.train.pretext import HiddenXrays, hidden_once
 from hilum.train.silence import COVERS, MARKED, MOST, REMEDY
 from hilum.train.stored import MODEL
-from hilum.train.xrays import Xrays
 from hilum.workflows.journal import FOLDER, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, output_folder, sha256_of, stored_run
 from hilum.workflows.predict import DEFAULT, DEFAULT_XRAY
 from hilum.workflows.train_config import as_yaml
-from hilum.workflows.train_data import TrainData, data_hash, read_data
+from hilum.workflows.train_data import cases_of, data_hash, read_data
+from hilum.workflows.train_facts import TrainData
 from hilum.workflows.train_films import films_seen, read_films, require_films
 from hilum.workflows.train_result import judged_facts, write_facts
 
@@ -135,7 +133,7 @@ def _trained(config: TrainConfig, data: Path, out: Path, options: TrainOptions) 
     read = _with_films(read_data(data, config), config, options)
     with journalled(out, run, force=options.force) as journal:
         write_text(out / SETTINGS, as_yaml(config))
-        fitted = fit(network, _cases(read, config), config, options.machine, out)
+        fitted = fit(network, cases_of(read, config), config, options.machine, out)
         facts = judged_facts(out / MODEL, config, read, fitted, options.machine)
         again = f"hilum train {config.recipe} OUT --data DATA -c config.json {options.words}".rstrip()
         write_facts(replace(facts, origin=network.weights_origin, again=again), out / MODEL)
@@ -159,7 +157,7 @@ def run_find_rate(config: TrainConfig, data: Path, out: Path, options: TrainOpti
         network = begun(config, options)
         read = _with_films(read_data(data, config), config, options)
     with output_folder(out, replace(run, command="train --find-lr"), force=options.force) as folder:
-        found = find_rate(network, _cases(read, config), config, options.machine)
+        found = find_rate(network, cases_of(read, config), config, options.machine)
         write_bytes(folder / "lr_finder.png", rate_picture(found.rates, found.losses, found.suggested))
         write_json(folder / "lr_finder.json", found)
     return found
@@ -274,7 +272,7 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
     return [] if old == new else [f"{where} {old}, now {new}"]
 
 
-def _with_films(read: TrainData, config: TrainConfig, options: TrainOptions) -> TrainData:
+def _with_films(read: TrainData[Any], config: TrainConfig, options: TrainOptions) -> TrainData[Any]:
     """The data with the films to adapt to, and with what the model to begin with has seen."""
     seen = () if options.start is None else films_seen(load_network(_named(options.start)).config)
     if options.unlabeled is None:
@@ -282,20 +280,6 @@ def _with_films(read: TrainData, config: TrainConfig, options: TrainOptions) -> 
     films = read_films(options.unlabeled, config, {one.patient for one in read.validation})
     facts = replace(read.facts, unlabeled=tuple(dict.fromkeys((*seen, films.facts))))
     return replace(read, films=films.samples, facts=facts, failures=(*read.failures, *films.failures))
-
-
-def _xrays(read: TrainData, config: TrainConfig) -> Xrays:
-    if config.adaptation.is_wanted:
-        return FilmXrays(read.training, config, read.bank, read.films)
-    return Xrays(read.training, config, read.bank)
-
-
-def _cases(read: TrainData, config: TrainConfig) -> Cases:
-    xrays, said = _xrays(read, config), (read.facts.split_hash, read.facts.unlabeled)
-    if config.pretext is None:
-        return Cases(xrays, read.validation, *said)
-    hidden = HiddenXrays(xrays, config.pretext, config.trainer.seed)
-    return Cases(hidden, hidden_once(read.validation, config.pretext), *said)
 
 
 def _as_left(out: Path, *, was_done: bool = True, note: str = "") -> Trained:

@@ -11,9 +11,10 @@ from hilum.core import ConfigError
 from hilum.infer.loaded import SCHEMA
 from hilum.recipes.catalogue import recipe
 from hilum.train.config import TrainConfig
+from hilum.train.data_config import kind_of
 
-_NAMED = ("model", "loss")
-"""Fields that are a name with options of its own."""
+_KINDS = {"model": "name", "loss": "name", "data": "kind"}
+"""Fields of several kinds, each with settings of its own, and the setting that tells which."""
 _OPTIONAL = tuple(name for name, field in TrainConfig.model_fields.items() if field.default is None)
 """Fields that may be null."""
 
@@ -69,7 +70,7 @@ def as_yaml(config: TrainConfig) -> str:
 
 
 def _changed(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`changes` over `fields`; another model or loss begins with its own options, not with the former one's.
+    """`changes` over `fields`; another model, loss or kind of data begins with its own options, not the former one's.
 
     A group that a run may be without, such as `pretext`, can be taken away with null.
     """
@@ -77,8 +78,10 @@ def _changed(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     for name in _OPTIONAL:
         if name in changes and changes[name] is None:
             kept[name] = None
-    for name in _NAMED:
+    for name, tells in _KINDS.items():
         new, old = changes.get(name), kept.get(name)
-        if isinstance(new, Mapping) and isinstance(old, Mapping) and new.get("name", old["name"]) != old["name"]:
-            kept[name] = {}
+        if isinstance(new, Mapping) and isinstance(old, Mapping):
+            former = kind_of(old) if name == "data" else old[tells]
+            if new.get(tells, former) != former:
+                kept[name] = {}
     return merged(kept, changes)

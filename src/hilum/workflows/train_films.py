@@ -15,7 +15,7 @@ from hilum.datasets.xray_sample import XraySample
 from hilum.infer.xray_domain import XrayStyle, xray_input
 from hilum.io import read_radiograph
 from hilum.train.adaptation_config import UnlabeledFacts
-from hilum.train.config import TrainConfig
+from hilum.train.config import TrainConfig, xrays_of
 
 JSRT, JSRT_LICENCE = "jsrt", "JSRT: research use"
 UNKNOWN_LICENCE = "unknown; as the data set's source says"
@@ -54,7 +54,8 @@ def read_films(data: Path, config: TrainConfig, judged: Collection[str]) -> Film
     prepared = read_prepared(data)
     if not prepared.records:
         raise InputError(f"{data} has no pictures.", "Name a data set of films: --unlabeled FILMS")
-    failures, samples, wanted = Failures(config.data.max_failures), [], set(prepared.splits["train"])
+    wants = xrays_of(config)
+    failures, samples, wanted = Failures(wants.max_failures), [], set(prepared.splits["train"])
     for record in prepared.records:
         try:
             key, patient = str(record["key"]), str(record["patient"])
@@ -66,7 +67,7 @@ def read_films(data: Path, config: TrainConfig, judged: Collection[str]) -> Film
         _require_learnable(patient, judged)
         try:
             step = (float(steps[0]), float(steps[1])) if steps else None
-            samples.append(_film(key, patient, _radiograph(picture, step), config.data.pixel_mm))
+            samples.append(_film(key, patient, _radiograph(picture, step), wants.pixel_mm))
         except HilumError as error:
             failures.add(key, error)
     return Films(samples, _facts(prepared, samples, config), tuple(failures))

@@ -20,14 +20,17 @@ from hilum.train.config import Machine, TrainConfig
 from hilum.train.fit import Fitted, quiet
 from hilum.train.judged_model import judged_model, trivial_rivals
 from hilum.train.stored import VALIDATION, threshold_record, write_config, write_model
-from hilum.workflows.train_data import TrainData, read_data
+from hilum.workflows.train_data import read_data
+from hilum.workflows.train_facts import TrainData
 from hilum.workflows.train_films import films_seen
 
 _EARLIER: dict[str, Any] = {"data": {"leave_out_odd": False}}
 """What runs did before there was a setting for it."""
 
 
-def judged_facts(folder: Path, config: TrainConfig, read: TrainData, fitted: Fitted, machine: Machine) -> ModelFacts:
+def judged_facts(
+    folder: Path, config: TrainConfig, read: TrainData[Any], fitted: Fitted, machine: Machine
+) -> ModelFacts:
     """Judge a stored model on the validation cases; one that redraws pictures has its figures already.
 
     Args:

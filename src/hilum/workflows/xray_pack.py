@@ -6,8 +6,10 @@ from pathlib import Path
 from hilum.core import Failure, InputError, OutputError
 from hilum.datasets.xray_pack import XrayPack, write_pack
 from hilum.io.json_file import plain
-from hilum.train.config import TrainConfig
-from hilum.workflows.train_data import PACK, data_hash, read_data
+from hilum.train.config import TrainConfig, xrays_of
+from hilum.workflows.train_data import data_hash
+from hilum.workflows.train_facts import PACK
+from hilum.workflows.train_xrays import read_xrays
 
 CARRIED_MB = 60
 """What a machine without this data set can be expected to be sent."""
@@ -62,14 +64,15 @@ def pack_xrays(data: Path, out: Path, config: TrainConfig, *, force: bool = Fals
         raise InputError(f"{data} is packed already.", "Give the prepared data set.")
     # All of them: whether misplaced pictures teach is the run's to say, and its card counts them. Likewise whose
     # earlier picture stands beside the X-ray: each has its own in the file.
-    prior = "none" if config.data.prior == "none" else "earlier"
-    everything = config.data.model_copy(update={"leave_out_odd": False, "prior": prior})
-    read = read_data(data, config.model_copy(update={"data": everything}))
+    wanted = xrays_of(config)
+    prior = "none" if wanted.prior == "none" else "earlier"
+    everything = wanted.model_copy(update={"leave_out_odd": False, "prior": prior})
+    read = read_xrays(data, config.model_copy(update={"data": everything}))
     about = {
         "name": read.facts.name,
         "split_hash": read.facts.split_hash,
         "source": data_hash(data),
-        **{name: getattr(config.data, name) for name in ("truth", "pixel_mm", "visibility_floor")},
+        **{name: getattr(wanted, name) for name in ("truth", "pixel_mm", "visibility_floor")},
         "failures": plain(read.failures),
     }
     write_pack(out, XrayPack({"train": read.training, "validation": read.validation}, about, read.bank))

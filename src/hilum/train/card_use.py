@@ -1,0 +1,84 @@
+"""What a model's card says of its input and of what it is for: by the kind of data that it learnt from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hilum.datasets.slice_config import SliceDataConfig
+from hilum.datasets.xray_config import XrayDataConfig
+from hilum.train.data_config import SLICES, XRAY, DataConfig
+
+
+def shown_of(data: DataConfig) -> str:
+    """What the model looks at, in a few words."""
+    return _WORDS[data.kind].shown
+
+
+def pixels_of(data: DataConfig) -> str:
+    """Which pixels it looks at them on."""
+    return "pixels as each scan has them" if data.pixel_mm is None else f"pixels of {data.pixel_mm:g} mm"
+
+
+def use_of(data: DataConfig) -> str:
+    """The section on intended use."""
+    return f"## Intended use\n\n{_WORDS[data.kind].use(data)}"
+
+
+def _xray_use(data: XrayDataConfig) -> str:
+    words = (
+        "Research on nodule detection and follow-up. Input is an X-ray in the style of its training "
+        "pictures (8 bit, contrast-equalised, dense is bright, head up, patient right on the left); `hilum predict` "
+        "brings a radiograph there. Not for diagnosis, not for deciding on treatment, not for children, and not as the "
+        "only reader: it misses nodules, small and hidden ones above all, and marks what is none."
+    )
+    return "\n\n".join((words, *_second_input(data)))
+
+
+def _second_input(data: XrayDataConfig) -> list[str]:
+    """What has to stand beside the X-ray."""
+    if data.prior == "none":
+        return []
+    whose = {
+        "same": "the X-ray itself, as in the sources: nothing else is to be given",
+        "shuffled": "**another patient's** earlier X-ray, drawn anew each time: a control that measures what an "
+        "earlier picture is worth, not a model to use",
+        "earlier": "an **earlier frontal X-ray of the same patient**, laid over the current one (`hilum predict "
+        "CURRENT OUT --model THIS --prior EARLIER` does both)",
+    }[data.prior]
+    lesions, trained = "", ""
+    if data.prior_lesions:
+        lesions = (
+            " A third input is the mask of the lesions that are known on the earlier X-ray (`--prior-mask`), all black "
+            "where there were none; in training it came from the readers' outlines."
+        )
+    if data.prior == "earlier":
+        trained = (
+            " The earlier pictures it learnt with were made of the current ones (`docs/explanation/over-time.md`), "
+            "not taken on another day. One of somebody else, mirrored, lateral or of other polarity is noticed where "
+            "it can be, and said in the prediction's notes."
+        )
+    return [f"Second input: {whose}.{lesions}{trained}"]
+
+
+def _slice_use(data: SliceDataConfig) -> str:
+    readers = f"that at least {data.least_readers} readers outlined" if data.least_readers > 1 else "of any reader"
+    return (
+        "Research on the segmentation of a lung nodule **whose place is known**, in axial CT slices: learnt from "
+        f"pieces of slices around nodules {readers}, not from whole scans, so away from nodules it marks much that is "
+        "none. Input is a slice in HU or in 8 bit, front of the patient up, patient right on the left; `hilum predict` "
+        "brings both to one scale. In a CT, `hilum predict CT OUT --point x,y,z` follows the nodule at that point from "
+        "slice to slice. Not for diagnosis, not for deciding on treatment, not for children, and not for finding "
+        "nodules."
+    )
+
+
+@dataclass(frozen=True)
+class _Words:
+    shown: str
+    use: Callable[[Any], str]
+
+
+_WORDS: Mapping[str, _Words] = {
+    XRAY: _Words("frontal chest X-rays", _xray_use),
+    SLICES: _Words("axial CT slices", _slice_use),
+}

@@ -1,0 +1,48 @@
+"""CT slices that a training run reads, and how they are shown."""
+
+from pathlib import Path
+
+from hilum.core import ConfigError, TrainError
+from hilum.datasets.prepared import index_of, read_prepared
+from hilum.datasets.slice_config import SliceDataConfig
+from hilum.datasets.slice_sample import SliceSample
+from hilum.train.config import TrainConfig
+from hilum.train.fit import Cases
+from hilum.train.slices import Slices
+from hilum.workflows.train_facts import TrainData, facts_of, loaded, require_apart, require_own_hash
+
+
+def read_slices(data: Path, config: TrainConfig) -> TrainData[SliceSample]:
+    """Both splits of a data set of CT slices.
+
+    Raises:
+        HilumError: as `hilum.workflows.train_data.read_data`.
+    """
+    from hilum.datasets.slice_load import load_slices
+
+    prepared, wanted = read_prepared(data), _slices_of(config)
+    require_own_hash(prepared)
+    (training, missing), (validation, lost) = (
+        loaded(load_slices, data, one, wanted) for one in ("train", "validation")
+    )
+    require_apart(training, validation)
+    if not any(one.has_lesion for one in training):
+        raise TrainError(f"none of {len(training)} training slices shows a nodule.", "Check data.least_readers.")
+    failures = (*missing, *lost)
+    name = f"{prepared.kind} {index_of(data).parent.resolve().name}"
+    return TrainData(
+        training, validation, facts_of(name, prepared.split_hash, (training, validation), failures), failures
+    )
+
+
+def slice_cases(read: TrainData[SliceSample], config: TrainConfig) -> Cases:
+    """How the slices are shown; slices of one nodule are judged together, too."""
+    shown = Slices(read.training, config, nodules_alike=_slices_of(config).nodules_alike)
+    nodules = [f"{one.patient} {one.nodule}" if one.nodule else "" for one in read.validation]
+    return Cases(shown, read.validation, read.facts.split_hash, groups=nodules)
+
+
+def _slices_of(config: TrainConfig) -> SliceDataConfig:
+    if not isinstance(config.data, SliceDataConfig):
+        raise ConfigError(f"a run on slices is needed, and data.kind is {config.data.kind}.", "Choose another recipe.")
+    return config.data

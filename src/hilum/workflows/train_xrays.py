@@ -1,0 +1,129 @@
+"""X-rays that a training run reads: a prepared data set, or a packed cache of one; and how they are shown."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hilum.core import ConfigError, Failure, TrainError
+from hilum.datasets.nodule_bank import build_bank
+from hilum.datasets.odd import is_misplaced
+from hilum.datasets.prepared import index_of, read_prepared
+from hilum.datasets.xray_config import XrayDataConfig
+from hilum.datasets.xray_load import load_samples
+from hilum.datasets.xray_pack import read_pack
+from hilum.datasets.xray_prior import shuffled_once, with_wanted_prior
+from hilum.datasets.xray_sample import XraySample
+from hilum.train.card import DataFacts
+from hilum.train.config import TrainConfig, xrays_of
+from hilum.train.films import FilmXrays
+from hilum.train.fit import Cases
+from hilum.train.pretext import HiddenXrays, hidden_once
+from hilum.train.xrays import Xrays
+from hilum.workflows.train_facts import PACK, TrainData, facts_of, loaded, require_apart, require_own_hash
+
+
+def read_xrays(data: Path, config: TrainConfig) -> TrainData[XraySample]:
+    """Both splits, and the nodules that are inserted.
+
+    Raises:
+        HilumError: as `hilum.workflows.train_data.read_data`.
+    """
+    if data.suffix == PACK and data.is_file():
+        return _of_pack(data, config)
+    prepared, wanted = read_prepared(data), xrays_of(config)
+    require_own_hash(prepared)
+    (training, missing), (validation, lost) = (
+        loaded(load_samples, data, one, wanted) for one in ("train", "validation")
+    )
+    require_apart(training, validation)
+    training, validation = _beside(training, validation, wanted)
+    failures = (*missing, *lost)
+    bank = build_bank(data) if config.insertion.share else None
+    name = f"{prepared.kind} {index_of(data).parent.resolve().name}"
+    taught, notes = _taught(training, validation, wanted)
+    facts = facts_of(name, prepared.split_hash, (taught, validation), failures)
+    facts = replace(facts, notes=notes)
+    return TrainData(taught, validation, _with_insertions(facts, config), failures, bank)
+
+
+def xray_cases(read: TrainData[XraySample], config: TrainConfig) -> Cases:
+    """How the X-rays are shown: with nodules inserted, beside films, or with squares hidden."""
+    said = (read.facts.split_hash, read.facts.unlabeled)
+    if config.adaptation.is_wanted:
+        return Cases(FilmXrays(read.training, config, read.bank, read.films), read.validation, *said)
+    xrays = Xrays(read.training, config, read.bank)
+    if config.pretext is None:
+        return Cases(xrays, read.validation, *said)
+    hidden = HiddenXrays(xrays, config.pretext, config.trainer.seed)
+    return Cases(hidden, hidden_once(read.validation, config.pretext), *said)
+
+
+def _of_pack(path: Path, config: TrainConfig) -> TrainData[XraySample]:
+    pack, wanted = read_pack(path), xrays_of(config)
+    about: dict[str, Any] = dict(pack.about)
+    training, validation = (list(pack.splits.get(one, ())) for one in ("train", "validation"))
+    steps = {sample.pixel_mm for sample in (*training, *validation)}
+    made = {"pixel_mm": steps.pop() if len(steps) == 1 else None}
+    made |= {field: about.get(field, getattr(wanted, field)) for field in ("truth", "visibility_floor")}
+    for field, value in made.items():
+        if value != getattr(wanted, field):
+            raise ConfigError(
+                f"{path} was packed with data.{field} {value}; the configuration has {getattr(wanted, field)}.",
+                f"Pack it again, or set data.{field}.",
+            )
+    require_apart(training, validation)
+    training, validation = _beside(training, validation, wanted)
+    name = f"{about.get('name', 'packed')} ({path.name})"
+    failures = tuple(Failure(**one) for one in about.get("failures", ()))
+    taught, notes = _taught(training, validation, wanted)
+    facts = facts_of(name, str(about.get("split_hash", "")), (taught, validation), failures)
+    facts = replace(facts, notes=notes)
+    return TrainData(taught, validation, _with_insertions(facts, config), failures, pack.bank)
+
+
+def _beside(
+    training: Sequence[XraySample], validation: Sequence[XraySample], config: XrayDataConfig
+) -> tuple[list[XraySample], list[XraySample]]:
+    """Both with the second image that the configuration wants; training pictures get others' when they are shown."""
+    taught, judged = (with_wanted_prior(samples, config) for samples in (training, validation))
+    return taught, shuffled_once(judged) if config.prior == "shuffled" else judged
+
+
+def _taught(
+    training: Sequence[XraySample], validation: Sequence[XraySample], config: XrayDataConfig
+) -> tuple[list[XraySample], tuple[str, ...]]:
+    """What is learnt from, and what a card says of pictures that are known to be misplaced.
+
+    Raises:
+        TrainError: nothing is left that has a lesion.
+    """
+    odd, judged = ([one for one in some if is_misplaced(one.odd)] for some in (training, validation))
+    leaves = config.leave_out_odd
+    taught = [one for one in training if not (leaves and is_misplaced(one.odd))]
+    if not any(one.has_lesion for one in taught):
+        raise TrainError(
+            f"of {len(training)} training pictures {len(odd)} are known to be misplaced, and none of the others has a "
+            "lesion.",
+            "Learn from them all the same: data.leave_out_odd=false.",
+        )
+    notes = []
+    if odd:
+        words = "left out of training" if leaves else "learnt from all the same"
+        patients = ", ".join(sorted({one.patient for one in odd}))
+        notes.append(f"upside down, or truth and picture don't fit: {len(odd)} training pictures, {words} ({patients})")
+    if judged:
+        patients = ", ".join(sorted({one.patient for one in judged}))
+        notes.append(f"the same of {len(judged)} validation pictures, which are judged as they are ({patients})")
+    return taught, tuple(notes)
+
+
+def _with_insertions(facts: DataFacts, config: TrainConfig) -> DataFacts:
+    share = config.insertion.share
+    if not share:
+        return facts
+    note = (
+        f"synthetic: shadows of other training patients' real nodules were added to {share:.0%} of the pictures "
+        "shown in training, in display space; validation pictures are as published"
+    )
+    return replace(facts, notes=(*facts.notes, note))
