@@ -28,6 +28,7 @@ from hilum.core.evaluation import (
     Temperature,
     Threshold,
 )
+from hilum.core.explanation import Explanation, Sanity, SanityStep
 from hilum.core.failures import Failure, Failures, FirstFailure
 from hilum.core.figures import Figure
 from hilum.core.geometry import Geometry
@@ -49,6 +50,7 @@ __all__ = [
     "ConfigError",
     "Diameters",
     "Evaluation",
+    "Explanation",
     "Failure",
     "Failures",
     "Figure",
@@ -69,6 +71,8 @@ __all__ = [
     "Quantity",
     "Radiograph",
     "ReaderYardstick",
+    "Sanity",
+    "SanityStep",
     "SpacingError",
     "SpacingPlane",
     "Temperature",

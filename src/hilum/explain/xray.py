@@ -1,0 +1,74 @@
+"""What a network marks on a chest X-ray, explained on the X-ray's own pixels."""
+
+from dataclasses import replace
+
+import torch
+
+from hilum.core import Explanation, Radiograph
+from hilum.explain.explained import METHOD, ExplainOptions, checked_layer, explained
+from hilum.explain.gradcam import Shown, to_highest
+from hilum.infer.loaded import LoadedModel
+from hilum.infer.xray import XrayOptions, XrayPredictor
+from hilum.infer.xray_domain import xray_input
+from hilum.infer.xray_prior import EarlierXray, second_image
+
+
+class XrayExplainer:
+    """A loaded model, ready to be explained on one radiograph after another.
+
+    Args:
+        model: an X-ray model.
+        use: how it is used; one view is explained, so without averaging over views.
+        options: see there.
+
+    Raises:
+        ConfigError: the network has no such layer, or it can't be explained.
+    """
+
+    def __init__(self, model: LoadedModel, use: XrayOptions, options: ExplainOptions) -> None:
+        self._predictor = XrayPredictor(model, replace(use, tta=False))
+        self._options = replace(options, layer=checked_layer(model.network, options.layer))
+
+    @property
+    def layer(self) -> str:
+        """Whose features are looked at."""
+        return self._options.layer or ""
+
+    def __call__(self, key: str, xray: Radiograph, earlier: EarlierXray | None = None) -> Explanation:
+        """Where the features lie that made the model mark what it does.
+
+        Args:
+            key: of the study.
+            xray: frontal, upright, dense is bright.
+            earlier: of the same patient, for a model that looks at one.
+
+        Raises:
+            UnsupportedError: one of them shows no frontal chest.
+            ConfigError: the model needs an earlier one and there is none, or looks at none and there is one.
+            InputError: the earlier one can't be registered.
+        """
+        predictor, model = self._predictor, self._predictor.model
+        made = xray_input(xray, model.pixel_mm, predictor.options.style)
+        second = second_image(made, earlier, model)
+        scores = predictor.probability(made.image, second)
+        device = predictor.options.device
+        prior = None if second is None else torch.from_numpy(second.planes)[None].to(device)
+        shown = Shown(torch.from_numpy(made.image)[None, None].to(device), prior)
+        threshold = predictor.rule.threshold
+        found = explained(model.network, shown, scores, threshold, self._options)
+        probability = made.back(scores)
+        to_own = [made.pixel_mm / step for step in made.step_mm]
+        return Explanation(
+            key=key,
+            heat=to_highest(made.back(found.map.on_picture())),
+            highest=float(found.map.values.max()),
+            probability=probability,
+            marked=probability >= threshold,
+            method=METHOD,
+            layer=self.layer,
+            target=found.target,
+            cell_px=(found.map.cell_px[0] * to_own[0], found.map.cell_px[1] * to_own[1]),
+            provenance=predictor.provenance,
+            sanity=found.sanity,
+            notes=(*made.notes, *(() if second is None else second.notes), *found.notes),
+        )
