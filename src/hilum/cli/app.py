@@ -18,12 +18,14 @@ from hilum.cli.doctor import doctor
 from hilum.cli.drr import drr
 from hilum.cli.evaluate import evaluate
 from hilum.cli.exit_code import ExitCode, UsageError
+from hilum.cli.explain import explain
 from hilum.cli.froc import froc
 from hilum.cli.info import info
 from hilum.cli.models import models
 from hilum.cli.pipe import lasting_output
 from hilum.cli.predict import predict
 from hilum.cli.prepare import prepare
+from hilum.cli.profile import profile
 from hilum.cli.recipes import recipes
 from hilum.cli.train import train
 from hilum.cli.yardstick import yardstick
@@ -44,11 +46,13 @@ hilum drr ct.nii.gz xray      the X-ray of a CT, with its nodules' shadows
 hilum prepare drr-pairs a b   a folder of CTs to a data set of X-rays
 hilum train xray_unet run …   a network learns from a data set
 hilum predict films found     chest X-rays: masks, nodules with scores
+hilum explain film.png why    where the network looked, and whether that can be believed
 hilum evaluate masks out …    predictions of any tool against a data set
 hilum compare out A=… B=…     two or more evaluations, case by case
 hilum froc … out              detections judged by LUNA16's rule
 hilum yardstick               how well radiologists agree, by size
 hilum models                  networks that can be trained, and trained models that come along
+hilum profile xray            what a network costs: time, memory, energy
 hilum recipes                 complete training runs
 hilum doctor                  what is installed, what is missing, what to do
 ```
@@ -68,11 +72,13 @@ for command in (
     prepare,
     train,
     predict,
+    explain,
     evaluate,
     compare,
     froc,
     yardstick,
     models,
+    profile,
     recipes,
     doctor,
     bench,

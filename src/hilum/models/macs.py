@@ -1,6 +1,5 @@
 """What a picture costs a network: multiply-accumulates by rule, counted in two ways that have to agree."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,10 @@ RULE = "multiply-accumulates of convolutions, transposed convolutions, linear la
 """What is counted. Biases, normalisations, activations, pooling, interpolation and element-wise sums are not."""
 
 
+_Cost = tuple[int, int, int]
+"""Multiply-accumulates, and numbers that are read and written."""
+
+
 @dataclass(frozen=True)
 class LayerMacs:
     """What one layer costs, all of its calls together.
@@ -25,12 +28,16 @@ class LayerMacs:
         kind: its class, such as "Conv2d".
         macs: multiply-accumulates.
         parameters: numbers that it learns, biases included.
+        reads: numbers of features that go in.
+        writes: that come out.
     """
 
     name: str
     kind: str
     macs: int
     parameters: int
+    reads: int = 0
+    writes: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,15 +87,19 @@ def count_macs(network: Network, size_yx: tuple[int, int]) -> MacCount:
     prior = torch.empty(1, channels, *size_yx, device="meta") if channels else None
     inputs = (torch.empty(1, 1, *size_yx, device="meta"), prior)
     shapes = {name: own.to("meta") for name, own in (*network.named_parameters(), *network.named_buffers())}
-    called: Counter[str] = Counter()
+    called: dict[str, _Cost] = {}
     with _evaluating(network), _counted(network, called), torch.no_grad(), FlopCounterMode(display=False) as counter:
         functional_call(network, shapes, inputs)
     layers = tuple(
-        LayerMacs(name, type(layer).__name__, called[name], sum(own.numel() for own in layer.parameters()))
+        LayerMacs(name, type(layer).__name__, called[name][0], _learned(layer), *called[name][1:])
         for name, layer in network.named_modules()
         if name in called
     )
     return MacCount(size_yx, counter.get_total_flops() // 2, layers)
+
+
+def _learned(layer: nn.Module) -> int:
+    return sum(own.numel() for own in layer.parameters())
 
 
 @contextmanager
@@ -104,12 +115,13 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _counted(network: nn.Module, called: Counter[str]) -> Iterator[None]:
-    """Add to `called` what every convolution and linear layer costs whenever it is called."""
+def _counted(network: nn.Module, called: dict[str, _Cost]) -> Iterator[None]:
+    """Add to `called` what every convolution and linear layer costs, reads and writes whenever it is called."""
 
     def counting(name: str) -> object:
         def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            called[name] += _cost(layer, inputs[0], output)
+            macs, reads, writes = called.get(name, (0, 0, 0))
+            called[name] = macs + _cost(layer, inputs[0], output), reads + inputs[0].numel(), writes + output.numel()
 
         return hook
 
