@@ -28,7 +28,7 @@ class PixelGrid:
     def __init__(self, shape_yx: tuple[int, int], step_mm: PixelMm, target_mm: float) -> None:
         from scipy.sparse import csr_array
 
-        self._step_mm, self._target_mm = step_mm, target_mm
+        self._step_mm, self._target_mm, self._old_yx = step_mm, target_mm, shape_yx
         # Sparse: two or three weights a row; and no BLAS, whose threads lose most of the time on a busy machine.
         self._rows, self._columns = (
             csr_array(axis_weights(size, step, target_mm)) for size, step in zip(shape_yx, step_mm, strict=True)
@@ -66,6 +66,14 @@ class PixelGrid:
         )
         return np.asarray(values[np.ix_(rows, columns)])
 
+    def back(self, values: NDArray[np.float32]) -> Floats:
+        """Values [y, x] of the new pixels on the picture's own, interpolated linearly."""
+        rows, columns = (
+            _to_size(axis_weights(size, self._target_mm, step), wanted)
+            for size, step, wanted in zip(values.shape, self._step_mm, self._old_yx, strict=True)
+        )
+        return np.asarray(rows @ values @ columns.T)
+
     def moved(self, point_px: tuple[float, float]) -> tuple[float, float]:
         """Where a point (row, column) of the picture lies on the new pixels; whole numbers are pixel centres."""
         row, column = ((x + 0.5) * mm / self._target_mm - 0.5 for x, mm in zip(point_px, self._step_mm, strict=True))
@@ -88,3 +96,9 @@ def axis_weights(count: int, step_mm: float, target_mm: float) -> Floats:
         shared = 1 - np.abs(centres[:, None] - np.arange(count))
     shared = np.maximum(shared, 0)
     return np.asarray(shared / shared.sum(axis=1, keepdims=True))
+
+
+def _to_size(weights: Floats, size: int) -> Floats:
+    """As many rows as wanted: the new pixels may reach over the old ones' edge by less than one of them."""
+    missing = size - len(weights)
+    return np.vstack((weights, np.repeat(weights[-1:], missing, axis=0))) if missing > 0 else weights[:size]

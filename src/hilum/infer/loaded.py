@@ -1,12 +1,14 @@
 """A trained model from its folder: `weights.safetensors` and `config.json`, or one of those that hilum ships."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hilum.core import ConfigError, MissingError, UnreadableError
+from hilum.datasets.data_kind import XRAY, kind_of
 from hilum.io.inputs import open_input
 from hilum.io.json_file import read_json
 from hilum.models.catalogue import build_model
@@ -73,14 +75,16 @@ class LoadedModel(LoadedNetwork):
     """A network that marks lesions, and what its user has to know.
 
     Attributes:
-        pixel_mm: side of the pixels that it was trained on.
+        pixel_mm: side of the pixels that it was trained on; NaN where each picture kept its own.
         threshold: from which probability a pixel is in; chosen on validation.
         prior: what it looks at beside the X-ray.
+        kind: what it marks lesions on: "xray" or "slices".
     """
 
     pixel_mm: float
     threshold: float
     prior: PriorWanted = PriorWanted()
+    kind: str = XRAY
 
     @property
     def threshold_chosen(self) -> Mapping[str, Any]:
@@ -160,10 +164,26 @@ def load_model(model: str) -> LoadedModel:
         )
     config = given.config
     try:
-        pixel_mm, threshold = float(config["config"]["data"]["pixel_mm"]), float(config["threshold"]["value"])
+        data, threshold = config["config"]["data"], float(config["threshold"]["value"])
+        pixel_mm = math.nan if data["pixel_mm"] is None else float(data["pixel_mm"])
     except (KeyError, TypeError, ValueError) as error:
         raise _not_said(model_folder(model), error) from error
-    return LoadedModel(**vars(given), pixel_mm=pixel_mm, threshold=threshold, prior=_prior_of(config))
+    prior, kind = _prior_of(config), kind_of(data)
+    return LoadedModel(**vars(given), pixel_mm=pixel_mm, threshold=threshold, prior=prior, kind=kind)
+
+
+def model_kind(model: str) -> str:
+    """What a model marks lesions on, by its name or folder: "xray" or "slices"; without loading its weights.
+
+    Raises:
+        MissingError: there is none.
+        ConfigError: its configuration says nothing.
+    """
+    folder = model_folder(model)
+    try:
+        return kind_of(read_json(folder / CONFIG)["config"]["data"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _not_said(folder, error) from error
 
 
 def prior_wanted(model: str) -> PriorWanted:

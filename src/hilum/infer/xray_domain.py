@@ -14,7 +14,7 @@ from hilum.core import Radiograph, UnsupportedError
 from hilum.core.geometry import Floats
 from hilum.core.radiograph import PixelMm, SpacingPlane, View
 from hilum.datasets.chest import fit_chest, layout_doubts
-from hilum.datasets.xray_grid import axis_weights
+from hilum.datasets.xray_grid import PixelGrid, axis_weights
 from hilum.drr.source_style import published_look
 
 _LEAST_SIDE_PX = 32
@@ -51,17 +51,8 @@ class XrayInput:
 
     def back(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Values [y, x] of the image's pixels on the original's, interpolated linearly."""
-        rows, columns = (
-            _to_size(axis_weights(size, self.pixel_mm, step), wanted)
-            for size, step, wanted in zip(values.shape, self.step_mm, self.shape_yx, strict=True)
-        )
-        return np.clip(rows @ values @ columns.T, 0, 1).astype(np.float32)
-
-
-def _to_size(weights: Floats, size: int) -> Floats:
-    """As many rows as wanted: the image may reach over the original's edge by less than a pixel."""
-    missing = size - len(weights)
-    return np.vstack((weights, np.repeat(weights[-1:], missing, axis=0))) if missing > 0 else weights[:size]
+        grid = PixelGrid(self.shape_yx, self.step_mm, self.pixel_mm)
+        return np.clip(grid.back(values), 0, 1).astype(np.float32)
 
 
 def xray_input(xray: Radiograph, pixel_mm: float, style: XrayStyle) -> XrayInput:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hilum.datasets.data_kind import SLICES, XRAY
 from hilum.datasets.slice_config import SliceDataConfig
 from hilum.datasets.xray_config import XrayDataConfig
-from hilum.train.data_config import SLICES, XRAY, DataConfig
+from hilum.train.data_config import DataConfig
 
 
 def shown_of(data: DataConfig) -> str:

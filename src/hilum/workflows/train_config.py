@@ -8,10 +8,10 @@ import yaml
 
 from hilum.config import merged, read_config
 from hilum.core import ConfigError
+from hilum.datasets.data_kind import kind_of
 from hilum.infer.loaded import SCHEMA
 from hilum.recipes.catalogue import recipe
 from hilum.train.config import TrainConfig
-from hilum.train.data_config import kind_of
 
 _KINDS = {"model": "name", "loss": "name", "data": "kind"}
 """Fields of several kinds, each with settings of its own, and the setting that tells which."""

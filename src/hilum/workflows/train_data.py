@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core import InputError
+from hilum.datasets.data_kind import SLICES, XRAY
 from hilum.datasets.prepared import read_prepared
 from hilum.train.config import TrainConfig
-from hilum.train.data_config import SLICES, XRAY
 from hilum.train.fit import Cases
 from hilum.workflows.output import sha256_of
 from hilum.workflows.train_facts import PACK, TrainData

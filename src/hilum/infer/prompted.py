@@ -1,0 +1,176 @@
+"""The nodule at a point of a CT, slice by slice: from the point's slice up and down as long as it goes on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilum.core import InputError, Mask, Nodule, Quantity, Volume
+from hilum.core.geometry import Triple
+from hilum.core.mask import Selection
+from hilum.infer.slices import SlicePredictor
+from hilum.measure import centroid_lps_mm, diameters, volume_mm3
+from hilum.ops import label_parts, to_lps_axes
+
+PIECE_PX = 128
+"""Side of the piece of a slice that is looked at: that of the published slices, on the CT's own pixels."""
+NEAR_MM = 5.0
+"""How far from the point the nodule may begin."""
+AIR_HU = -950.0
+"""Where the mean around the point is below, there is only air: lung is denser."""
+NOTHING = f"nothing is marked within {NEAR_MM:g} mm of the point"
+
+
+@dataclass(frozen=True, eq=False)
+class Prompted:
+    """The nodule at a point.
+
+    Attributes:
+        mask: on the CT's own grid; empty when nothing was found.
+        nodule: measured; None when nothing was found.
+        notes: what a person who uses it should know, one line each.
+    """
+
+    mask: Mask
+    nodule: Nodule | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is marked on one slice, and how sure the surest pixel is."""
+
+    mask: Selection
+    score: float
+    is_cut: bool
+
+
+def nodule_at(volume: Volume, point_lps_mm: Triple, predictor: SlicePredictor) -> Prompted:
+    """Segment the nodule at a point.
+
+    Args:
+        volume: a CT in HU.
+        point_lps_mm: (x, y, z) in or beside the nodule.
+        predictor: a model of slices.
+
+    Raises:
+        UnitError: the volume holds no HU.
+        InputError: the point lies outside the CT, or in air outside the body.
+    """
+    volume.require(Quantity.HU)
+    axial = to_lps_axes(volume)
+    place = _checked_place(axial, point_lps_mm)
+    found = dict(_followed(axial, place, predictor))
+    labels = np.zeros(volume.array.shape, dtype=np.uint8)
+    mask = Mask(labels, volume.geometry, names={1: "nodule"})
+    shown = to_lps_axes(mask).labels  # a view: what is written there is written to the CT's own grid
+    for number, part in found.items():
+        shown[number][part.mask] = 1
+    if not found:
+        return Prompted(mask, None, (NOTHING,))
+    marked = mask.labels > 0
+    nodule = Nodule(
+        "1",
+        centre_lps_mm=centroid_lps_mm(marked, volume.geometry),
+        volume_mm3=volume_mm3(marked, volume.geometry),
+        diameters_mm=diameters(marked, volume.geometry),
+        score=max(part.score for part in found.values()),
+    )
+    return Prompted(mask, nodule, tuple(_notes(axial, found)))
+
+
+def _notes(axial: Volume, found: dict[int, _Part]) -> Iterator[str]:
+    if any(part.is_cut for part in found.values()):
+        _, row_mm, column_mm = axial.geometry.spacing_zyx_mm
+        size = f"{PIECE_PX * row_mm:.0f} by {PIECE_PX * column_mm:.0f} mm"
+        yield f"the mask reaches the edge of the piece of {size} that the model sees: look at it before it is used"
+    if {0, axial.array.shape[0] - 1} & found.keys() and axial.array.shape[0] > 1:
+        yield "the mask reaches the CT's first or last slice: the nodule may go on beyond"
+
+
+def _checked_place(axial: Volume, point_lps_mm: Triple) -> tuple[int, int, int]:
+    """The voxel (k, j, i) of the point."""
+    words = ", ".join(f"{one:g}" for one in point_lps_mm)
+    if not axial.geometry.contains(point_lps_mm):
+        corners = axial.geometry.corners_lps_mm()
+        reach = ", ".join(
+            f"{axis} {low:.0f} to {high:.0f}"
+            for axis, low, high in zip("xyz", corners.min(axis=0), corners.max(axis=0), strict=True)
+        )
+        raise InputError(
+            f"the point {words} lies outside the CT ({reach} mm, LPS).",
+            "LPS: x grows to the patient's left, y to the back, z to the head; where another tool says RAS, negate x and y.",
+        )
+    index = np.rint(axial.geometry.to_index(point_lps_mm)).astype(int)
+    k, j, i = (int(np.clip(one, 0, size - 1)) for one, size in zip(index, axial.array.shape, strict=True))
+    around = _near(axial, (j, i))
+    if float(axial.array[k][around].mean(dtype=np.float64)) < AIR_HU:
+        raise InputError(
+            f"there is only air within {NEAR_MM:g} mm of the point {words}: it lies outside the body or in an airway.",
+            "Check the point: LPS mm, x to the patient's left, y to the back, z to the head.",
+        )
+    return k, j, i
+
+
+def _near(axial: Volume, place_yx: tuple[int, int]) -> Selection:
+    """[y, x] pixels of a slice within `NEAR_MM` of a place."""
+    _, row_mm, column_mm = axial.geometry.spacing_zyx_mm
+    rows, columns = np.ogrid[: axial.array.shape[1], : axial.array.shape[2]]
+    far = np.hypot((rows - place_yx[0]) * row_mm, (columns - place_yx[1]) * column_mm)
+    return np.asarray(far <= max(NEAR_MM, row_mm, column_mm))
+
+
+def _followed(axial: Volume, place: tuple[int, int, int], predictor: SlicePredictor) -> Iterator[tuple[int, _Part]]:
+    """The parts of the nodule by number of the slice."""
+    k, j, i = place
+    first = _part(axial, k, (j, i), _near(axial, (j, i)), predictor)
+    if first is None:
+        return
+    yield k, first
+    for numbers in (range(k + 1, axial.array.shape[0]), range(k - 1, -1, -1)):
+        part = first
+        for number in numbers:
+            middle = np.argwhere(part.mask).mean(axis=0).round().astype(int)
+            following = _part(axial, number, (int(middle[0]), int(middle[1])), part.mask, predictor)
+            if following is None:
+                break
+            part = following
+            yield number, part
+
+
+def _part(
+    axial: Volume, number: int, middle: tuple[int, int], touching: Selection, predictor: SlicePredictor
+) -> _Part | None:
+    """The marked part of a slice that shares most pixels with `touching` [y, x]; None where none does."""
+    plane = axial.array[number]
+    box = tuple(_piece(at, size) for at, size in zip(middle, plane.shape, strict=True))
+    _, row_mm, column_mm = axial.geometry.spacing_zyx_mm
+    probability = predictor.probability(plane[box], (row_mm, column_mm))
+    labels = label_parts(probability >= predictor.rule.threshold)
+    shared = np.bincount(labels[touching[box]], minlength=2)
+    shared[0] = 0
+    if not shared.any():
+        return None
+    own: NDArray[np.bool_] = labels == shared.argmax()
+    mask = np.zeros(plane.shape, dtype=bool)
+    mask[box] = own
+    return _Part(mask, float(probability[own].max()), _is_cut(own, box, plane.shape))
+
+
+def _piece(at: int, size: int) -> slice:
+    """`PIECE_PX` pixels around one, moved into the slice; all of a smaller one."""
+    start = max(0, min(at - PIECE_PX // 2, size - PIECE_PX))
+    return slice(start, min(size, start + PIECE_PX))
+
+
+def _is_cut(own: Selection, box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a mask touches an edge of the piece that is none of the slice."""
+    rows, columns = box
+    edges = (
+        (own[0], rows.start > 0),
+        (own[-1], rows.stop < shape[0]),
+        (own[:, 0], columns.start > 0),
+        (own[:, -1], columns.stop < shape[1]),
+    )
+    return any(bool(line.any()) and is_inner for line, is_inner in edges)

@@ -1,0 +1,133 @@
+"""A network on one axial CT slice: probability, mask and nodules on the slice's own pixels."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import hilum
+from hilum.core import ConfigError, Mask, Prediction, Provenance
+from hilum.core.evaluation import STATED
+from hilum.core.radiograph import PixelMm
+from hilum.datasets.data_kind import SLICES
+from hilum.datasets.slice_scale import canonical
+from hilum.datasets.xray_grid import PixelGrid
+from hilum.infer.crf import CrfConfig, refined
+from hilum.infer.lesions import LesionRule, lesions
+from hilum.infer.loaded import LoadedModel
+
+_VIEWS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+"""Axes that are turned round, and turned back: all four are exact."""
+DEFAULT_WINDOW = "lung"
+_SQUARE = 0.01
+"""Sides of a pixel that differ by less are taken to be one."""
+NO_MM = "the slice doesn't say how large its pixels are: no millimetres are given"
+
+
+@dataclass(frozen=True)
+class SliceOptions:
+    """How a network is used.
+
+    Attributes:
+        threshold: from which probability a pixel is in the mask; the model's own, chosen on validation, when None.
+        tta: average over the slice and its mirror images along both axes.
+        crf: conditional random field after the network; None for none.
+        device: "cpu" or "cuda".
+    """
+
+    threshold: float | None = None
+    tta: bool = False
+    crf: CrfConfig | None = None
+    device: str = "cpu"
+
+
+class SlicePredictor:
+    """A loaded model, ready for one slice after another.
+
+    Attributes:
+        rule: threshold, and which peaks below it are listed.
+
+    Args:
+        model: of CT slices.
+        options: see there.
+
+    Raises:
+        ConfigError: the model is of something else.
+    """
+
+    def __init__(self, model: LoadedModel, options: SliceOptions | None = None) -> None:
+        if model.kind != SLICES:
+            raise ConfigError(
+                f"the model {model.name} marks nodules on data of the kind {model.kind}, not on CT slices.",
+                "Take one that was trained on slices: --model FOLDER",
+            )
+        self.model = model
+        self.options = options or SliceOptions()
+        self.rule = LesionRule(self.options.threshold or model.threshold)
+        self._window = str(model.config["config"]["data"].get("window", DEFAULT_WINDOW))
+        self._network = model.network.to(self.options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def __call__(self, key: str, image: NDArray[np.generic], step_mm: PixelMm | None = None) -> Prediction:
+        """What the model says about a slice.
+
+        Args:
+            key: of the slice.
+            image: [y, x] HU, or a picture of unsigned integers; front of the patient up, right on the left.
+            step_mm: row and column step; None when nobody knows.
+
+        Raises:
+            InputError: it can't be brought to the scale that the model has learnt (`hilum.datasets.slice_scale`).
+        """
+        probability = self.probability(image, step_mm)
+        mask = Mask((probability >= self.rule.threshold).astype(np.uint8), pixel_mm=step_mm, names={1: "nodule"})
+        found = lesions(probability, step_mm or (1.0, 1.0), self.rule, knows_mm=step_mm is not None)
+        notes = () if step_mm is not None else (NO_MM,)
+        return Prediction(key, probability, mask, tuple(found), self.provenance, notes)
+
+    @property
+    def provenance(self) -> Provenance:
+        """What predictions are made with."""
+        options, model = self.options, self.model
+        thresholds = {"mask": self.rule.threshold, "listed": self.rule.peaks.lowest}
+        used: dict[str, object] = {"tta": options.tta}
+        if options.crf is not None:
+            used["crf"] = options.crf.plain()
+        chosen = {"chosen_on": STATED} if options.threshold else model.threshold_chosen
+        return Provenance(
+            model.name, model.weights_hash, model.config_hash, hilum.__version__, thresholds, chosen, used
+        )
+
+    def probability(self, image: NDArray[np.generic], step_mm: PixelMm | None = None) -> NDArray[np.float32]:
+        """[y, x] of a slice; arguments and errors as of a call."""
+        shown = canonical(image, self._window)
+        grid = self._grid((shown.shape[0], shown.shape[1]), step_mm)
+        if grid is not None:
+            shown = grid.mean(shown).astype(np.float32)
+        found = self._seen(shown)
+        if self.options.crf is not None:
+            found = refined(found, shown, self.options.crf)
+        return found if grid is None else np.clip(grid.back(found), 0, 1).astype(np.float32)
+
+    def _grid(self, shape_yx: tuple[int, int], step_mm: PixelMm | None) -> PixelGrid | None:
+        """To square pixels, of the side that the model has learnt where it has one; None where nothing changes."""
+        if step_mm is None:
+            return None
+        wanted = min(step_mm) if math.isnan(self.model.pixel_mm) else self.model.pixel_mm
+        if all(abs(step / wanted - 1) < _SQUARE for step in step_mm):
+            return None
+        return PixelGrid(shape_yx, step_mm, wanted)
+
+    def _seen(self, shown: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probability of an image [y, x] from 0 to 1."""
+        batch = torch.from_numpy(np.ascontiguousarray(shown))[None, None].to(self.options.device)
+        with torch.inference_mode():
+            views = _VIEWS if self.options.tta else _VIEWS[:1]
+            turned = [batch.flip(view).contiguous(memory_format=torch.channels_last) for view in views]
+            seen = [
+                self._network(one).logits.float().sigmoid().flip(view) for one, view in zip(turned, views, strict=True)
+            ]
+            mean = torch.stack(seen).mean(dim=0)
+        found: NDArray[np.float32] = mean[0, 0].cpu().numpy()
+        return found
