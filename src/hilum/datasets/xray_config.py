@@ -45,6 +45,9 @@ class XrayDataConfig(FrozenConfig):
     patient's earlier picture, registered. shuffled: another patient's, a new one each time."""
     prior_lesions: bool = False
     """Whether the lesions that are known of the earlier picture are one more image; with same, the patient's own."""
+    known_weight: NonNegativeFloat = 0.0
+    """How much each known lesion counts in the loss beside what its pixels count already, as a disc of 10 mm would:
+    small ones as much as large ones. Whether a lesion is gone is decided on few of a picture's pixels. 0 for nothing."""
 
     @property
     def prior_channels(self) -> int:
