@@ -14,7 +14,8 @@ _DEEP = 3
 def default_layer(network: Network) -> str:
     """The encoder's last stage: the richest features that still have a place (Selvaraju 2017, section 3)."""
     last = network.encoder_stages()[-1]
-    return next(name for name, module in network.named_modules() if module is last)
+    names: dict[nn.Module, str] = {module: name for name, module in network.named_modules()}
+    return names[last]
 
 
 def require_layer(network: Network, name: str) -> nn.Module:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from hilum.core import Explanation, Radiograph
+from hilum.core import Explanation, Provenance, Radiograph
 from hilum.explain.explained import METHOD, ExplainOptions, checked_layer, explained
 from hilum.explain.gradcam import Shown, to_highest
 from hilum.infer.loaded import LoadedModel
@@ -33,6 +33,11 @@ class XrayExplainer:
     def layer(self) -> str:
         """Whose features are looked at."""
         return self._options.layer or ""
+
+    @property
+    def provenance(self) -> Provenance:
+        """What explanations are made with."""
+        return self._predictor.provenance
 
     def __call__(self, key: str, xray: Radiograph, earlier: EarlierXray | None = None) -> Explanation:
         """Where the features lie that made the model mark what it does.
@@ -68,7 +73,7 @@ class XrayExplainer:
             layer=self.layer,
             target=found.target,
             cell_px=(found.map.cell_px[0] * to_own[0], found.map.cell_px[1] * to_own[1]),
-            provenance=predictor.provenance,
+            provenance=self.provenance,
             sanity=found.sanity,
             notes=(*made.notes, *(() if second is None else second.notes), *found.notes),
         )
