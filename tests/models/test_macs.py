@@ -57,8 +57,8 @@ def test_hooks_and_the_counter_agree_on_every_network(name):
     network = narrow(name)
     found = count_macs(network, (40, 36))
     assert found.total > 0
-    assert found.elsewhere == 0
-    kernels = {key for key, own in network.named_parameters() if own.ndim > 1}
+    assert (found.elsewhere > 0) == (name == "swin_unetr")  # attention multiplies features with features
+    kernels = {key for key, own in network.named_parameters() if own.ndim > 1 and not key.endswith("bias_table")}
     assert kernels == {f"{layer.name}.weight" for layer in found.layers if layer.macs}
 
 

@@ -5,9 +5,12 @@ from typing import Any
 
 from hilum.config import Choice, built
 from hilum.models.deep_attention import Improved
+from hilum.models.enet import ENet
 from hilum.models.network import Network
 from hilum.models.original import Original
 from hilum.models.res_unet import ResUNet
+from hilum.models.segnet import SegNet
+from hilum.models.swin_unetr import SwinUNETR
 from hilum.models.unet import UNet
 from hilum.models.unet_skip import UNetSkip
 
@@ -17,6 +20,9 @@ MODELS: dict[str, type[Network]] = {
     "improved": Improved,
     "unet_skip": UNetSkip,
     "res_unet": ResUNet,
+    "segnet": SegNet,
+    "enet": ENet,
+    "swin_unetr": SwinUNETR,
 }
 
 

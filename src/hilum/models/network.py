@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -11,10 +12,11 @@ from hilum.core import GeometryError
 from hilum.models.output import Segmentation
 
 FROM_SCRATCH = "random numbers (from scratch)"
+_MIDDLE, _SPREAD = 0.5, 0.25  # a picture of 0 to 1 has about this mean and standard deviation
 
 
 class Network(nn.Module, ABC):
-    """A segmentation network for X-rays.
+    """A segmentation network for pictures of one channel: X-rays, or slices of a CT.
 
     Inputs are [B, 1, H, W], 0 to 1, dense is bright, of any H and W: a network normalises and pads inside. A prior is
     [B, 1 or 2, H, W]: an earlier picture, and where the network takes them the lesions that are known of it, 0 or 1.
@@ -42,7 +44,7 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, xray: Tensor, prior: Tensor | None = None) -> Segmentation:
-        """Logits [B, 1, H, W] of an X-ray [B, 1, H, W] and, where the network takes one, a prior beside it.
+        """Logits [B, 1, H, W] of a picture [B, 1, H, W] and, where the network takes one, a prior beside it.
 
         Raises:
             GeometryError: the inputs are not of that shape, or not of one size.
@@ -64,19 +66,19 @@ def require_inputs(xray: Tensor, prior: Tensor | None = None, channels: int = 1)
         GeometryError: they are not.
     """
     if xray.ndim != 4 or xray.shape[1] != 1 or 0 in xray.shape:
-        raise GeometryError(f"a network takes X-rays of shape [B, 1, H, W], not {list(xray.shape)}.")
+        raise GeometryError(f"a network takes pictures of shape [B, 1, H, W], not {list(xray.shape)}.")
     wanted = [xray.shape[0], channels, *xray.shape[2:]]
     if prior is not None and list(prior.shape) != wanted:
         raise GeometryError(
-            f"the second image's shape {list(prior.shape)} is not {wanted}, beside an X-ray's {list(xray.shape)}.",
+            f"the second image's shape {list(prior.shape)} is not {wanted}, beside a picture's {list(xray.shape)}.",
             "Resample it first; a network of 3 inputs takes an earlier picture and its lesions, one of 2 the picture.",
         )
 
 
 def second_images(xray: Tensor, prior: Tensor | None, inputs: int) -> Tensor | None:
-    """What a network of so many inputs sees beside the X-ray, [B, inputs - 1, H, W]; None where it has one input.
+    """What a network of so many inputs sees beside the picture, [B, inputs - 1, H, W]; None where it has one input.
 
-    Without a prior the X-ray is its own, as in the sources' published code.
+    Without a prior the picture is its own, as in the sources' published code.
 
     Raises:
         GeometryError: shapes that don't belong together, or known lesions are needed and nothing is given.
@@ -91,6 +93,17 @@ def second_images(xray: Tensor, prior: Tensor | None, inputs: int) -> Tensor | N
             "Give an earlier picture and its known lesions.",
         )
     return xray if prior is None else prior
+
+
+def normalised(xray: Tensor, prior: Tensor | None, inputs: int, stride: int) -> Tensor:
+    """What a network of channels side by side computes with: [B, inputs, H, W], padded, about −2 to 2.
+
+    Raises:
+        GeometryError: shapes that don't belong together, or known lesions are needed and nothing is given.
+    """
+    second = second_images(xray, prior, inputs)
+    both = xray if second is None else torch.cat((xray, second), 1)
+    return (padded(both, stride) - _MIDDLE) / _SPREAD
 
 
 def padded(image: Tensor, stride: int) -> Tensor:

@@ -182,9 +182,9 @@ class ResBlock(nn.Module):
     def __init__(self, channels: tuple[int, int], norm: Norm = "batch") -> None:
         super().__init__()
         first, width = channels
-        self.conv1 = nn.Conv2d(first, width, 3, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(first, width, 3, padding=1, bias=norm == "none")
         self.norm1 = normalisation(norm, width)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=norm == "none")
         self.norm2 = normalisation(norm, width)
         self.shortcut = nn.Identity() if first == width else nn.Conv2d(first, width, 1, bias=False)
 

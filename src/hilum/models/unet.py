@@ -8,16 +8,18 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from hilum.models.blocks import Norm, conv_unit, double_conv, expect, initialise
-from hilum.models.network import Network, cropped, padded, second_images
+from hilum.models.network import Network, cropped, normalised
 from hilum.models.output import Segmentation
 
 Stem = Literal["full", "stride2", "unshuffle2", "unshuffle4"]
 _STEM_STRIDE: dict[Stem, int] = {"full": 1, "stride2": 2, "unshuffle2": 2, "unshuffle4": 4}
-_MIDDLE, _SPREAD = 0.5, 0.25  # an X-ray of 0 to 1 has about this mean and standard deviation
 
 
 class UNet(Network):
-    """Two 3×3 convolutions a stage, max pooling down, transposed convolutions up, skips by concatenation."""
+    """Two 3×3 convolutions a stage, max pooling down, transposed convolutions up, skips by concatenation.
+
+    Source E's U-Net, 7,781,761 parameters, is `widths` (64, 128, 256, 512), `stem` full, `up` bilinear, `norm` none.
+    """
 
     class Config(Network.Config):
         """What a U-Net is made of."""
@@ -29,7 +31,11 @@ class UNet(Network):
         the logits are interpolated. unshuffle2, unshuffle4: squares of 2×2 or 4×4 pixels become channels, and logits
         are unfolded in the same way."""
         norm: Norm = "batch"
-        """Normalisation; instance and group don't depend on the batch, batch is the fastest on a CPU."""
+        """Normalisation; instance and group don't depend on the batch, batch is the fastest on a CPU. none: biases
+        instead."""
+        up: Literal["transposed", "bilinear"] = "transposed"
+        """How the decoder doubles rows and columns. transposed: a 2×2 convolution, to the next stage's width. bilinear:
+        interpolation, with all of the coarser stage's channels."""
         deep_supervision: bool = False
         """Whether the coarser stages of the decoder give logits too."""
         inputs: Literal[1, 2, 3] = 1
@@ -52,7 +58,7 @@ class UNet(Network):
         factor = _STEM_STRIDE[config.stem]
         self.stride = factor * 2 ** (len(config.widths) - 1)
         self.encoder = UNetEncoder(config)
-        self.decoder = UNetDecoder(config.widths, config.norm)
+        self.decoder = UNetDecoder(config)
         self.head = nn.Sequential()
         folded = factor**2 if config.stem.startswith("unshuffle") else 1
         self.head.append(nn.Conv2d(config.widths[0], folded, 1))
@@ -73,9 +79,7 @@ class UNet(Network):
         With `inputs` 2, `prior` [B, 1, H, W] is a second channel, and the X-ray itself when it is None; with 3 it is
         [B, 2, H, W].
         """
-        second = second_images(xray, prior, self.config.inputs)
-        both = xray if second is None else torch.cat((xray, second), 1)
-        image = (padded(both, self.stride) - _MIDDLE) / _SPREAD
+        image = normalised(xray, prior, self.config.inputs, self.stride)
         stages = self.decoder(self.encoder(image))
         logits = cropped(self.head(stages[0]), xray)
         factor = _STEM_STRIDE[self.config.stem]
@@ -121,14 +125,21 @@ class UNetEncoder(nn.Module):
         return [*features[:-1], self.dropout(features[-1])]
 
 
+def _doubled() -> nn.Upsample:
+    return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+
+
 class UNetDecoder(nn.Module):
     """The way up: each stage takes the coarser one and the encoder's features of its own size."""
 
-    def __init__(self, widths: Sequence[int], norm: Norm) -> None:
+    def __init__(self, config: UNet.Config) -> None:
         super().__init__()
-        pairs = list(zip(widths[1:], widths[:-1], strict=True))
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for coarse, fine in pairs)
-        self.stages = nn.ModuleList(double_conv((2 * fine, fine), norm) for _, fine in pairs)
+        pairs = list(zip(config.widths[1:], config.widths[:-1], strict=True))
+        transposed = config.up == "transposed"
+        self.ups = nn.ModuleList(nn.ConvTranspose2d(*pair, 2, stride=2) if transposed else _doubled() for pair in pairs)
+        ins = [2 * fine if transposed else coarse + fine for coarse, fine in pairs]
+        wholes = zip(ins, config.widths[:-1], strict=True)
+        self.stages = nn.ModuleList(double_conv(whole, config.norm) for whole in wholes)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Decoded features of every stage but the coarsest, finest first."""
