@@ -7,6 +7,8 @@ import torch
 
 from hilum.cli.app import main
 from hilum.core import ConfigError
+from hilum.losses.base import Head
+from hilum.models.macs import count_macs
 from hilum.recipes.catalogue import RECIPES, recipe
 from hilum.train.config import TrainConfig
 from hilum.train.phases import require_fitting
@@ -32,12 +34,64 @@ def test_a_recipe_fits_its_network(name):
         config.loss_of(phase).build()
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("_cheap") or name == "xray_unet"])
+XRAYS = [name for name in RECIPES if name.startswith("xray")]
+SLICES = [name for name in RECIPES if name.startswith("slices")]
+
+
+@pytest.mark.parametrize("name", [name for name in XRAYS if name.endswith("_cheap") or name == "xray_unet"])
 def test_the_cheap_protocol_is_the_same_for_all(name):
     config = recipe(name)
     assert config.data.pixel_mm == 1.4
     assert (config.trainer.epochs, config.trainer.batch_size, config.trainer.patience) == (12, 8, None)
     assert config.phases[-1].first_epoch <= 12
+
+
+def test_the_cheap_protocol_of_slices_is_the_same_for_all():
+    """A table of networks and losses is one of nothing else: same steps, pieces and schedule; Swin's peak alone."""
+    full = [recipe(name) for name in SLICES if not name.endswith("_cheap")]
+    small = [recipe(f"{one.recipe}_cheap") for one in full]
+    assert len({config.sampling.hash + config.schedule.hash + config.trainer.hash for config in small}) == 1
+    for one, other in zip(full, small, strict=True):
+        shared = ("data", "augment", "model", "loss", "optimiser", "schedule")
+        assert all(getattr(one, field) == getattr(other, field) for field in shared)
+    assert {one.optimiser.lr for one in small if one.model.name != "swin_unetr"} == {small[0].optimiser.lr}
+    steps = {(one.sampling.draws // one.trainer.batch_size, one.trainer.epochs) for one in small}
+    assert steps == {(80, 4)}
+
+
+def test_a_piece_shows_the_nodule_anywhere():
+    """The published slices are 128 wide, their nodule in the middle; the places of a piece reach as far as it does."""
+    for name in SLICES:
+        assert {side * 2 for side in recipe(name).augment.crop_px} == {128}
+
+
+def test_the_own_network_of_slices_is_within_the_budget():
+    network = recipe("slices").model.build().eval()
+    assert count_macs(network, (512, 512)).total <= 700e6
+
+
+LOSSES = {
+    "BCE": ["loss.name=bce"],
+    "weighted BCE": ["loss.name=bce", "loss.options.pos_weight=10"],
+    "BCE weighted by the batch": ["loss.name=bce", "loss.options.pos_weight={factor: 1, cap: 20}"],
+    "Dice": ["loss.name=dice"],
+    "BCE + Dice": ["loss.name=bce_dice"],
+    "focal": ["loss.name=focal", "loss.options.alpha=0.3", "loss.options.gamma=3.5"],
+    "adaptive focal": ["loss.name=adaptive_focal"],
+    "Tversky": ["loss.name=tversky"],
+    "focal Tversky": ["loss.name=focal_tversky"],
+}
+
+
+@pytest.mark.parametrize("settings", LOSSES.values(), ids=LOSSES)
+def test_each_loss_of_the_table_has_its_settings(settings):
+    config = resolved_config("slices_enet_cheap", settings=[*settings, "model.options.skips=true"])
+    logits = torch.zeros(2, 1, 8, 8, requires_grad=True)
+    truth = torch.zeros(2, 1, 8, 8)
+    truth[0, 0, 3:5, 3:5] = 1
+    config.loss.build()(Head(logits), truth).total.backward()
+    assert logits.grad is not None
+    assert logits.grad.abs().sum() > 0
 
 
 SOURCES = ("xray_original", "xray_improved", "xray_unet_skip")

@@ -1,5 +1,6 @@
 """`hilum predict`."""
 
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from cyclopts import Parameter
 from hilum.cli.exit_code import checked_options
 from hilum.cli.failures import SHOWN, say_failures
 from hilum.cli.options import Debug, Force, Threshold
+from hilum.core import InputError
 
 if TYPE_CHECKING:
-    from hilum.workflows.predict import Predicted
+    from hilum.workflows.predict_left import Predicted
 
 
 @Parameter(name="*", group="Pictures")
@@ -59,6 +61,18 @@ class Use:
     "Where the network runs."
 
 
+@Parameter(name="*", group="CT slices")
+@dataclass(frozen=True)
+class OfSlices:
+    """What models of CT slices can do, and others can't."""
+
+    point: str | None = None
+    "x,y,z in LPS mm (x to the patient's left, y to the back, z to the head): the nodule there, in one CT, is followed \
+from slice to slice."
+    crf: Annotated[bool, Parameter(negative="")] = False
+    "Let neighbouring pixels that look alike agree (a conditional random field after the network)."
+
+
 def predict(
     inputs: Annotated[list[Path], Parameter(negative="")],
     out: Path,
@@ -67,15 +81,17 @@ def predict(
     pictures: Pictures | None = None,
     earlier: Earlier | None = None,
     use: Use | None = None,
+    of_slices: OfSlices | None = None,
     force: Force = False,
     debug: Debug = False,
 ) -> int:
-    """Find nodules on chest X-rays: masks, maps of scores, nodules with scores, and a picture each.
+    """Find nodules on chest X-rays, or mark those on CT slices: masks, maps of scores, nodules, and a picture each.
 
-    INPUTS are frontal chest X-rays (PNG, JPEG, TIFF, DICOM), folders of them, or a prepared data set. OUT then holds
-    predictions.json and a folder a case with mask.png, probability.png (scores, not calibrated; 65535 = 1),
-    nodules.json and overlay.png; what couldn't be predicted is in failures.json, and the exit code is 3. hilum evaluate
-    reads the folder.
+    INPUTS are frontal chest X-rays (PNG, JPEG, TIFF, DICOM), folders of them, or a prepared data set; for a model of CT
+    slices pictures of slices or a data set of them, or with --point one CT. OUT then holds predictions.json and a
+    folder a case with mask.png, probability.png (scores, not calibrated; 65535 = 1), nodules.json and overlay.png (of a
+    CT mask.nii.gz on its grid, and nodules.json with mm and mm³); what couldn't be predicted is in failures.json, and
+    the exit code is 3. hilum evaluate reads the folder.
 
     Decision support for research, not a medical device: the network misses nodules, and marks what is none.
 
@@ -83,13 +99,15 @@ def predict(
     hilum predict film.png found
     hilum predict pairs found --split validation
     hilum predict films found --pixel-mm 0.7 --tta
+    hilum predict slices found --model run --split validation
+    hilum predict ct.nii.gz found --model run --point -52.3,61,-178.5
     hilum predict today.png found --model follow --prior before.png --prior-mask before_lesions.png
     ```
 
     Parameters
     ----------
     inputs
-        X-rays, folders of them, or a data set.
+        X-rays or CT slices, folders of them, a data set, or one CT.
     out
         Folder for the results.
     force
@@ -99,9 +117,10 @@ def predict(
     """
     from hilum.cli.progress import bar
     from hilum.infer.xray_domain import XrayStyle
-    from hilum.workflows.predict import PredictOptions, run_predict
+    from hilum.workflows.predict import run_predict
+    from hilum.workflows.predict_options import PredictOptions
 
-    shown, used, before = pictures or Pictures(), use or Use(), earlier or Earlier()
+    shown, used, before, slices = pictures or Pictures(), use or Use(), earlier or Earlier(), of_slices or OfSlices()
     style = None if shown.style == "auto" else XrayStyle(shown.style)
     with checked_options():
         options = PredictOptions(
@@ -115,14 +134,33 @@ def predict(
             before.prior,
             before.prior_mask,
             before.prior_pixel_mm,
+            None if slices.point is None else _point(slices.point),
+            slices.crf,
         )
     return _say(run_predict(inputs, out, options, force=force, track=bar), debug=debug)
+
+
+def _point(words: str) -> tuple[float, float, float]:
+    """The point that "x,y,z" means.
+
+    Raises:
+        InputError: it is no such words.
+    """
+    try:
+        x, y, z = (float(one) for one in words.split(","))
+    except ValueError as error:
+        raise InputError(
+            f"{words!r} is no point.", "Write it like --point=-52.3,61,-178.5 (x,y,z in LPS mm)."
+        ) from error
+    if not all(math.isfinite(one) for one in (x, y, z)):
+        raise InputError(f"{words!r} is no point: all three are finite numbers.", "Give LPS mm.")
+    return x, y, z
 
 
 def _say(done: "Predicted", *, debug: bool) -> int:
     from hilum.workflows.predict import FAILED
 
-    print(f"{len(done.keys)} X-rays, {done.marked} with something marked (model {done.model})")
+    print(f"{len(done.keys)} {done.what}, {done.marked} with something marked (model {done.model})")
     print(f"{'Already there' if done.was_done else 'Done'}: {done.folder}")
     if done.note:
         print(f"hilum: note: {done.note}", file=sys.stderr)
@@ -135,6 +173,6 @@ def _say_notes(done: "Predicted") -> None:
     from hilum.workflows.evaluate_predictions import INDEX
 
     for note, keys in list(done.notes.items())[:SHOWN]:
-        print(f"hilum: note: {keys[0] if len(keys) == 1 else f'{len(keys)} X-rays'}: {note}", file=sys.stderr)
+        print(f"hilum: note: {keys[0] if len(keys) == 1 else f'{len(keys)} {done.what}'}: {note}", file=sys.stderr)
     if (more := len(done.notes) - SHOWN) > 0:
         print(f"hilum: and {more} more notes; {done.folder / INDEX} lists all.", file=sys.stderr)

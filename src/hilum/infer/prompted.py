@@ -100,7 +100,7 @@ def _checked_place(axial: Volume, point_lps_mm: Triple) -> tuple[int, int, int]:
         )
         raise InputError(
             f"the point {words} lies outside the CT ({reach} mm, LPS).",
-            "LPS: x grows to the patient's left, y to the back, z to the head; where another tool says RAS, negate x and y.",
+            "LPS: x grows to the patient's left, y to the back, z to the head; of RAS, x and y are negated.",
         )
     index = np.rint(axial.geometry.to_index(point_lps_mm)).astype(int)
     k, j, i = (int(np.clip(one, 0, size - 1)) for one, size in zip(index, axial.array.shape, strict=True))

@@ -48,6 +48,7 @@ class SlicePredictor:
 
     Attributes:
         rule: threshold, and which peaks below it are listed.
+        window: of HU, that the model has learnt (`hilum.datasets.slice_scale.WINDOWS`).
 
     Args:
         model: of CT slices.
@@ -66,7 +67,7 @@ class SlicePredictor:
         self.model = model
         self.options = options or SliceOptions()
         self.rule = LesionRule(self.options.threshold or model.threshold)
-        self._window = str(model.config["config"]["data"].get("window", DEFAULT_WINDOW))
+        self.window = str(model.config["config"]["data"].get("window", DEFAULT_WINDOW))
         self._network = model.network.to(self.options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, key: str, image: NDArray[np.generic], step_mm: PixelMm | None = None) -> Prediction:
@@ -101,7 +102,7 @@ class SlicePredictor:
 
     def probability(self, image: NDArray[np.generic], step_mm: PixelMm | None = None) -> NDArray[np.float32]:
         """[y, x] of a slice; arguments and errors as of a call."""
-        shown = canonical(image, self._window)
+        shown = canonical(image, self.window)
         grid = self._grid((shown.shape[0], shown.shape[1]), step_mm)
         if grid is not None:
             shown = grid.mean(shown).astype(np.float32)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hilum.core import ConfigError
-from hilum.recipes import prior, xray
+from hilum.recipes import prior, slices, xray
 from hilum.train.config import TrainConfig
 
 Recipe = Callable[[], TrainConfig]
@@ -20,6 +20,16 @@ RECIPES: dict[str, Recipe] = {
     "xray_improved_cheap": xray.xray_improved_cheap,
     "xray_unet_skip": xray.xray_unet_skip,
     "xray_unet_skip_cheap": xray.xray_unet_skip_cheap,
+    "slices": slices.slices,
+    "slices_cheap": slices.slices_cheap,
+    "slices_unet": slices.slices_unet,
+    "slices_unet_cheap": slices.slices_unet_cheap,
+    "slices_segnet": slices.slices_segnet,
+    "slices_segnet_cheap": slices.slices_segnet_cheap,
+    "slices_enet": slices.slices_enet,
+    "slices_enet_cheap": slices.slices_enet_cheap,
+    "slices_swin": slices.slices_swin,
+    "slices_swin_cheap": slices.slices_swin_cheap,
 }
 
 

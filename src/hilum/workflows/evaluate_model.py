@@ -6,7 +6,8 @@ from hilum.core import InputError, MissingError
 from hilum.datasets.prepared import index_of
 from hilum.infer.loaded import model_folder
 from hilum.workflows.evaluate_data import TruthWanted, truth_source
-from hilum.workflows.predict import DEFAULT, PredictOptions, run_predict
+from hilum.workflows.predict import run_predict
+from hilum.workflows.predict_options import DEFAULT, PredictOptions
 from hilum.workflows.track import Track, silently
 
 

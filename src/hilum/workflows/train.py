@@ -25,7 +25,7 @@ from hilum.train.silence import COVERS, MARKED, MOST, REMEDY
 from hilum.train.stored import MODEL
 from hilum.workflows.journal import FOLDER, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, output_folder, sha256_of, stored_run
-from hilum.workflows.predict import DEFAULT, DEFAULT_XRAY
+from hilum.workflows.predict_options import DEFAULT, SHIPPED_FOR
 from hilum.workflows.train_config import as_yaml
 from hilum.workflows.train_data import cases_of, data_hash, read_data
 from hilum.workflows.train_facts import TrainData
@@ -183,16 +183,16 @@ def begun(config: TrainConfig, options: TrainOptions) -> Network:
     if options.pretrained is not None:
         _load_encoder(network, options.pretrained)
     if options.start is not None:
-        _take(network, load_network(_named(options.start)), config)
+        _take(network, load_network(_named(options.start, config)), config)
     elif config.start.parts != (ALL,):
         raise ConfigError(f"start.parts is {list(config.start.parts)}, of no model.", "Name one: --from MODEL.")
     require_fitting(network, config)
     return network
 
 
-def _named(start: str) -> str:
-    """A model's name or folder; "default" is the shipped one, as `hilum predict` has it."""
-    return DEFAULT_XRAY if start == DEFAULT else start
+def _named(start: str, config: TrainConfig) -> str:
+    """A model's name or folder; "default" is the one shipped for the run's kind of data, as `hilum predict` has it."""
+    return SHIPPED_FOR[config.data.kind] if start == DEFAULT else start
 
 
 def _take(network: Network, given: LoadedNetwork, config: TrainConfig) -> None:
@@ -240,7 +240,7 @@ def _run(config: TrainConfig, data: Path, options: TrainOptions) -> Run:
     if options.unlabeled is not None:
         inputs["unlabeled"] = data_hash(options.unlabeled)
     if options.start is not None:
-        inputs["start"] = load_network(_named(options.start)).weights_hash
+        inputs["start"] = load_network(_named(options.start, config)).weights_hash
     if options.pretrained is not None:
         inputs["pretrained"] = sha256_of(_pretrained_file(options.pretrained))
     return Run("train", inputs, config.plain())
@@ -274,7 +274,7 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
 
 def _with_films(read: TrainData[Any], config: TrainConfig, options: TrainOptions) -> TrainData[Any]:
     """The data with the films to adapt to, and with what the model to begin with has seen."""
-    seen = () if options.start is None else films_seen(load_network(_named(options.start)).config)
+    seen = () if options.start is None else films_seen(load_network(_named(options.start, config)).config)
     if options.unlabeled is None:
         return replace(read, facts=replace(read.facts, unlabeled=seen))
     films = read_films(options.unlabeled, config, {one.patient for one in read.validation})

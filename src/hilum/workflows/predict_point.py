@@ -1,0 +1,94 @@
+"""The nodule at a point of a CT, in three dimensions (`hilum predict CT OUT --point x,y,z`)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hilum.core import InputError, Volume
+from hilum.core.geometry import Triple
+from hilum.datasets.prepared import index_of
+from hilum.infer.crf import CrfConfig
+from hilum.infer.device import resolved_device
+from hilum.infer.loaded import load_model, model_folder
+from hilum.infer.prompted import Prompted, nodule_at
+from hilum.infer.slices import SliceOptions, SlicePredictor
+from hilum.io import read_volume
+from hilum.io.inputs import require_path
+from hilum.io.nodules_file import write_nodules
+from hilum.io.read import files_in
+from hilum.io.text_file import write_bytes
+from hilum.io.volumes import write_mask
+from hilum.workflows.output import Run, sha256_of
+from hilum.workflows.predict_case import hash_of, key_of
+from hilum.workflows.predict_left import Predicted, Worker, work_through
+from hilum.workflows.predict_options import PredictOptions
+from hilum.workflows.track import Track
+
+
+def run_point(
+    inputs: Sequence[Path], out: Path, options: PredictOptions, point: Triple, *, force: bool, track: Track
+) -> Predicted:
+    """Segment the nodule at a point; leaves `mask.nii.gz` on the CT's grid, `nodules.json` and `overlay.png`.
+
+    Args:
+        inputs: one CT.
+        out: folder to fill.
+        options: with the model's name or folder.
+        point: (x, y, z) in LPS mm.
+        force: replace what an earlier run of hilum left there.
+        track: shows how far it is.
+
+    Raises:
+        InputError: it is no CT, or the point lies outside it or in air.
+        OutputError: `out` holds something else, or can't be written.
+    """
+    if len(inputs) != 1 or index_of(inputs[0]).is_file():
+        raise InputError("a point is one of one CT.", "Name one CT: a DICOM series, NIfTI, MHD/MHA or NRRD.")
+    path = require_path(inputs[0])
+    key = key_of(path, "ct")
+
+    def ready() -> Worker:  # before the folder is touched: what can't be read or found is one clear line
+        predictor, volume = slice_predictor(options), read_volume(path)
+        found = nodule_at(volume, point, predictor)
+
+        def write(_: str) -> dict[str, object]:
+            _write(out / key, volume, point, found, predictor)
+            is_there = int(found.nodule is not None)
+            said: dict[str, object] = {"marked": is_there, "nodules": is_there, "notes": found.notes}
+            return {**said, "provenance": predictor.provenance}
+
+        return Worker(predictor.model.name, write, {key: path})
+
+    files = files_in(path) if path.is_dir() else [path]
+    hashes = {f"{key} {file.relative_to(path)}" if path.is_dir() else key: hash_of(file) for file in files}
+    done = work_through([key], slices_run(hashes, options), out, ready, force=force, track=track)
+    return replace(done, what="CTs")
+
+
+def slices_run(inputs: dict[str, str], options: PredictOptions) -> Run:
+    """What determines a prediction: pictures and model by their content, and the options."""
+    model = {f"model {path.name}": sha256_of(path) for path in sorted(model_folder(options.model).iterdir())}
+    names = ("model", "split", "pixel_mm", "threshold", "tta", "device", "point", "crf")
+    return Run("predict", inputs | model, {name: getattr(options, name) for name in names})
+
+
+def slice_predictor(options: PredictOptions) -> SlicePredictor:
+    """The model, as the options use it."""
+    crf = CrfConfig() if options.crf else None
+    device = resolved_device(options.device)
+    return SlicePredictor(load_model(options.model), SliceOptions(options.threshold, options.tta, crf, device))
+
+
+def _write(folder: Path, volume: Volume, point: Triple, found: Prompted, predictor: SlicePredictor) -> None:
+    from hilum.report.prompted import prompted_picture
+
+    write_mask(found.mask, folder / "mask.nii.gz")
+    study = {
+        "key": folder.name,
+        "point_lps_mm": point,
+        "threshold": predictor.rule.threshold,
+        "notes": found.notes,
+        "volume_rule": "number of voxels in the mask times a voxel's volume",
+    }
+    write_nodules(folder / "nodules.json", study, [] if found.nodule is None else [found.nodule])
+    write_bytes(folder / "overlay.png", prompted_picture(volume, found.mask, point, found.notes))
