@@ -19,6 +19,7 @@ from hilum.cli.drr import drr
 from hilum.cli.evaluate import evaluate
 from hilum.cli.exit_code import ExitCode, UsageError
 from hilum.cli.explain import explain
+from hilum.cli.export import export
 from hilum.cli.froc import froc
 from hilum.cli.info import info
 from hilum.cli.models import models
@@ -53,6 +54,7 @@ hilum froc … out              detections judged by LUNA16's rule
 hilum yardstick               how well radiologists agree, by size
 hilum models                  networks that can be trained, and trained models that come along
 hilum profile xray            what a network costs: time, memory, energy
+hilum export xray graph       a network as ONNX or OpenVINO, checked
 hilum recipes                 complete training runs
 hilum doctor                  what is installed, what is missing, what to do
 ```
@@ -79,6 +81,7 @@ for command in (
     yardstick,
     models,
     profile,
+    export,
     recipes,
     doctor,
     bench,

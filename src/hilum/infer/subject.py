@@ -21,7 +21,8 @@ class Subject:
     """A network under a name.
 
     Attributes:
-        name: as it was asked for.
+        name: of the network, the shipped model or the run.
+        place: as it was asked for.
         origin: "from scratch", "trained" or "exported".
         network: in evaluation mode; of an exported one, its shape alone.
         channels: of second images that are an input; 0 without.
@@ -31,6 +32,7 @@ class Subject:
     """
 
     name: str
+    place: str
     origin: str
     network: Network
     channels: int
@@ -51,7 +53,7 @@ def subject_of(model: str) -> Subject:
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(0)
             network = ModelConfig(name=model).build().eval()
-        return Subject(model, "from scratch", network, second_channels(network, PriorWanted()))
+        return Subject(model, model, "from scratch", network, second_channels(network, PriorWanted()))
     if (Path(model) / EXPORT).is_file():
         return _exported(model)
     if Path(model).is_dir() and model not in shipped_models() and not _has_model(Path(model)):
@@ -63,7 +65,7 @@ def subject_of(model: str) -> Subject:
         )
     loaded = load_network(model)
     channels = second_channels(loaded.network, PriorWanted() if loaded.is_pretext else prior_wanted(model))
-    return Subject(loaded.name, "trained", loaded.network, channels, loaded=loaded, config=loaded.config)
+    return Subject(loaded.name, model, "trained", loaded.network, channels, loaded=loaded, config=loaded.config)
 
 
 def _has_model(folder: Path) -> bool:
@@ -78,4 +80,4 @@ def _exported(model: str) -> Subject:
         raise MissingError(f"{Path(model) / CONFIG} names no network.", "Export the model again.") from error
     with torch.device("meta"):
         network = chosen.build().eval()
-    return Subject(Path(model).resolve().name, "exported", network, graph.channels, graph=graph, config=config)
+    return Subject(Path(model).resolve().name, model, "exported", network, graph.channels, graph=graph, config=config)
