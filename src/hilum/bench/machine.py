@@ -5,11 +5,13 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 
+from hilum.io.machine import processor_name
+
 
 def machine_facts() -> Mapping[str, str]:
     """Processor, cores, memory, system and load."""
     return {
-        "processor": _first_value(Path("/proc/cpuinfo"), "model name") or platform.processor() or platform.machine(),
+        "processor": processor_name(),
         "cores": str(os.cpu_count()),
         "memory": _memory_gb(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",

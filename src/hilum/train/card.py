@@ -1,17 +1,16 @@
 """A model's card: what it learnt from, what it reaches, where its threshold comes from, and what it is not for."""
 
 import math
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 
 from hilum import __version__
 from hilum.core.evaluation import Evaluation, Group, Threshold
 from hilum.core.figures import Figure
+from hilum.io.machine import processor_name
 from hilum.metrics.lesions import MatchRule
 from hilum.report.figures import with_interval
 from hilum.train.adaptation_config import UnlabeledFacts
@@ -263,7 +262,7 @@ def hardware(processes: int = 1) -> tuple[str, ...]:
         processes: that share each batch.
     """
     cards = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-    processor = f"{_processor()}, {torch.get_num_threads()} threads"
+    processor = f"{processor_name()}, {torch.get_num_threads()} threads"
     shared = (
         f"**{processes} processes shared each batch**: each took the loss, and batch norm, over its own share, so one "
         "process learns something else from the same configuration"
@@ -273,10 +272,3 @@ def hardware(processes: int = 1) -> tuple[str, ...]:
         *([f"graphics: {', '.join(cards)}"] if cards else []),
         *([shared] if processes > 1 else []),
     )
-
-
-def _processor() -> str:
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, "") or platform.processor() or platform.machine()

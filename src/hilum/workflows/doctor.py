@@ -12,6 +12,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from hilum.core import MissingError
+from hilum.infer.extras import EXPORT_EXTRA, INSTALL
 from hilum.io.installed import lidc_database_path, sample_ct_path, sample_organs_path
 
 _NEEDED_FOR = {
@@ -69,6 +70,7 @@ def examine() -> list[Finding]:
         *_devices(),
         *(_package(requirement) for requirement in _requirements()),
         *_codecs(),
+        _optional(),
         *(_data(*entry) for entry in data),
     ]
 
@@ -119,6 +121,14 @@ def _package(requirement: Requirement) -> Finding:
     if requirement.specifier.contains(found, prereleases=True):
         return Finding(name, True, found, needed_for)
     return Finding(name, False, f"{found}, but {wanted} is needed", needed_for, remedy)
+
+
+def _optional() -> Finding:
+    """Packages of the extra `export`; nothing is wrong without them."""
+    found = [_package(Requirement(one)) for one in EXPORT_EXTRA]
+    named = ", ".join(f"{one.name} {one.detail}" for one in found)
+    ok = all(one.ok for one in found)
+    return Finding("packages for export (optional)", True, named, "hilum export", "" if ok else INSTALL)
 
 
 def _codecs() -> list[Finding]:
