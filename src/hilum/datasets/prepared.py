@@ -27,6 +27,25 @@ UNION, CONSENSUS = "union", "consensus"
 
 
 @dataclass(frozen=True)
+class SliceSource:
+    """What a case is a slice of.
+
+    Attributes:
+        nodule: unique in the data set; "" for a slice that shows none.
+        reader_count: how many readers outlined it, on any slice.
+        number: of the slice.
+        step_mm: from slice to slice; None when nobody knows.
+        hu_ends: HU of the picture's darkest and brightest pixel, known or estimated; None when nobody says.
+    """
+
+    nodule: str
+    reader_count: int
+    number: int
+    step_mm: float | None = None
+    hu_ends: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class CaseSource:
     """One case's files.
 
@@ -45,6 +64,7 @@ class CaseSource:
         prior_image: an earlier picture of the same patient, registered, on the image's pixels; None when there is none.
         changes: `changes.json` with what became of each lesion since; None when nobody says.
         prior_notes: what speaks against the earlier picture's registration, one sentence each.
+        slice: which nodule it is a slice of; None of what is no slice.
     """
 
     key: str
@@ -61,6 +81,7 @@ class CaseSource:
     prior_image: Path | None = None
     changes: Path | None = None
     prior_notes: tuple[str, ...] = ()
+    slice: SliceSource | None = None
 
 
 @dataclass(frozen=True)
@@ -253,6 +274,18 @@ def _case(record: Mapping[str, Any], folder: Path, truth: str) -> CaseSource:
         prior_image=path((record.get("prior") or {}).get("image")),
         changes=path(record.get("changes")),
         prior_notes=_registration_notes((record.get("prior") or {}).get("registration") or {}),
+        slice=_slice(record["slice"]) if record.get("slice") else None,
+    )
+
+
+def _slice(stored: Mapping[str, Any]) -> SliceSource:
+    step, ends = stored.get("step_mm"), stored.get("hu_ends")
+    return SliceSource(
+        nodule=str(stored["nodule"]),
+        reader_count=int(stored["reader_count"]),
+        number=int(stored["number"]),
+        step_mm=None if step is None else float(step),
+        hu_ends=None if ends is None else (float(ends[0]), float(ends[1])),
     )
 
 

@@ -20,6 +20,9 @@ class SliceDataConfig(FrozenConfig):
     """Side of a pixel; None leaves each scan its own."""
     nodules_alike: bool = False
     """Whether each nodule is shown as often as any other, however many slices it is on; else each slice is."""
+    window: Literal["lung", "mediastinum", "full"] = "lung"
+    """HU that become 0 and 1 (`hilum.datasets.slice_scale.WINDOWS`): lung -1000 to 400, mediastinum -160 to 240, full
+    -1024 to 3071."""
     max_failures: NonNegativeInt = 5
     """Cases that may fail to be read; one more stops the run."""
 

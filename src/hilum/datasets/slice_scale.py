@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from hilum.core import GeometryError, InputError, UnsupportedError
 from hilum.core.geometry import Floats
+from hilum.datasets.style2d import local_mean
 from hilum.datasets.xray_sample import Picture
 
 HU_RANGE = (-1024.0, 3071.0)
@@ -46,8 +47,13 @@ and edges, bone and contrast, air. The rest is anything. Means are those of text
 -860)."""
 
 _ANYTHING = 0.15 / 4000
+_LEAST_HU = -1150.0
+"""Nothing but padding is below air and its noise."""
 _FLOORS = ((0.35, -1024.0, 6.0), (0.5, -980.0, 60.0), (0.06, -2000.0, 30.0), (0.06, -3024.0, 10.0))
 """Of the darkest pixel: the floor of 12 bits, air with noise, padding of two makers. The rest is anything."""
+_BRIGHTEST = 1000.0, 0.7
+"""Of the brightest pixel, mostly bone: median, and standard deviation of the natural logarithm. Even a piece of lung
+alone has vessels and noise above 100 HU."""
 _WITNESSES = 50.0
 """As many independent pixels a histogram counts for against the ends' own probability: neighbours are alike."""
 _MOST = 0.02
@@ -103,7 +109,7 @@ def _checked_hu(image: NDArray[Any]) -> Picture:
             f"numbers from {least:g} to {most:g} are no HU of a chest: lung and air are far below 0.",
             "Give levels of a picture as unsigned integers, and stored values of DICOM by slope and intercept.",
         )
-    return np.clip(image, *HU_RANGE).astype(np.float32)
+    return np.asarray(np.clip(image, *HU_RANGE), dtype=np.float32)
 
 
 def picture_hu(image: Levels) -> Picture:
@@ -112,9 +118,16 @@ def picture_hu(image: Levels) -> Picture:
     Raises:
         UnsupportedError: it has one level only.
     """
-    darkest, brightest = estimated_ends(image)
-    share = _shares(image)
-    return np.asarray(np.float32(darkest) + np.float32(brightest - darkest) * share, dtype=np.float32)
+    return stretched_hu(image, *estimated_ends(image))
+
+
+def stretched_hu(image: Levels, darkest_hu: float, brightest_hu: float) -> Picture:
+    """The levels of a picture [y, x] in HU, by what its darkest and its brightest pixel are.
+
+    Raises:
+        UnsupportedError: it has one level only.
+    """
+    return np.asarray(np.float32(darkest_hu) + np.float32(brightest_hu - darkest_hu) * _shares(image), dtype=np.float32)
 
 
 def estimated_ends(image: Levels) -> Ends:
@@ -151,8 +164,12 @@ def _shares(image: Levels) -> Picture:
 
 
 def _histogram(image: Levels) -> Floats:
-    """[256] shares of the levels that say something: padding, and what was cut at the bright end, don't."""
-    places = np.rint(_shares(image) * (_LEVELS - 1)).astype(np.intp)
+    """[256] shares of the levels that say something: padding, and what was cut at the bright end, don't.
+
+    Levels are means of three by three pixels, so that noise hides no landmark.
+    """
+    smoothed = local_mean(_shares(image), 3)
+    places = np.clip(np.rint(smoothed * (_LEVELS - 1)), 0, _LEVELS - 1).astype(np.intp)
     counts = np.bincount(places.ravel(), minlength=_LEVELS) / image.size
     if counts[0] > _MOST:
         counts[0] = 0
@@ -181,7 +198,7 @@ def _candidates() -> _Candidates:
     """A lattice over all pairs that slices have."""
     padding = [centre for _, centre, _ in _FLOORS] + [-2048.0]
     darkest = np.unique(np.concatenate((np.arange(-1100, -300, 10), np.arange(-250, -50, 50), padding)))
-    return _scored(darkest, np.concatenate((np.arange(-100, 900, 15), np.arange(900, 3200, 40))))
+    return _scored(darkest, np.concatenate((np.arange(15, 900, 15), np.arange(900, 3200, 40))))
 
 
 def _scored(darkest: Floats, brightest: Floats) -> _Candidates:
@@ -189,16 +206,18 @@ def _scored(darkest: Floats, brightest: Floats) -> _Candidates:
     width = np.maximum(high - low, 1.0)
     hu = low[..., None] + width[..., None] * np.linspace(0, 1, _LEVELS)
     tissue = _log_tissue()
-    places = np.rint((hu - _TABLE_HU[0]) / _STEP_HU).astype(np.intp)
-    table = tissue[np.clip(places, 0, len(tissue) - 1)] + np.log(width)[..., None]
-    prior = np.log(_mixture(low, _FLOORS) + 0.03 / 4000) - np.log(np.maximum(high + 400, 1))
+    places = np.clip(np.rint((hu - _TABLE_HU[0]) / _STEP_HU), 0, len(tissue) - 1).astype(np.intp)
+    table = tissue[places] + np.log(width)[..., None]
+    median, sigma = _BRIGHTEST
+    above = np.log(np.maximum(high, 1) / median) / sigma
+    prior = np.log(_mixture(low, _FLOORS) + 0.03 / 4000) - 0.5 * above**2
     return _Candidates(darkest, brightest, table.astype(np.float32), np.where(width < _LEAST_WIDTH, -np.inf, prior))
 
 
 @lru_cache(maxsize=1)
 def _log_tissue() -> Floats:
     hu = np.arange(*_TABLE_HU, _STEP_HU)
-    return np.asarray(np.log(_mixture(hu, TISSUES) + _ANYTHING))
+    return np.asarray(np.log(_mixture(hu, TISSUES) + np.where(hu < _LEAST_HU, _ANYTHING / 1000, _ANYTHING)))
 
 
 def _mixture(values: Floats, parts: tuple[tuple[float, float, float], ...]) -> Floats:

@@ -39,7 +39,7 @@ def load_samples(dataset: Path, split: str, config: XrayDataConfig) -> tuple[lis
         TrainError: no sample has a lesion.
     """
     data = read_prepared(dataset)
-    patients = _patients(data.splits, split)
+    patients = patients_of(data.splits, split)
     cases = [case for case in data.cases(data.truth_name(config.truth)) if case.patient in patients]
     failures, samples = Failures(config.max_failures), []
     for case in cases:
@@ -56,8 +56,12 @@ def load_samples(dataset: Path, split: str, config: XrayDataConfig) -> tuple[lis
     return samples, failures
 
 
-def _patients(splits: Mapping[str, Sequence[str]], split: str) -> frozenset[str]:
-    """The patients of a split, of whom LIDC's have to be there for what it is for."""
+def patients_of(splits: Mapping[str, Sequence[str]], split: str) -> frozenset[str]:
+    """The patients of a split, of whom LIDC's have to be there for what it is for.
+
+    Raises:
+        InputError: there is no such split, it is empty, or somebody is in it who isn't for that.
+    """
     if split not in LEARNABLE:
         raise InputError(f"training reads the splits {' and '.join(LEARNABLE)}, not {split!r}.")
     patients = frozenset(splits[split])
