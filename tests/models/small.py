@@ -18,6 +18,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "res_unet": {"widths": [4, 8, 12], "blocks": [1, 1, 1], "inputs": 2},
     "segnet": {"widths": [4, 8, 12], "convolutions": [2, 1, 2], "inputs": 2},
     "swin_unetr": {"features": 12, "depths": [1, 1, 1, 2], "window": 4, "inputs": 2},
+    "slim_unet": {"widths": [4, 8, 12], "blocks": [0, 1, 1], "inputs": 2},
     "enet": {"widths": [8, 12, 16], "skips": True, "cbam": True, "cbam_reduction": 4, "inputs": 2},
 }
 _WITHOUT = pytest.mark.skipif(find_spec("einops") is None, reason="MONAI's Swin transformer needs einops")

@@ -60,7 +60,7 @@ def test_every_size_comes_back_from_a_pixel_on(name):
         assert logits.isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["segnet", "enet"])
+@pytest.mark.parametrize("name", ["segnet", "enet", "slim_unet"])
 def test_a_shift_of_a_whole_stride_shifts_the_logits(name):
     network = narrow(name, inputs=1, **({"cbam": False} if name == "enet" else {})).eval()
     wide = torch.nn.functional.pad(picture(1, 1, 16, 16), (96, 96, 96, 96), value=0.5)
@@ -127,8 +127,37 @@ def test_a_prior_costs_one_more_input_channel():
         ("enet", {"activation": "elu"}, "activation"),
         ("swin_unetr", {"features": 20}, "features"),
         ("unet", {"up": "nearest"}, "up"),
+        ("slim_unet", {"blocks": [1, 1]}, "5 widths and 2 counts"),
+        ("slim_unet", {"widths": [8, 8], "blocks": [1, 0]}, "only the finest stage"),
     ],
 )
 def test_options_that_cannot_be_are_named(name, options, says):
     with pytest.raises(ConfigError, match=says):
         build_model(name, options)
+
+
+def test_slim_unet_stays_below_the_budget():
+    network = build_model("slim_unet")
+    assert count_macs(network, (512, 512)).total <= 700e6
+    assert numbers(network) * 4 < 5e6  # bytes
+
+
+def test_slim_unet_sees_more_than_a_hundred_pixels_around_each():
+    network = build_model("slim_unet", {"norm": "none"}).eval()
+    image = picture(1, 1, 256, 256).requires_grad_()
+    network(image).logits[0, 0, 128, 128].backward()
+    assert image.grad is not None
+    rows, columns = image.grad[0, 0].nonzero().T
+    for seen in (rows, columns):
+        assert seen.min() <= 128 - 100
+        assert seen.max() >= 128 + 100
+
+
+def test_slim_unets_decoder_adds_what_the_encoder_saw():
+    network = narrow("slim_unet", inputs=1).eval()
+    for narrowing in network.decoder.narrow:
+        nn.init.zeros_(narrowing[1].weight)  # nothing comes from below
+    image = picture(1, 1, 16, 16)
+    finest = network.encoder(image)[0]
+    with torch.no_grad():
+        torch.testing.assert_close(network.decoder(network.encoder(image)), network.decoder.stages[0](finest))

@@ -10,6 +10,7 @@ from hilum.models.network import Network
 from hilum.models.original import Original
 from hilum.models.res_unet import ResUNet
 from hilum.models.segnet import SegNet
+from hilum.models.slim_unet import SlimUNet
 from hilum.models.swin_unetr import SwinUNETR
 from hilum.models.unet import UNet
 from hilum.models.unet_skip import UNetSkip
@@ -23,6 +24,7 @@ MODELS: dict[str, type[Network]] = {
     "segnet": SegNet,
     "enet": ENet,
     "swin_unetr": SwinUNETR,
+    "slim_unet": SlimUNet,
 }
 
 
