@@ -16,11 +16,12 @@ MISSING = {
     ("prepare", "jsrt"): "none out",
     ("train",): "xray_unet out --data none",
     ("predict",): "none out --model none",
+    ("explain",): "none out",
     ("evaluate",): "none out --data none --split test",
     ("compare",): "out a=none b=none",
     ("froc",): "out --predictions none --annotations none",
 }
-WITH_SEEDS = ("drr", "train", "evaluate", "compare", "froc", "yardstick")
+WITH_SEEDS = ("drr", "train", "explain", "evaluate", "compare", "froc", "yardstick")
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids="-".join)

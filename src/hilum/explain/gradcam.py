@@ -1,8 +1,11 @@
 """Grad-CAM (Selvaraju 2017, equations 1 and 2) of a network that marks pixels.
 
-The target is the mean logit of a set of pixels (Seg-Grad-CAM, Vinogradova 2020, equation 2, which sums them: the map
-differs by a factor). A channel weighs as much as the target's gradient with respect to it, averaged over all cells; the
+The target is the mean logit of a set of pixels (Seg-Grad-CAM, Vinogradova 2020, which sums them: the map differs by
+a factor). A channel weighs as much as the target's gradient with respect to it, averaged over all cells; the
 map is the weighted sum of the channels where that is positive, in logits. Nothing here knows what the picture shows.
+
+MONAI's `GradCAM` explains one class of [B, C] scores, leaves its hooks in the network and turns its maps upside down; it
+is what the tests compare with.
 """
 
 from collections.abc import Iterator
