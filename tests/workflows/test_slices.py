@@ -1,0 +1,197 @@
+"""CT slices from a data set through training to predictions and figures, and what is refused on the way."""
+
+import json
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from hilum.cli.app import main
+from hilum.core import ConfigError, InputError, MissingError
+from hilum.infer.loaded import load_model, shipped_models
+from hilum.train.config import Machine, TrainConfig
+from hilum.workflows.evaluate_data import TruthWanted
+from hilum.workflows.evaluate_model import predictions_of
+from hilum.workflows.predict import run_predict
+from hilum.workflows.predict_options import PredictOptions
+from hilum.workflows.train import TrainOptions, run_find_rate, run_train
+from hilum.workflows.train_config import resolved_config
+from hilum.workflows.train_data import read_data
+from tests.slices import PATIENTS, STEP_MM, TINY, slice_hu, slice_model, stretched, write_slices
+from tests.xrays import chest, write_xrays
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+OPTIONS = TrainOptions(Machine(device="cpu", threads=1))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_slices(tmp_path_factory.mktemp("data") / "slices", PATIENTS)
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "tiny"
+    return run_train(TINY, data, out, OPTIONS)
+
+
+@pytest.fixture
+def model(tmp_path):
+    return slice_model(tmp_path / "tiny")
+
+
+def test_a_run_leaves_a_model_of_slices(run):
+    folder = run.folder / "model"
+    stored = json.loads((folder / "config.json").read_text())
+    assert stored["config"]["data"]["kind"] == "slices"
+    assert stored["hash"] == TINY.hash == TrainConfig.of(stored["config"]).hash
+    assert stored["threshold"]["patients"] == ["LIDC-IDRI-0006", "LIDC-IDRI-0011"]
+    assert 0 <= stored["validation"]["dice_by_nodule"] <= 1
+    card = (folder / "card.md").read_text()
+    for words in ("axial CT slices", "pixels as each scan has them", "whose place is known", "truth: `consensus`"):
+        assert words in card
+    assert "X-ray" not in card
+    assert "LIDC-IDRI: CC BY 3.0" in card
+    assert load_model(str(run.folder)).kind == "slices"
+    assert (run.folder / "panels" / "epoch_002.png").is_file()
+
+
+def test_the_same_run_is_there_already_and_validation_has_three_readers(run, data):
+    assert run_train(TINY, data, run.folder, OPTIONS).was_done
+    read = read_data(data, TINY)
+    assert {one.reader_count for one in read.validation} == {3, 4}
+    assert len(read.training) == 9
+
+
+def test_a_rate_is_found_for_slices(data, tmp_path):
+    found = run_find_rate(TINY, data, tmp_path / "rate", OPTIONS)
+    assert len(found.rates) > 5
+
+
+def test_data_of_another_kind_are_refused(data, tmp_path):
+    xrays = write_xrays(tmp_path / "pairs", [chest("LIDC-IDRI-0002"), chest("LIDC-IDRI-0006")])
+    with pytest.raises(InputError, match="kind drr-pairs, and the run is on data of the kind slices"):
+        read_data(xrays, TINY)
+    with pytest.raises(InputError, match="kind slices, and the run is on data of the kind xray"):
+        read_data(data, TrainConfig())
+
+
+def test_settings_of_both_kinds_by_word_and_file(tmp_path):
+    assert resolved_config("slices", settings=["data.truth=union"]).data.truth == "union"
+    assert resolved_config("xray_unet", settings=["data.truth=consensus"]).data.pixel_mm == 1.4
+    changed = resolved_config("xray_unet", settings=["data.kind=slices"])
+    assert (changed.data.kind, changed.data.truth) == ("slices", "consensus")
+    (tmp_path / "run.yaml").write_text("data: {kind: slices, least_readers: 3}")
+    assert resolved_config("xray_unet", tmp_path / "run.yaml").data.least_readers == 3
+    (tmp_path / "run.yaml").write_text("data: {pixel_mm: 0.7}")
+    assert resolved_config("slices", tmp_path / "run.yaml").data.kind == "slices"
+    with pytest.raises(ConfigError, match=r"no setting 'data\.visibility_floor'"):
+        resolved_config("slices", settings=["data.visibility_floor=0.5"])
+
+
+def test_a_data_set_is_predicted_and_judged(run, data, tmp_path):
+    out = tmp_path / "judged"
+    predictions = predictions_of(str(run.folder), TruthWanted(data, "validation", "consensus"), out)
+    index = json.loads((predictions / "predictions.json").read_text())
+    assert [one["key"] for one in index["cases"]] == [f"{who}-{n}-{k}" for who, n, *_ in PATIENTS[3:] for k in range(3)]
+    assert index["provenance"]["options"] == {"tta": False}
+    words = ["evaluate", str(run.folder), str(out), "--data", str(data), "--split", "validation"]
+    assert main([*words, "--truth", "consensus"]) == 0
+    figures = json.loads((out / "evaluation.json").read_text())["figures"]
+    assert figures["dice_mean"]["n"] == 9
+
+
+def test_pictures_get_their_files_and_bad_ones_are_listed(model, tmp_path, capsys):
+    folder = tmp_path / "slices"
+    folder.mkdir()
+    Image.fromarray(stretched(slice_hu((50, 41))[0])).save(folder / "one.png")
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save(folder / "empty.png")
+    Image.fromarray(np.tile(np.arange(200, dtype=np.uint8), (1100, 1))).save(folder / "xray.png")
+    out = tmp_path / "out"
+    assert main(["predict", str(folder), str(out), "--model", str(model), "--tta"]) == 3
+    said = capsys.readouterr()
+    assert "1 slices, 1 with something marked" in said.out
+    assert "no millimetres are given" in said.err
+    failed = json.loads((out / "failures.json").read_text())
+    assert ["nobody knows what it shows" in one["error"] for one in failed] == [True, False]
+    assert "more than a CT slice" in failed[1]["error"]
+    assert np.array(Image.open(out / "one" / "mask.png")).shape == (50, 41)
+    sized = tmp_path / "sized"
+    words = ["predict", str(folder / "one.png"), str(sized), "--model", str(model), "--pixel-mm", str(STEP_MM), "--crf"]
+    assert main(words) == 0
+    nodules = json.loads((sized / "one" / "nodules.json").read_text())
+    assert nodules["study"]["pixel_mm"] == [STEP_MM, STEP_MM]
+
+
+@pytest.fixture
+def ct(tmp_path):
+    hu = np.stack([slice_hu((48, 52), (24, 30), 6, seed)[0] for seed in range(5)])
+    # NIfTI is RAS: x and y run the other way.
+    affine = np.diag([-STEP_MM, -STEP_MM, 2.0, 1.0])
+    nib.save(nib.Nifti1Image(hu.transpose(2, 1, 0), affine), tmp_path / "ct.nii.gz")
+    return tmp_path / "ct.nii.gz"
+
+
+def test_the_nodule_at_a_point_of_a_ct(ct, model, tmp_path):
+    point = f"{30 * STEP_MM},{24 * STEP_MM},4"
+    words = ["predict", str(ct), str(tmp_path / "out"), "--model", str(model), "--threshold", "0.001"]
+    assert main([*words, f"--point={point}"]) == 0
+    folder = tmp_path / "out" / "ct"
+    mask, source = nib.load(folder / "mask.nii.gz"), nib.load(ct)
+    np.testing.assert_allclose(mask.affine, source.affine)
+    assert mask.shape == source.shape
+    (nodule,) = json.loads((folder / "nodules.json").read_text())["nodules"]
+    voxels = int((np.asarray(mask.dataobj) > 0).sum())
+    assert nodule["volume_mm3"] == pytest.approx(voxels * STEP_MM**2 * 2.0)
+    assert nodule["centre_lps_mm"] is not None
+    assert (folder / "overlay.png").stat().st_size > 5000
+    assert main([*words, "--point", point]) == 0, "there already"
+
+
+def test_what_fits_no_model_is_one_clear_line(ct, model, data, tmp_path):
+    out, given = tmp_path / "out", PredictOptions(str(model))
+    xrays = write_xrays(tmp_path / "pairs", [chest("LIDC-IDRI-0002"), chest("LIDC-IDRI-0006")])
+    with pytest.raises(InputError, match="kind drr-pairs, and the model marks nodules on CT slices"):
+        run_predict([xrays], out, given)
+    with pytest.raises(InputError, match=r"a NIfTI volume.*--point x,y,z"):
+        run_predict([ct], out, given)
+    with pytest.raises(InputError, match="a point is one of one CT"):
+        run_predict([ct, ct], out, PredictOptions(str(model), point=(0, 0, 0)))
+    with pytest.raises(InputError, match="lies outside the CT"):
+        run_predict([ct], out, PredictOptions(str(model), point=(900, 0, 0)))
+    with pytest.raises(ConfigError, match="--point and --crf are for CT slices"):
+        run_predict([ct], out, PredictOptions("xray", point=(0, 0, 0), crf=True))
+    with pytest.raises(ConfigError, match="--prior is for X-rays"):
+        run_predict([data], out, PredictOptions(str(model), prior=ct))
+    assert not out.exists(), "what is refused leaves nothing behind"
+
+
+def test_points_are_three_numbers(ct, model, tmp_path, capsys):
+    for words in ("1,2", "a,b,c", "1,2,inf"):
+        assert main(["predict", str(ct), str(tmp_path / "out"), "--model", str(model), f"--point={words}"]) != 0
+        assert "is no point" in capsys.readouterr().err
+
+
+def test_default_fits_the_input(data, tmp_path):
+    if "slices" in shipped_models():
+        pytest.skip("a model of slices is shipped: default takes it")
+    with pytest.raises(MissingError, match="no model of CT slices comes with this hilum"):
+        run_predict([data], tmp_path / "out")
+
+
+def test_hu_of_a_data_set_are_used_where_they_are_known(model, data, tmp_path):
+    """With the ends' true HU the picture is exact, so that the answer is that of the HU themselves."""
+    from hilum.infer.slices import SlicePredictor
+
+    copy = shutil.copytree(data, tmp_path / "copy")
+    hu, _ = slice_hu(seed=0, centre=(30, 36), radius=6)
+    content = json.loads((copy / "dataset.json").read_text())
+    content["cases"] = content["cases"][:1]
+    content["cases"][0]["slice"]["hu_ends"] = [int(hu.min()), int(hu.max())]
+    (copy / "dataset.json").write_text(json.dumps(content))
+    run_predict([copy], tmp_path / "out", PredictOptions(str(model)))
+    key = content["cases"][0]["key"]
+    found = np.array(Image.open(tmp_path / "out" / key / "probability.png")) / 65535
+    np.testing.assert_allclose(found, SlicePredictor(load_model(str(model))).probability(hu), atol=0.02)
