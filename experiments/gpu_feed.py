@@ -154,8 +154,9 @@ def batches(feed, order, workers, device):
 
 
 def can_be_changed_on_device(config):
-    """Only pieces of one size."""
-    return config["augment"]["crop_px"] is not None
+    """Only pieces of one size, and not what `Changes` lacks."""
+    augment = config["augment"]
+    return augment["crop_px"] is not None and not (augment["shear_deg"] or augment["flip_up_down"])
 
 
 class Changes:

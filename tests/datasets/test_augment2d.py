@@ -5,9 +5,12 @@ import time
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.stats import chisquare
 
 from hilum.core import ConfigError
 from hilum.datasets.augment2d import Augmentation, Crop, Tone, Warp, blurred, draw_augmentation, source_places
+from hilum.datasets.slice_sample import SliceSample
+from hilum.datasets.style2d import Equalisation, FilmStyle
 from hilum.datasets.xray_config import AugmentConfig
 from hilum.datasets.xray_sample import XraySample
 from tests.xrays import disc
@@ -164,3 +167,81 @@ def test_it_is_fast_enough_to_do_on_the_way():
         change(sample)
         seconds.append(time.process_time() - start)
     assert np.median(seconds) < 0.015
+
+
+def slice_sample(shape=(128, 128), centre=(64, 64), radius=3):
+    truth = disc(shape, centre, radius)
+    image = ndimage.gaussian_filter(truth.astype(np.float32), 1.0)
+    return SliceSample("a", "p", "p_n00", 3, image, truth, np.ones(shape, np.float32), 0.7)
+
+
+def test_a_shear_moves_rows_along_by_the_tangent_and_image_with_mask():
+    sample = slice_sample(centre=(94, 64))
+    leaning = Augmentation(Warp(shear_deg=20.0))(sample)
+    down = 94 - 63.5
+    expected = 64 - np.tan(np.radians(20)) * down
+    np.testing.assert_allclose(centroid(leaning.truth), (94, expected), atol=0.2)
+    np.testing.assert_allclose(centroid(leaning.image), (94, expected), atol=0.2)
+    assert leaning.truth.sum() == pytest.approx(sample.truth.sum(), rel=0.15)  # a shear keeps areas
+
+
+def test_upside_down_is_numpys_and_slices_stay_slices():
+    plain = noise_sample()
+    sample = SliceSample("a", "p", "p_n00", 3, plain.image, plain.truth, plain.weight, 0.7)
+    over = Augmentation(Warp(is_upside_down=True))(sample)
+    assert isinstance(over, SliceSample)
+    assert (over.nodule, over.reader_count) == ("p_n00", 3)
+    np.testing.assert_allclose(over.image, plain.image[::-1], atol=2e-5)
+    np.testing.assert_array_equal(over.truth[1:-1], plain.truth[::-1][1:-1])
+    np.testing.assert_allclose(
+        Augmentation(Warp(is_upside_down=True, is_flipped=True))(sample).image,
+        Augmentation(Warp(angle_deg=180))(sample).image,
+        atol=2e-5,
+    )
+
+
+def test_a_slice_is_changed_as_an_x_ray_of_the_same_pixels():
+    plain = noise_sample()
+    sample = SliceSample("a", "p", "p_n00", 3, plain.image, plain.truth, plain.weight, 0.7)
+    config = AugmentConfig(crop_px=(40, 40), noise=1, blur=1, shear_deg=10, flip_up_down=0.5)
+    for seed in range(4):
+        drawn = draw_augmentation(np.random.default_rng(seed), config)
+        one, other = drawn(sample), drawn(plain)
+        for name in ("image", "truth", "weight"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_shear_and_turning_over_are_drawn_last_so_that_earlier_runs_stay_as_they_were():
+    usual, more = AugmentConfig(), AugmentConfig(shear_deg=20, flip_up_down=1)
+    for seed in range(20):
+        one = draw_augmentation(np.random.default_rng(seed), usual)
+        other = draw_augmentation(np.random.default_rng(seed), more)
+        assert (one.warp.shear_deg, one.warp.is_upside_down) == (0.0, False)
+        assert other.warp.is_upside_down
+        assert abs(other.warp.shear_deg) <= 20
+        assert (one.tone, one.warp.angle_deg, one.warp.is_flipped) == (
+            other.tone,
+            other.warp.angle_deg,
+            other.warp.is_flipped,
+        )
+        np.testing.assert_array_equal(one.warp.displacement_mm, other.warp.displacement_mm)
+
+
+def test_half_the_side_as_a_piece_leaves_a_middle_nodule_anywhere():
+    """A crop of 64 of 128 pixels: the nodule, always in the crop's middle on disk, is anywhere on what is shown."""
+    sample = slice_sample(radius=1)
+    config = AugmentConfig.none().model_copy(update={"crop_px": (64, 64), "crop_on_lesion": 1.0})
+    rng = np.random.default_rng(0)
+    places = np.array([centroid(draw_augmentation(rng, config)(sample).truth) for _ in range(800)])
+    for axis in (0, 1):
+        counts, _ = np.histogram(places[:, axis], bins=8, range=(-0.5, 63.5))
+        assert chisquare(counts).pvalue > 1e-3, counts
+
+
+def test_equalisation_takes_slices():
+    sample = slice_sample()
+    style = FilmStyle(equalisation=Equalisation(mix=1.0, tiles=4, clip=0.03))
+    changed = Augmentation(style=style)(sample)
+    assert isinstance(changed, SliceSample)
+    assert 0 <= changed.image.min() < changed.image.max() <= 1
+    np.testing.assert_array_equal(changed.truth, sample.truth)

@@ -1,20 +1,21 @@
 """Changes to a picture and its truth together: drawn first, then applied. numpy only.
 
-What moves is one map from the new pixels to the old ones (crop, turn, scale, shift, mirror, elastic), read once: the
-picture linearly, truth and weight by the nearest pixel. What changes brightness never touches the truth. Pixels that
-come from beyond the picture's edge repeat it, belong to no lesion and weigh nothing. An earlier picture and its lesions
-take the same way, but for a shift that may be left between the two, and its brightness changes apart.
+What moves is one map from the new pixels to the old ones (crop, turn, scale, shift, shear, mirror, elastic), read once:
+the picture linearly, truth and weight by the nearest pixel. What changes brightness never touches the truth. Pixels
+that come from beyond the picture's edge repeat it, belong to no lesion and weigh nothing. An earlier picture and its
+lesions take the same way, but for a shift that may be left between the two, and its brightness changes apart.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core.geometry import Floats
+from hilum.datasets.slice_sample import SliceSample
 from hilum.datasets.style2d import FilmStyle
 from hilum.datasets.xray_sample import Picture, Truth, XraySample
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from hilum.datasets.xray_config import AugmentConfig
 
 Pair: TypeAlias = tuple[float, float]
+Sample = TypeVar("Sample", XraySample, SliceSample)
 
 _LATTICE = 16
 """Displacements drawn along each axis; a larger picture than 13 lattice steps repeats them."""
@@ -55,6 +57,8 @@ class Warp:
         is_flipped: left and right exchanged.
         lattice_mm: distance of the lattice's points.
         displacement_mm: [2, n, n] of each lattice point along rows and columns; None for none.
+        shear_deg: how far lines that stood upright lean, before the turn; rows stay level.
+        is_upside_down: up and down exchanged.
     """
 
     angle_deg: float = 0.0
@@ -63,6 +67,8 @@ class Warp:
     is_flipped: bool = False
     lattice_mm: float = 40.0
     displacement_mm: Floats | None = None
+    shear_deg: float = 0.0
+    is_upside_down: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,22 +124,26 @@ class Augmentation:
     prior: PriorChange = PriorChange()
     style: FilmStyle | None = None
 
-    def __call__(self, sample: XraySample) -> XraySample:
-        """The changed sample; where its nodules now lie is not kept."""
+    def __call__(self, sample: Sample) -> Sample:
+        """The changed sample; where an X-ray's nodules now lie is not kept."""
         rows, columns = self._places(sample)
         truth, weight = _nearest((sample.truth, sample.weight), rows, columns)
-        prior, prior_lesions = self._earlier(sample, rows, columns)
         image = read_linearly(sample.image, rows, columns)
         if self.style is not None:
             image = self.style(image, sample.pixel_mm)
             covered = ~self.style.shown(image.shape, sample.pixel_mm)
             truth[covered], weight[covered] = False, 0
+        image = toned(image, self.tone, sample.pixel_mm)
+        if isinstance(sample, SliceSample):
+            return replace(sample, image=image, truth=truth, weight=weight)
+        prior, prior_lesions = self._earlier(sample, rows, columns)
+        nodules = tuple(replace(nodule, centre_px=None) for nodule in sample.nodules)
         return replace(
             sample,
-            image=toned(image, self.tone, sample.pixel_mm),
+            image=image,
             truth=truth,
             weight=weight,
-            nodules=tuple(replace(nodule, centre_px=None) for nodule in sample.nodules),
+            nodules=nodules,
             prior=prior,
             prior_lesions=prior_lesions,
         )
@@ -150,7 +160,7 @@ class Augmentation:
             (lesions,) = _nearest((lesions,), rows, columns)
         return picture, lesions
 
-    def _places(self, sample: XraySample) -> tuple[Picture, Picture]:
+    def _places(self, sample: XraySample | SliceSample) -> tuple[Picture, Picture]:
         shape = self.crop.shape_yx if self.crop else sample.image.shape
         middle = _middle(sample, self.crop) if self.crop else tuple((size - 1) / 2 for size in shape)
         return source_places(self.warp, (shape[0], shape[1]), (middle[0], middle[1]), sample.pixel_mm)
@@ -170,6 +180,9 @@ def draw_augmentation(rng: np.random.Generator, config: "AugmentConfig") -> Augm
         lattice_mm=config.elastic_lattice_mm,
         displacement_mm=rng.uniform(-1, 1, (2, _LATTICE, _LATTICE)) * config.elastic_mm if config.elastic_mm else None,
     )
+    # What came later is drawn last, so that earlier runs can be made again.
+    leaning, turned_over = float(rng.uniform(-1, 1)) * config.shear_deg, bool(rng.random() < config.flip_up_down)
+    warp = replace(warp, shear_deg=leaning, is_upside_down=turned_over)
     if config.crop_px is None:
         return Augmentation(warp, tone)
     return Augmentation(replace(warp, shift_mm=(0.0, 0.0)), tone, crop)
@@ -198,7 +211,7 @@ def _factor(rng: np.random.Generator, most: float) -> float:
     return float((1 + most) ** rng.uniform(-1, 1))
 
 
-def _middle(sample: XraySample, crop: Crop) -> Pair:
+def _middle(sample: XraySample | SliceSample, crop: Crop) -> Pair:
     """The middle (row, column) of the piece; a picture smaller than it lies in its middle."""
     lesion = np.flatnonzero(sample.truth) if crop.on_lesion else ()
     wanted = None
@@ -229,10 +242,12 @@ def source_places(warp: Warp, shape_yx: tuple[int, int], middle: Pair, pixel_mm:
     height, width = shape_yx
     angle = math.radians(warp.angle_deg)
     cosine, sine = math.cos(angle) / warp.scale, math.sin(angle) / warp.scale
-    mirror = -1.0 if warp.is_flipped else 1.0
+    mirror, over = (-1.0 if is_so else 1.0 for is_so in (warp.is_flipped, warp.is_upside_down))
     down = (np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2) - warp.shift_mm[0] / pixel_mm)[:, None]
     right = (np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2) - warp.shift_mm[1] / pixel_mm)[None]
-    rows = (cosine * down + middle[0]).astype(np.float32) + (sine * right).astype(np.float32)
+    if warp.shear_deg:
+        right = right + np.float32(math.tan(math.radians(warp.shear_deg))) * down
+    rows = (cosine * over * down + middle[0]).astype(np.float32) + (sine * over * right).astype(np.float32)
     columns = (-sine * mirror * down + middle[1]).astype(np.float32) + (cosine * mirror * right).astype(np.float32)
     if warp.displacement_mm is not None:
         for places, lattice in zip((rows, columns), warp.displacement_mm / pixel_mm, strict=True):

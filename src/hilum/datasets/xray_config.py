@@ -102,8 +102,12 @@ class AugmentConfig(FrozenConfig):
     """Enlargement by a factor of 1 / (1 + scale) to 1 + scale."""
     shift_mm: NonNegativeFloat = 8.0
     """Shift of the whole picture along each axis; a piece has its random place already."""
+    shear_deg: Annotated[float, Field(ge=0, lt=60)] = 0.0
+    """How far upright lines lean; rows stay level."""
     flip: Share = 0.5
     """How often left and right are exchanged."""
+    flip_up_down: Share = 0.0
+    """How often up and down are exchanged; never an X-ray's of a standing patient."""
     elastic_mm: NonNegativeFloat = 2.0
     """Displacement of each point of a coarse lattice along each axis; what lies between follows smoothly."""
     elastic_lattice_mm: PositiveFloat = 40.0
@@ -135,8 +139,8 @@ class AugmentConfig(FrozenConfig):
     @classmethod
     def none(cls) -> Self:
         """Pictures as they are."""
-        changes = ("rotate_deg", "scale", "shift_mm", "flip", "elastic_mm", "gamma", "brightness", "contrast")
-        return cls.of(dict.fromkeys((*changes, "blur", "noise"), 0.0))
+        moves = ("rotate_deg", "scale", "shift_mm", "shear_deg", "flip", "flip_up_down", "elastic_mm")
+        return cls.of(dict.fromkeys((*moves, "gamma", "brightness", "contrast", "blur", "noise"), 0.0))
 
 
 class CurriculumStep(FrozenConfig):
