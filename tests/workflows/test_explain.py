@@ -10,9 +10,10 @@ from PIL import Image
 from hilum.cli.app import main
 from hilum.io import read_radiograph
 from hilum.workflows.explain import ExplainRequest, pointing, run_explain
-from hilum.workflows.predict import PredictOptions
+from hilum.workflows.predict_options import PredictOptions
 from tests.datasets.test_chest import chest
 from tests.report.test_explanation import explanation
+from tests.slices import slice_model, write_slices
 from tests.trained import STEP_MM, tiny_model
 from tests.xrays import chest as drawn
 from tests.xrays import write_xrays
@@ -93,6 +94,21 @@ def test_a_data_set_has_a_truth_to_point_at(model, tmp_path, capsys):
     assert summary["pointing"]["cases"] == 1
 
 
+def test_ct_slices_are_explained_by_a_model_of_slices(tmp_path, capsys):
+    data = write_slices(tmp_path / "slices", [("LIDC-IDRI-0006", "1", 3, (33, 33), 6)])
+    folder = slice_model(tmp_path / "of_slices")
+    words = ["explain", str(data), str(tmp_path / "out"), "--model", str(folder), "--split", "validation"]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "3 slices" in said.out
+    about = case_of(tmp_path / "out", "LIDC-IDRI-0006-1-1")
+    assert about["cell_px"] == pytest.approx([4, 4])
+    assert about["truth"]["area_share"] == pytest.approx(np.pi * 6**2 / 64**2, rel=0.1)
+    assert np.array(Image.open(tmp_path / "out" / "LIDC-IDRI-0006-1-1" / "map.png")).shape == (64, 64)
+    assert main([*words, "--style", "film", "--force"]) == 1
+    assert "--style" in capsys.readouterr().err
+
+
 def test_the_pointing_game_by_hand():
     truth = np.zeros((8, 10), bool)
     truth[2, 3:5] = True
@@ -136,7 +152,7 @@ def test_a_run_that_was_stopped_goes_on(films, model, tmp_path):
         return items
 
     run_explain([films], tmp_path / "out", request, track=seeing)
-    assert [source.key for source in seen] == ["two"]
+    assert seen == ["two"]
 
 
 @pytest.mark.parametrize(

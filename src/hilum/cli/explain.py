@@ -46,11 +46,11 @@ def explain(
     force: Force = False,
     debug: Debug = False,
 ) -> int:
-    """Show where a network looked when it marked nodules on chest X-rays, and whether that can be believed.
+    """Show where a network looked when it marked nodules, and whether that can be believed.
 
-    INPUTS are what hilum predict takes. OUT then holds explanations.json and a folder a case with panel.png (the X-ray,
-    what is marked, the map over it), map.png (65535 = 1), explanation.json and, with --sanity, sanity.png. What
-    couldn't be explained is in failures.json, and the exit code is 3.
+    INPUTS are the X-rays, CT slices or data sets that hilum predict takes. OUT then holds explanations.json and a
+    folder a case with panel.png (the picture, what is marked, the map over it), map.png (65535 = 1), explanation.json
+    and, with --sanity, sanity.png. What couldn't be explained is in failures.json, and the exit code is 3.
 
     A map says which features raised the scores, coarsely; it doesn't say that the marks are right.
 
@@ -63,7 +63,7 @@ def explain(
     Parameters
     ----------
     inputs
-        X-rays, folders of them, or a data set.
+        X-rays or CT slices, folders of them, or a data set.
     out
         Folder for the results.
     seed
@@ -76,7 +76,7 @@ def explain(
     from hilum.cli.progress import bar
     from hilum.infer.xray_domain import XrayStyle
     from hilum.workflows.explain import ExplainRequest, run_explain
-    from hilum.workflows.predict import PredictOptions
+    from hilum.workflows.predict_options import PredictOptions
 
     shown, used = pictures or Pictures(), how or How()
     style = None if shown.style == "auto" else XrayStyle(shown.style)
@@ -87,11 +87,11 @@ def explain(
 
 
 def _say(done: "ExplainedXrays", *, debug: bool) -> int:
-    from hilum.workflows.predict import FAILED
+    from hilum.workflows.predict_left import FAILED
 
     index, summary = done.index, done.index["summary"]
     about = f"model {index['provenance']['model']}, layer {index['layer']}"
-    print(f"{summary['cases']} X-rays, {summary['marked']} with something marked ({about})")
+    print(f"{summary['cases']} {index['what']}, {summary['marked']} with something marked ({about})")
     if any(summary["sanity"].values()):
         print("Sanity check: " + ", ".join(f"{count} {name}" for name, count in summary["sanity"].items()))
     if pointed := summary["pointing"]["cases"]:

@@ -4,8 +4,8 @@ The target is the mean logit of a set of pixels (Seg-Grad-CAM, Vinogradova 2020,
 a factor). A channel weighs as much as the target's gradient with respect to it, averaged over all cells; the
 map is the weighted sum of the channels where that is positive, in logits. Nothing here knows what the picture shows.
 
-MONAI's `GradCAM` explains one class of [B, C] scores, leaves its hooks in the network and turns its maps upside down; it
-is what the tests compare with.
+MONAI's `GradCAM` explains one class of [B, C] scores, leaves its hooks in the network and turns its maps upside down;
+the tests compare with it.
 """
 
 from collections.abc import Iterator

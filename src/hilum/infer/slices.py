@@ -102,14 +102,19 @@ class SlicePredictor:
 
     def probability(self, image: NDArray[np.generic], step_mm: PixelMm | None = None) -> NDArray[np.float32]:
         """[y, x] of a slice; arguments and errors as of a call."""
-        shown = canonical(image, self.window)
-        grid = self._grid((shown.shape[0], shown.shape[1]), step_mm)
-        if grid is not None:
-            shown = grid.mean(shown).astype(np.float32)
+        shown, grid = self.shown(image, step_mm)
         found = self._seen(shown)
         if self.options.crf is not None:
             found = refined(found, shown, self.options.crf)
         return found if grid is None else np.clip(grid.back(found), 0, 1).astype(np.float32)
+
+    def shown(
+        self, image: NDArray[np.generic], step_mm: PixelMm | None = None
+    ) -> tuple[NDArray[np.float32], PixelGrid | None]:
+        """What the network sees of a slice, 0 to 1, and the way back; None where it sees the slice's own pixels."""
+        shown = canonical(image, self.window)
+        grid = self._grid((shown.shape[0], shown.shape[1]), step_mm)
+        return (shown, None) if grid is None else (grid.mean(shown).astype(np.float32), grid)
 
     def _grid(self, shape_yx: tuple[int, int], step_mm: PixelMm | None) -> PixelGrid | None:
         """To square pixels, of the side that the model has learnt where it has one; None where nothing changes."""

@@ -1,4 +1,4 @@
-"""Why a model marked what it did on X-rays (`hilum explain`)."""
+"""Why a model marked what it did on X-rays or CT slices (`hilum explain`)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -7,34 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from hilum.core import ConfigError, Explanation, Failure, HilumError, InputError, Radiograph
+from hilum.core import ConfigError, Explanation, Failure, HilumError, InputError
 from hilum.core.mask import Selection
 from hilum.datasets.prepared import index_of, read_prepared
 from hilum.explain.explained import METHOD, ExplainOptions
 from hilum.explain.sanity import SanityRule
-from hilum.explain.xray import XrayExplainer
-from hilum.infer.device import resolved_device
-from hilum.infer.loaded import LoadedModel, load_model
-from hilum.infer.xray import XrayOptions
-from hilum.infer.xray_domain import XrayStyle
 from hilum.io import read_mask
 from hilum.io.json_file import read_json, write_json
 from hilum.io.raster import write_png
 from hilum.io.text_file import write_bytes
 from hilum.metrics.probability import STORED_LEVELS
+from hilum.workflows.explain_sources import Asked, Explained, Ready, asked
 from hilum.workflows.journal import Journal, finished_note, journalled, was_finished
-from hilum.workflows.output import Run, sha256_of
-from hilum.workflows.predict import (
-    DEFAULT,
-    DEFAULT_XRAY,
-    FAILED,
-    PredictOptions,
-    XraySource,
-    predict_run,
-    read_source,
-    xray_sources,
-)
-from hilum.workflows.predict_prior import with_priors
+from hilum.workflows.output import Run
+from hilum.workflows.predict_case import hash_of
+from hilum.workflows.predict_left import FAILED
+from hilum.workflows.predict_options import PredictOptions
 from hilum.workflows.track import Track, silently
 
 SCHEMA, CASE_SCHEMA = "hilum.explanations/1", "hilum.explanation/1"
@@ -97,7 +85,7 @@ def run_explain(
     force: bool = False,
     track: Track = silently,
 ) -> ExplainedXrays:
-    """Explain what a model marks on chest X-rays; leaves `explanations.json` and a folder a case in `out`.
+    """Explain what a model marks on chest X-rays or CT slices; leaves `explanations.json` and a folder a case in `out`.
 
     A killed run goes on where it was.
 
@@ -115,19 +103,18 @@ def run_explain(
         OutputError: `out` holds something else, or can't be written.
     """
     request = request or ExplainRequest()
-    name = DEFAULT_XRAY if request.predict.model == DEFAULT else request.predict.model
-    sources = with_priors(xray_sources(inputs, request.predict), name)
+    wanted = asked(inputs, request.predict, request.options)
     truths = _truths(inputs)
-    run = _run(sources, name, request, truths)
+    run = _run(wanted, request, truths)
     if was_finished(out, run) and not force:
         return replace(_as_left(out), note=finished_note(out, run))
-    model = load_model(name)
-    explainers = _explainers(model, sources, request)
+    ready = wanted.ready()
     with journalled(out, run, force=force) as journal:
         done = journal.entries()
-        for source in track([one for one in sources if one.key not in done], "explaining"):
-            journal.add(source.key, _one(source, explainers[source.style], truths.get(source.path), out))
-        _finish(out, journal, sources, next(iter(explainers.values())))
+        for key in track([one for one in wanted.places if one not in done], "explaining"):
+            path = wanted.places[key]
+            journal.add(key, _one(key, path, ready, truths.get(path), out))
+        _finish(out, journal, wanted, ready)
         journal.finish(run)
     return replace(_as_left(out), was_done=False, note=journal.note)
 
@@ -145,51 +132,39 @@ def _truths(inputs: Sequence[Path]) -> dict[Path, Path]:
     return found
 
 
-def _run(sources: Sequence[XraySource], model: str, request: ExplainRequest, truths: Mapping[Path, Path]) -> Run:
-    made = predict_run(sources, model, request.predict)
-    known = {one.key: truths[one.path] for one in sources if one.path in truths}
-    hashes = {f"{key} truth": sha256_of(path) if path.is_file() else "missing" for key, path in known.items()}
-    settings = {"method": METHOD, **asdict(request.options)}
+def _run(wanted: Asked, request: ExplainRequest, truths: Mapping[Path, Path]) -> Run:
+    known = {key: truths[path] for key, path in wanted.places.items() if path in truths}
+    hashes = {f"{key} truth": hash_of(path) for key, path in known.items()}
+    settings, made = {"method": METHOD, **asdict(request.options)}, wanted.run
     return replace(made, command="explain", inputs={**made.inputs, **hashes}, options={**made.options, **settings})
 
 
-def _explainers(
-    model: LoadedModel, sources: Sequence[XraySource], request: ExplainRequest
-) -> dict[XrayStyle, XrayExplainer]:
-    """The model for pictures of each style."""
-    device, threshold = resolved_device(request.predict.device), request.predict.threshold
-    styles = dict.fromkeys(source.style for source in sources)
-    return {
-        style: XrayExplainer(model, XrayOptions(style, threshold, device=device), request.options) for style in styles
-    }
-
-
-def _one(source: XraySource, explainer: XrayExplainer, truth: Path | None, out: Path) -> dict[str, object]:
-    """Explain one X-ray and write its folder; what the index says about it, or why it failed."""
+def _one(key: str, path: Path, ready: Ready, truth: Path | None, out: Path) -> dict[str, object]:
+    """Explain one picture and write its folder; what the index says about it, or why it failed."""
     try:
-        xray, earlier = read_source(source)
-        known = None if truth is None else _known(truth, xray)
-        found = explainer(source.key, xray, earlier)
-        return _write(out / source.key, xray, found, known)
+        explained = ready.one(key)
+        known = None if truth is None else _known(truth, explained.found)
+        return _write(out / key, explained, known)
     except ConfigError:  # about the options, not the picture
         raise
     except HilumError as error:
-        return {"failure": Failure(str(source.path), error.message, error.remedy)}
+        return {"failure": Failure(str(path), error.message, error.remedy)}
 
 
-def _known(truth: Path, xray: Radiograph) -> Selection:
+def _known(truth: Path, found: Explanation) -> Selection:
     mask: Selection = read_mask(truth).labels > 0
-    if mask.shape != xray.array.shape:
-        raise InputError(f"{truth} has {mask.shape} pixels, its X-ray {xray.array.shape}.", "Prepare the data anew.")
+    if mask.shape != found.heat.shape:
+        raise InputError(f"{truth} has {mask.shape} pixels, its picture {found.heat.shape}.", "Prepare the data anew.")
     return mask
 
 
-def _write(folder: Path, xray: Radiograph, found: Explanation, truth: Selection | None) -> dict[str, object]:
+def _write(folder: Path, explained: Explained, truth: Selection | None) -> dict[str, object]:
     """Leave `panel.png`, `map.png`, `explanation.json` and, where it was made, `sanity.png`; what the index says."""
     from hilum.report.explanation import explanation_picture, sanity_picture
 
+    found, step_mm = explained.found, explained.step_mm
     write_png((found.heat * STORED_LEVELS).round().astype("uint16"), folder / "map.png")
-    write_bytes(folder / "panel.png", explanation_picture(xray.array, found, xray.pixel_mm, truth))
+    write_bytes(folder / "panel.png", explanation_picture(explained.image, found, step_mm, truth))
     sanity, checked = found.sanity, None
     if sanity is not None:
         write_bytes(folder / "sanity.png", sanity_picture(sanity))
@@ -204,7 +179,7 @@ def _write(folder: Path, xray: Radiograph, found: Explanation, truth: Selection 
     }
     named = {"method": found.method, "layer": found.layer, "cell_px": found.cell_px, "highest": found.highest}
     steps = None if sanity is None else {**(checked or {}), **asdict(sanity)}
-    case = {"schema": CASE_SCHEMA, **about, **named, "pixel_mm": xray.pixel_mm}
+    case = {"schema": CASE_SCHEMA, **about, **named, "pixel_mm": step_mm}
     write_json(folder / CASE, {**case, "sanity": steps, "units": UNITS, "provenance": found.provenance})
     return about
 
@@ -227,15 +202,16 @@ def pointing(found: Explanation, truth: Selection) -> dict[str, object] | None:
     }
 
 
-def _finish(out: Path, journal: Journal, sources: Sequence[XraySource], explainer: XrayExplainer) -> None:
+def _finish(out: Path, journal: Journal, wanted: Asked, ready: Ready) -> None:
     entries = journal.entries()
-    cases = [entries[one.key] for one in sources if "failure" not in entries[one.key]]
+    cases = [entries[key] for key in wanted.places if "failure" not in entries[key]]
     write_json(out / FAILED, [entry["failure"] for entry in entries.values() if "failure" in entry])
     index = {
         "schema": SCHEMA,
-        "provenance": explainer.provenance,
+        "what": wanted.what,
+        "provenance": ready.provenance,
         "method": METHOD,
-        "layer": explainer.layer,
+        "layer": ready.layer,
         "summary": _summary(cases),
         "cases": cases,
     }

@@ -82,11 +82,21 @@ def run_predict(
         OutputError: `out` holds something else, or can't be written.
     """
     options = options or PredictOptions()
+    name = model_for(inputs, options)
+    return _PREDICT[model_kind(name)](inputs, out, replace(options, model=name), force=force, track=track)
+
+
+def model_for(inputs: Sequence[Path], options: PredictOptions) -> str:
+    """The model's name or folder; of `DEFAULT` the shipped one that fits the inputs.
+
+    Raises:
+        MissingError: none is shipped for them.
+    """
     fitting = SLICES if options.point is not None or _are_slices(inputs) else XRAY
     name = SHIPPED_FOR[fitting] if options.model == DEFAULT else options.model
     if options.model == DEFAULT and fitting == SLICES and name not in shipped_models():
         raise MissingError("no model of CT slices comes with this hilum.", "Name a trained one: --model FOLDER")
-    return _PREDICT[model_kind(name)](inputs, out, replace(options, model=name), force=force, track=track)
+    return name
 
 
 def _are_slices(inputs: Sequence[Path]) -> bool:

@@ -66,11 +66,7 @@ def run_slices(inputs: Sequence[Path], out: Path, options: PredictOptions, *, fo
         )
     if options.point is not None:
         return run_point(inputs, out, options, options.point, force=force, track=track)
-    files = tuple(distinct([one for path in inputs for one in _files(path, options)]))
-    if not files:
-        raise InputError(
-            "nothing to predict.", "Name pictures of CT slices (PNG, 8 bit), a folder of them or a data set."
-        )
+    files = slice_files(inputs, options)
     by_key = {one.key: one for one in files}
 
     def ready() -> Worker:
@@ -81,6 +77,20 @@ def run_slices(inputs: Sequence[Path], out: Path, options: PredictOptions, *, fo
     run = slices_run({one.key: hash_of(one.path) for one in files}, options)
     done = work_through(list(by_key), run, out, ready, force=force, track=track)
     return replace(done, what="slices")
+
+
+def slice_files(inputs: Sequence[Path], options: PredictOptions) -> tuple[SliceFile, ...]:
+    """Every slice that the inputs name, with keys that differ.
+
+    Raises:
+        InputError: there is none.
+    """
+    files = tuple(distinct([one for path in inputs for one in _files(path, options)]))
+    if not files:
+        raise InputError(
+            "nothing to predict.", "Name pictures of CT slices (PNG, 8 bit), a folder of them or a data set."
+        )
+    return files
 
 
 def _files(path: Path, options: PredictOptions) -> Iterator[SliceFile]:
@@ -112,15 +122,24 @@ def _of_dataset(path: Path, split: str) -> Iterator[SliceFile]:
             yield SliceFile(case.key, case.image, case.pixel_mm, ends)
 
 
-def _slice(file: SliceFile, predictor: SlicePredictor, out: Path) -> dict[str, object]:
-    """Predict a slice and write its folder; what the index says about it."""
+def read_slice(file: SliceFile) -> Pixels:
+    """[y, x] levels of a slice, or HU where the data set says what its levels are.
+
+    Raises:
+        InputError: it can't be read, or is larger than a slice can be.
+    """
     levels = read_radiograph(file.path).array
     if max(levels.shape) > MOST_PX:
         raise UnsupportedError(
             f"{file.path} has {levels.shape[0]} by {levels.shape[1]} pixels, more than a CT slice.",
             "For X-rays take a model of X-rays: --model xray.",
         )
-    image: Pixels = levels if file.hu_ends is None else stretched_hu(levels, *file.hu_ends)
+    return levels if file.hu_ends is None else stretched_hu(levels, *file.hu_ends)
+
+
+def _slice(file: SliceFile, predictor: SlicePredictor, out: Path) -> dict[str, object]:
+    """Predict a slice and write its folder; what the index says about it."""
+    image = read_slice(file)
     found = predictor(file.key, image, file.pixel_mm)
     grey = (canonical(image, predictor.window) * 255).round().astype(np.uint8)
     plane = None if file.pixel_mm is None else SpacingPlane.PATIENT
