@@ -73,7 +73,7 @@ def notes_at_foot(place: "Axes", notes: Sequence[str], width: float) -> None:
     """What was assumed or is doubted, at the foot of a picture so many inches wide."""
     letters = max(20, int(_LETTERS_AN_INCH * width))
     text = "\n".join(textwrap.fill(f"note: {note}", letters) for note in notes)
-    style = {"color": COLOURS[1], "fontsize": 7, "va": "bottom", "path_effects": halo(2)}
+    style: dict[str, Any] = {"color": COLOURS[1], "fontsize": 7, "va": "bottom", "path_effects": halo(2)}
     place.text(0.02, 0.01, text, transform=place.transAxes, **style)
 
 
