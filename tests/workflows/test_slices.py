@@ -54,6 +54,7 @@ def test_a_run_leaves_a_model_of_slices(run):
         assert words in card
     assert "X-ray" not in card
     assert "LIDC-IDRI: CC BY 3.0" in card
+    assert "of 3 nodules; 0 are of places without one" in card
     assert load_model(str(run.folder)).kind == "slices"
     assert (run.folder / "panels" / "epoch_002.png").is_file()
 

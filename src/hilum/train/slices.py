@@ -7,7 +7,6 @@ from hilum.datasets.augment2d import draw_augmentation
 from hilum.datasets.sampling import Purpose, generator, slice_traits
 from hilum.datasets.slice_sample import SliceSample
 from hilum.datasets.style2d import draw_style
-from hilum.datasets.xray_sample import XraySample
 from hilum.train.config import TrainConfig
 from hilum.train.drawn import DrawnCases
 
@@ -32,6 +31,4 @@ class Slices(DrawnCases[SliceSample]):
             change = replace(
                 change, style=draw_style(generator(self._seed, Purpose.STYLE, epoch, place), augment.style)
             )
-        one = self.samples[case]
-        shown = change(XraySample(one.key, one.patient, one.image, one.truth, one.weight, one.pixel_mm))
-        return replace(one, image=shown.image, truth=shown.truth, weight=shown.weight)
+        return change(self.samples[case])

@@ -1,11 +1,16 @@
 """CT slices that a training run reads, and how they are shown."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from hilum.core import ConfigError, TrainError
-from hilum.datasets.prepared import index_of, read_prepared
+from hilum.core import ConfigError
+from hilum.datasets.prepared import Prepared, index_of, read_prepared
 from hilum.datasets.slice_config import SliceDataConfig
+from hilum.datasets.slice_load import load_slices
 from hilum.datasets.slice_sample import SliceSample
+from hilum.io.json_file import read_json
+from hilum.train.card import DataFacts
 from hilum.train.config import TrainConfig
 from hilum.train.fit import Cases
 from hilum.train.slices import Slices
@@ -18,21 +23,25 @@ def read_slices(data: Path, config: TrainConfig) -> TrainData[SliceSample]:
     Raises:
         HilumError: as `hilum.workflows.train_data.read_data`.
     """
-    from hilum.datasets.slice_load import load_slices
-
     prepared, wanted = read_prepared(data), _slices_of(config)
     require_own_hash(prepared)
     (training, missing), (validation, lost) = (
         loaded(load_slices, data, one, wanted) for one in ("train", "validation")
     )
     require_apart(training, validation)
-    if not any(one.has_lesion for one in training):
-        raise TrainError(f"none of {len(training)} training slices shows a nodule.", "Check data.least_readers.")
     failures = (*missing, *lost)
     name = f"{prepared.kind} {index_of(data).parent.resolve().name}"
-    return TrainData(
-        training, validation, facts_of(name, prepared.split_hash, (training, validation), failures), failures
-    )
+    facts = facts_of(name, prepared.split_hash, (training, validation), failures)
+    return TrainData(training, validation, _about_slices(facts, prepared, training), failures)
+
+
+def _about_slices(facts: DataFacts, prepared: Prepared, training: Sequence[SliceSample]) -> DataFacts:
+    """With the licences that the data set names, and how many of the slices show no nodule of anybody."""
+    named = read_json(prepared.index).get("licences") or [facts.licence]
+    without = sum(not one.nodule for one in training)
+    nodules = len({(one.patient, one.nodule) for one in training if one.nodule})
+    counted = (f"training slices are of {nodules} nodules; {without} are of places without one",)
+    return replace(facts, licence="; ".join(dict.fromkeys(map(str, named))), notes=(*facts.notes, *counted))
 
 
 def slice_cases(read: TrainData[SliceSample], config: TrainConfig) -> Cases:
