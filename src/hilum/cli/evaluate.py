@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from hilum.cli.exit_code import checked_options
 from hilum.cli.failures import say_failures
@@ -41,6 +42,9 @@ class Truth:
     yardstick: Literal["silhouette", "slice", "volume"] | None = None
     """What the masks show of LIDC's nodules: how well its readers agree on that stands beside. A data set of LIDC's
     says so itself; a plain folder has no yardstick without it."""
+
+    least_readers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
+    "Of slices: those of nodules that fewer readers outlined are left out; 3 when not given, as yardsticks count."
 
 
 @Parameter(name="*", group="Predictions")
@@ -193,6 +197,7 @@ def _wanted(data: Path, given: Truth) -> "TruthWanted":
         pixel_mm=None if side is None else (side, side),
         images=given.images,
         yardstick=None if given.yardstick is None else View[VIEWS[given.yardstick]],
+        least_readers=given.least_readers,
     )
 
 

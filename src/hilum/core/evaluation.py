@@ -174,6 +174,7 @@ class Evaluation:
         by_class: apart by label; empty when there is one.
         by_reader: figures of the same nodules with each single reader's masks as the truth.
         by_readers: nodules apart by how many readers outlined them.
+        by_stack: nodules as stacks of their slices, all and apart by reader count; empty of what is no slice.
         by_visibility: nodules apart by how well they can be seen.
         by_subtlety: lesions of point truth apart by how hard a radiologist found them to see.
         by_change: lesions apart by what became of them since an earlier picture; empty without one.
@@ -208,6 +209,7 @@ class Evaluation:
     by_class: tuple[Group, ...] = ()
     by_reader: tuple[Group, ...] = ()
     by_readers: tuple[Group, ...] = ()
+    by_stack: tuple[Group, ...] = ()
     by_visibility: tuple[Group, ...] = ()
     by_subtlety: tuple[Group, ...] = ()
     by_change: tuple[ChangeGroup, ...] = ()

@@ -22,6 +22,8 @@ PRIOR = "prior"
 """Among a case's masks: an earlier one of the same patient, which is no truth."""
 LUNGS = "lungs"
 """Among a case's masks: both lungs of a picture, by which places are named; no truth unless it is the only mask."""
+SLICES = "slices"
+"""Kind of a data set whose cases are CT slices; readers are compared by the consensus there."""
 UNION, CONSENSUS = "union", "consensus"
 """Two truths of one case: what any reader has, and what those who outlined a nodule agree on (`definitions.md`)."""
 
@@ -110,7 +112,8 @@ class Prepared:
         """Which of the cases' masks is the truth, or `POINTS`.
 
         Args:
-            wanted: its name; None takes points where they are a truth, else "union", or the only one.
+            wanted: its name; None takes points where they are a truth, of slices "consensus", else "union", or the only
+                one.
 
         Raises:
             InputError: there is no such truth, or several and none is wanted.
@@ -119,6 +122,8 @@ class Prepared:
         with _complete(self.index):
             every = list(dict.fromkeys(name for record in self.records for name in record["masks"]))
         names = [name for name in every if name not in (PRIOR, LUNGS)] or every
+        if self.kind == SLICES and CONSENSUS in names:
+            wanted = wanted or CONSENSUS
         if self.has_points:
             names.insert(0, POINTS)
             wanted = wanted or POINTS

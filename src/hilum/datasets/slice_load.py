@@ -7,7 +7,7 @@ import numpy as np
 from hilum.core import Failures, GeometryError, HilumError, InputError, TrainError, UnitError
 from hilum.core.radiograph import Pixels
 from hilum.datasets.drr_pairs import CONSENSUS_READERS
-from hilum.datasets.prepared import CaseSource, SliceSource, read_prepared
+from hilum.datasets.prepared import SLICES, CaseSource, SliceSource, read_prepared
 from hilum.datasets.slice_config import SliceDataConfig
 from hilum.datasets.slice_sample import SliceSample
 from hilum.datasets.slice_scale import canonical, stretched_hu
@@ -15,8 +15,6 @@ from hilum.datasets.xray_grid import PixelGrid
 from hilum.datasets.xray_load import patients_of
 from hilum.datasets.xray_sample import GREY_LEVELS, Picture
 from hilum.io import read_mask, read_radiograph
-
-KIND = "slices"
 
 
 def load_slices(dataset: Path, split: str, config: SliceDataConfig) -> tuple[list[SliceSample], Failures]:
@@ -36,9 +34,9 @@ def load_slices(dataset: Path, split: str, config: SliceDataConfig) -> tuple[lis
         TrainError: no sample has a nodule.
     """
     data = read_prepared(dataset)
-    if data.kind != KIND:
+    if data.kind != SLICES:
         raise InputError(
-            f"{data.index} holds {data.kind}, and {KIND} were expected.", "Make them: hilum prepare slices."
+            f"{data.index} holds {data.kind}, and {SLICES} were expected.", "Make them: hilum prepare slices."
         )
     patients = patients_of(data.splits, split)
     least = config.least_readers if split == "train" else CONSENSUS_READERS

@@ -46,6 +46,11 @@ def evaluation_tables(found: Evaluation) -> list[Table]:
             "By the single reader whose masks are the truth, of nodules with three readers or more. Readers are "
             "numbered within a nodule: nobody knows who is the same person elsewhere.",
         ),
+        (
+            found.by_stack,
+            "By nodule: a nodule is the stack of its slices, and its Dice that of all its pixels together; beside it "
+            "the mean over slices.",
+        ),
         (found.by_visibility, "By visibility, 0 to 1: size, contrast to noise and overlap."),
         (found.by_subtlety, "By subtlety: how hard radiologists found the lesion to see."),
     )

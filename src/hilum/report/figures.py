@@ -11,6 +11,9 @@ from hilum.report.page import Table
 WORDS: Mapping[str, str] = {
     "dice_mean": "Dice, mean of cases with a lesion",
     "dice_pooled": "Dice, all pixels together",
+    "nodule_dice": "Dice of a nodule's slices together, mean of nodules",
+    "nodule_volume_error_percent": "volume error of nodules, %",
+    "slice_dice": "Dice, mean of slices",
     "iou_mean": "IoU, mean of cases with a lesion",
     "iou_pooled": "IoU, all pixels together",
     "precision_mean": "precision (PPV), mean",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hilum.core import InputError, UnreadableError
 from hilum.core.radiograph import PixelMm
+from hilum.datasets.drr_pairs import CONSENSUS_READERS
 from hilum.datasets.prepared import CaseSource, StoredNodule, index_of, read_prepared, stored_nodules
 from hilum.datasets.splits import is_lidc_patient, leading_lidc_patient
 from hilum.evaluate.case_lesions import TrueNodule
@@ -44,6 +45,7 @@ class TruthSource:
         yardstick: what of a nodule LIDC's readers are compared by; None where they are no yardstick.
         hash: SHA-256 of what the truth is read from.
         is_points: whether of each lesion only centre and size are known, and no mask.
+        least_readers: of the nodules whose slices are reported; 0 where cases are no slices.
     """
 
     data: str
@@ -60,6 +62,7 @@ class TruthSource:
     yardstick: View | None = None
     hash: str = ""
     is_points: bool = False
+    least_readers: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class TruthWanted:
         pixel_mm: row and column step, for a folder of 2D masks.
         images: folder of the images of a folder of masks, named by the same keys.
         yardstick: what of a nodule readers are compared by; None goes by the data set's kind, and a folder has none.
+        least_readers: slices of nodules with fewer are left out; None for `CONSENSUS_READERS`, as yardsticks count.
     """
 
     data: Path
@@ -83,6 +87,7 @@ class TruthWanted:
     pixel_mm: PixelMm | None = None
     images: Path | None = None
     yardstick: View | None = None
+    least_readers: int | None = None
 
     def __post_init__(self) -> None:
         if self.pixel_mm is not None and not all(0 < side < math.inf for side in self.pixel_mm):
@@ -117,10 +122,13 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
     split = _split(data.splits, wanted.split)
     truth = data.truth_name(wanted.truth)
     every = data.cases(truth)
-    reported = [one for one in every if split == ALL or one.patient in set(data.splits[split])]
+    least = CONSENSUS_READERS if wanted.least_readers is None else wanted.least_readers
+    in_split = [one for one in every if split == ALL or one.patient in set(data.splits[split])]
+    reported = [one for one in in_split if _counts(one, least)]
     learnable = set(data.splits["train"]) - {one.patient for one in reported}
     if not reported:
-        raise InputError(f"the split {split!r} has no case.", "Choose another with --split.")
+        rest = f" but {len(in_split)} of nodules with fewer than {least} readers" if in_split else ""
+        raise InputError(f"the split {split!r} has no case{rest}.", "Choose another with --split.")
     return TruthSource(
         data=f"{data.kind} {data.split_hash[:8]}".strip(),
         split=split,
@@ -134,7 +142,13 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
         yardstick=_yardstick(wanted.yardstick or YARDSTICKS.get(data.kind), [one.patient for one in reported], wanted),
         hash=sha256_of(index),
         is_points=data.is_points(truth),
+        least_readers=least if any(one.slice is not None for one in reported) else 0,
     )
+
+
+def _counts(case: CaseSource, least: int) -> bool:
+    """Whether a case is reported: it is no slice of a nodule that too few readers outlined."""
+    return case.slice is None or not case.slice.nodule or case.slice.reader_count >= least
 
 
 def _split(splits: Mapping[str, Sequence[str]], wanted: str | None) -> str:

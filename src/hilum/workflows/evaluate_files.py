@@ -208,6 +208,7 @@ def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[s
         "by_class": _groups(found.by_class),
         "by_reader": _groups(found.by_reader),
         "by_readers": _groups(found.by_readers),
+        "by_stack": _groups(found.by_stack),
         "by_visibility": _groups(found.by_visibility),
         "by_subtlety": _groups(found.by_subtlety),
         "by_change": _changes(found),

@@ -17,6 +17,7 @@ from hilum.evaluate.cases import FOREGROUND, CaseResult, with_pixels
 from hilum.evaluate.changes_compared import dice_over_rival
 from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, main_figures, resamples_of
 from hilum.evaluate.point_evaluation import point_evaluation, ranked_point_figures
+from hilum.evaluate.stacks import StackOf, by_stack
 from hilum.evaluate.yardstick import View, beside_model
 from hilum.workflows.evaluate_case import PRIOR, CaseOutcome, Outcome, Rivals
 from hilum.workflows.evaluate_changes import changes_found
@@ -90,6 +91,7 @@ def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Fa
         found,
         rivals=_rival_groups([one.rivals for one in judged], plan.options),
         by_truth=_truth_groups(judged, plan.options),
+        by_stack=_stack_groups(plan, results),
         rivals_by_truth=_rivals_by_truth(judged, plan.options),
         truth_hash=truth_hash(plan.seen),
         match=plan.hit_words,
@@ -219,6 +221,16 @@ def _truth_groups(judged: Sequence[CaseOutcome], options: EvaluateOptions) -> tu
         results = [one.by_truth[name] for one in judged if name in one.by_truth]
         groups.append(Group(name, main_figures(results, resamples_of(results, options.bootstraps, options.seed))))
     return tuple(groups)
+
+
+def _stack_groups(plan: Plan, results: Sequence[LesionResult]) -> tuple[Group, ...]:
+    """Nodules as stacks of their slices; none where cases are no slices."""
+    stacks = {
+        case.key: StackOf(case.slice.nodule, case.slice.reader_count)
+        for case in plan.source.cases
+        if case.slice is not None and case.slice.nodule
+    }
+    return by_stack(with_pixels(results), stacks, plan.options.bootstraps, plan.options.seed)
 
 
 def _yardstick(source: TruthSource, found: Evaluation) -> tuple[ReaderYardstick | None, tuple[str, ...]]:

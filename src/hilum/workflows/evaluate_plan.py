@@ -200,6 +200,7 @@ def run_of(plan: Plan) -> Run:
             "marks": plan.marks,
             "nsd_mm": plan.rule.nsd_mm,
             "yardstick": plan.source.yardstick,
+            "least_readers": plan.source.least_readers,
             "bootstraps": options.bootstraps,
             "seed": options.seed,
             "patients": [case.patient for case in plan.source.cases] if not plan.source.split_hash else [],

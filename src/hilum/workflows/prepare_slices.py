@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from hilum.core import Failure, Failures, HilumError, InputError, OutputError, UnreadableError
-from hilum.datasets.prepared import DATASET, SCHEMA
+from hilum.datasets.prepared import DATASET, SCHEMA, SLICES
 from hilum.datasets.slice_file import LEVEL, NoduleStack, nodule_stacks
 from hilum.datasets.splits import Role, is_lidc_patient, role
 from hilum.datasets.stored_split import StoredSplit, lidc_split
@@ -26,7 +26,7 @@ from hilum.workflows.slice_negatives import NegativesFrom, NegativeSource, negat
 from hilum.workflows.slice_sheet import SHEET, write_sheet
 from hilum.workflows.track import Track, silently
 
-KIND, SPACING = "slices", "scan_spacing.csv"
+SPACING = "scan_spacing.csv"
 LIDC_LICENCE = "LIDC-IDRI: CC BY 3.0"
 _NO_SIZE = "nobody knows which pixel size"
 _SAME = 1e-3
@@ -96,7 +96,7 @@ def prepare_slices(src: Path, out: Path, options: SliceOptions | None = None, tr
     """
     options = options or SliceOptions()
     sources = _sources(src, options)
-    run = Run(f"prepare {KIND}", sources.hashes, _settings(sources))
+    run = Run(f"prepare {SLICES}", sources.hashes, _settings(sources))
     if was_finished(out, run) and not options.force:
         return replace(_as_left(out), note=finished_note(out, run))
     if options.negatives is not None:
@@ -237,7 +237,7 @@ def _index(sources: _Sources, entries: Mapping[str, Record], failed: Sequence[Fa
     found = sources.negatives
     return {
         "schema": SCHEMA,
-        "kind": KIND,
+        "kind": SLICES,
         "source": {"kind": "crops", "hash": sources.hashes["slices"]},
         "licences": [LIDC_LICENCE, *([] if found is None else [found.licence])],
         "options": {**_settings(sources), "crop_px": sources.crop_px, "spacing": sources.hashes["spacing"]},
