@@ -1,90 +1,68 @@
-"""Multiply-accumulates and parameters of the networks that the sources name, counted layer by layer."""
+"""Multiply-accumulates and parameters of the networks that the sources name."""
 
 import inspect
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 from claims_facts import Fact, factor, number, plain
+from torch import Tensor, nn
 
-ANALYTIC = "none: counted layer by layer"
+from hilum.models.catalogue import build_model
+from hilum.models.macs import count_macs
+from hilum.models.network import Network
+
+BUILT = "none: the network, built"
 RECEPTIVE = (7, 5, 3)
 """Kernels of source C's attention module."""
+SLICE_NETWORKS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "unet": ("unet", {"widths": [64, 128, 256, 512], "stem": "full", "up": "bilinear", "norm": "none"}),
+    "segnet": ("segnet", {"bias": True}),
+    "enet": ("enet", {}),
+    "skips": ("enet", {"skips": True}),
+    "cbam": ("enet", {"skips": True, "cbam": True}),
+    "slim": ("slim_unet", {}),
+}
+"""Source E's networks, as options of this house's, and this house's own."""
+NAMES = {
+    "unet": "the U-Net",
+    "segnet": "SegNet",
+    "enet": "ENet",
+    "skips": "ENet with skips",
+    "cbam": "ENet with skips and CBAM",
+    "slim": "slim_unet",
+}
 
 
-@dataclass(frozen=True)
-class Layer:
-    """A convolution as what it costs: weights, learnt numbers beside them, and output positions per input pixel."""
-
-    weights: int
-    extra: int
-    positions: float
-
-
-def macs(layers: tuple[Layer, ...], side: int) -> float:
-    """Multiply-accumulates of one square image; biases, norms and activations are not counted."""
-    return sum(layer.weights * layer.positions for layer in layers) * side**2
+def slice_network(key: str) -> Network:
+    """One of `SLICE_NETWORKS`, from scratch; ENet without the bias of its head, which the source's hasn't."""
+    network = build_model(*SLICE_NETWORKS[key])
+    if network.parts()["head"].__class__ is nn.ConvTranspose2d:
+        network.parts()["head"].bias = None
+    return network.eval()
 
 
-def parameters(layers: tuple[Layer, ...]) -> int:
-    return sum(layer.weights + layer.extra for layer in layers)
+def parameters(network: nn.Module) -> int:
+    return sum(one.numel() for one in network.parameters())
 
 
-def unet(widths: tuple[int, ...] = (32, 64, 128, 256, 512)) -> tuple[Layer, ...]:
-    """The 2D U-Net: one channel in and out, two 3×3 convolutions a stage (bias, batch norm), 2×2 transposed ones up."""
-    found, channels = [], 1
-    for stage, width in enumerate(widths):
-        found += _double(channels, width, 4.0**-stage)
-        channels = width
-    for stage in range(len(widths) - 2, -1, -1):
-        width = widths[stage]
-        # A 2×2 transposed convolution of stride 2 uses each weight once for each of its input positions.
-        found.append(Layer(4 * channels * width, width, 4.0 ** -(stage + 1)))
-        found += _double(2 * width, width, 4.0**-stage)
-        channels = width
-    return (*found, Layer(channels, 1, 1.0))
+def summarised(network: Network, side: int) -> int:
+    """What torchinfo calls multiply-adds of one square picture, and source E multiply-accumulates.
 
+    Weights and biases of a convolution times the places of its *output*, of a transposed one too, where each weight is
+    used at a quarter of them only; every other layer's numbers once a call.
+    """
+    total = 0
 
-def _double(channels: int, width: int, positions: float) -> list[Layer]:
-    return [Layer(9 * first * width, 3 * width, positions) for first in (channels, width)]
+    def add(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total
+        own = sum(one.numel() for one in layer.parameters(recurse=False))
+        total += own * (output.shape[2:].numel() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) else 1)
 
-
-def enet() -> tuple[Layer, ...]:
-    """ENet (Paszke 2016) with one channel in and out, no biases, batch norm, PReLU with one number each."""
-    found = [Layer(9 * 15, 2 * 16 + 1, 1 / 4)]
-    found += [*_down(16, 64, 1 / 16), *(layer for _ in range(4) for layer in _regular(64, 1 / 16, 9))]
-    found += _down(64, 128, 1 / 64)
-    for _ in range(2):
-        for kernel in (9, 9, 10, 9, 9, 9, 10, 9):
-            found += _regular(128, 1 / 64, kernel)
-    found += [*_up(128, 64, 1 / 16), *_regular(64, 1 / 16, 9), *_regular(64, 1 / 16, 9)]
-    found += [*_up(64, 16, 1 / 4), *_regular(16, 1 / 4, 9)]
-    return (*found, Layer(9 * 16, 0, 1 / 4))
-
-
-def _regular(width: int, positions: float, kernel: int) -> Iterator[Layer]:
-    """1×1, then 3×3 (or 5×1 and 1×5: ten weights, one more norm), then 1×1."""
-    inner = width // 4
-    yield Layer(width * inner, 2 * inner + 1, positions)
-    if kernel == 10:
-        yield Layer(5 * inner * inner, 2 * inner + 1, positions)
-        kernel = 5
-    yield Layer(kernel * inner * inner, 2 * inner + 1, positions)
-    yield Layer(inner * width, 2 * width + 2, positions)
-
-
-def _down(width: int, out: int, positions: float) -> Iterator[Layer]:
-    inner = width // 4
-    yield Layer(4 * width * inner, 2 * inner + 1, positions)
-    yield Layer(9 * inner * inner, 2 * inner + 1, positions)
-    yield Layer(inner * out, 2 * out + 2, positions)
-
-
-def _up(width: int, out: int, positions: float) -> Iterator[Layer]:
-    inner = width // 4
-    yield Layer(width * out, 2 * out, positions / 4)
-    yield Layer(width * inner, 2 * inner + 1, positions / 4)
-    yield Layer(4 * inner * inner, 2 * inner + 1, positions / 4)
-    yield Layer(inner * out, 2 * out + 2, positions)
+    hooks = [layer.register_forward_hook(add) for layer in network.modules() if not [*layer.children()]]
+    count_macs(network, (side, side))  # runs it on shapes alone
+    for hook in hooks:
+        hook.remove()
+    return total
 
 
 def receptive_field(kernels: tuple[int, ...]) -> int:
@@ -114,31 +92,35 @@ def takes_focal_weight() -> bool:
 
 
 def cost_facts() -> list[Fact]:
-    u, e = unet(), enet()
-    found = [
-        number("costs-unet-parameters", "parameters of a plain U-Net, widths 32 … 512", parameters(u), 0),
-        number("costs-enet-parameters", "parameters of ENet", parameters(e), 0),
-    ]
-    sides, what = (256, 480, 512), "multiply-accumulates of that"
-    found += [_giga(f"costs-unet-{side}", f"{what} U-Net at {side}²", macs(u, side)) for side in sides]
-    found += [_mega(f"costs-enet-{side}", f"{what} ENet at {side}²", macs(e, side)) for side in sides]
-    side_u, side_e = (42.35e9 / macs(u, 1)) ** 0.5, (490.92e6 / macs(e, 1)) ** 0.5
+    networks = {key: slice_network(key) for key in SLICE_NETWORKS}
+    counts = {key: parameters(one) for key, one in networks.items()}
+    macs = {key: count_macs(one, (512, 512)).total for key, one in networks.items()}
+    seen = {key: summarised(one, 256) for key, one in networks.items()}
+    found = [number(f"costs-{key}-parameters", f"parameters of {NAMES[key]}", counts[key]) for key in networks]
+    more = counts["cbam"] - counts["skips"]
+    found.append(number("costs-cbam-more", "what CBAM adds in 16 bottlenecks, reduction 8", more))
+    for side in (256, 512):
+        what = f"multiply-accumulates at {side}² of"
+        part = side**2 / 512**2
+        found += [_mega(f"costs-{key}-{side}", f"{what} {NAMES[key]}", macs[key] * part) for key in networks]
+    what = "multiply-adds at 256², as torchinfo counts, of"
+    found += [_giga(f"costs-{key}-seen", f"{what} {NAMES[key]}", seen[key]) for key in ("unet", "segnet")]
+    found += [_mega(f"costs-{key}-seen", f"{what} {NAMES[key]}", seen[key], 2) for key in ("enet", "skips", "cbam")]
     found += [
-        number("costs-unet-side", "side at which the U-Net has source E's 42.35 G", side_u, 0),
-        number("costs-enet-side", "side at which ENet has source E's 490.92 M", side_e, 0),
+        _mega("costs-cbam-seen-more", "the same of what CBAM adds", seen["cbam"] - seen["skips"], 2),
         factor("costs-ratio", "source E: MACs of U-Net / ENet with CBAM and skips", 42.35e9 / 549.04e6, 1),
-        factor("costs-ratio-here", "the same at one size: U-Net / ENet", macs(u, 1) / macs(e, 1), 1),
+        factor("costs-ratio-here", "the same by the rule, at one size", macs["unet"] / macs["cbam"], 1),
         number("costs-field", "side of what source C's attention sees, pixels", receptive_field(RECEPTIVE)),
     ]
-    return [Fact(one.name, one.what, one.value, one.shown, None, ANALYTIC) for one in found] + _monai_facts()
+    return [Fact(one.name, one.what, one.value, one.shown, None, BUILT) for one in found] + _monai_facts()
+
+
+def _mega(name: str, what: str, value: float, digits: int = 1) -> Fact:
+    return Fact(name, what, value, f"{plain(value / 1e6, digits)} M")
 
 
 def _giga(name: str, what: str, value: float) -> Fact:
     return Fact(name, what, value, f"{plain(value / 1e9, 2)} G")
-
-
-def _mega(name: str, what: str, value: float) -> Fact:
-    return Fact(name, what, value, f"{plain(value / 1e6, 1)} M")
 
 
 def _monai_facts() -> list[Fact]:

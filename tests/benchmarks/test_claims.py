@@ -14,6 +14,7 @@ import pytest
 
 from hilum.datasets.splits import is_held_out
 from hilum.models.catalogue import ModelConfig
+from hilum.models.macs import count_macs
 from hilum.recipes.catalogue import RECIPES
 from hilum.train.schedule import factor_at
 from hilum.workflows.train_config import resolved_config
@@ -163,28 +164,24 @@ def test_the_positive_weight_leaves_its_cap_where_said(arithmetic):
     assert arithmetic.positive_weight(0.1) == pytest.approx(900)
 
 
-def test_the_unets_layers_are_those_of_torch(costs):
+def test_torchinfos_count_by_hand(costs):
+    """Weights and biases at every place of the output, numbers of a norm and slopes once."""
     torch = pytest.importorskip("torch")
-    widths = (2, 3, 5)
-    parts, channels = [], 1
-    for width in widths:
-        parts += _double(torch, channels, width)
-        channels = width
-    for width in widths[-2::-1]:
-        parts += [torch.nn.ConvTranspose2d(channels, width, 2, 2), *_double(torch, 2 * width, width)]
-        channels = width
-    parts.append(torch.nn.Conv2d(channels, 1, 1))
-    assert costs.parameters(costs.unet(widths)) == sum(p.numel() for part in parts for p in part.parameters())
+    network = costs.slice_network("enet")
+    macs = {layer.name: layer for layer in count_macs(network, (64, 64)).layers}
+    layers = dict(network.named_modules())
+    transposed = [name for name in macs if isinstance(layers[name], torch.nn.ConvTranspose2d)]
+    convolutions = sum(one.macs * (4 if one.name in transposed else 1) for one in macs.values())
+    once = sum(one.numel() for one in network.parameters() if one.ndim == 1)
+    assert len(transposed) == 3
+    assert costs.summarised(network, 64) == convolutions + once
 
 
-def _double(torch, channels, width):
-    convolutions = [torch.nn.Conv2d(first, width, 3) for first in (channels, width)]
-    return [*convolutions, *(torch.nn.BatchNorm2d(width) for _ in range(2))]
-
-
-def test_costs_grow_with_the_area(costs):
-    for layers in (costs.unet(), costs.enet()):
-        assert costs.macs(layers, 512) == pytest.approx(4 * costs.macs(layers, 256))
+def test_source_es_table_is_one_size_and_one_rule(costs):
+    """To all of its digits: G with two, M with two."""
+    told = {"unet": (42.35, 1e9), "segnet": (26.68, 1e9), "enet": (490.92, 1e6)}
+    for key, (value, unit) in told.items():
+        assert round(costs.summarised(costs.slice_network(key), 256) / unit, 2) == value
 
 
 def test_bilinear_upsampling_is_torchs(pairs):
