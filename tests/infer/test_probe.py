@@ -38,22 +38,24 @@ def test_without_proc_there_is_the_most_ever(monkeypatch, tmp_path):
 
 
 def test_each_repeat_is_timed(quick):
-    seconds = timed(lambda: time.sleep(0.01))
-    assert len(seconds) == 3
-    assert all(0.01 <= one < 0.2 for one in seconds)
+    seconds, of_processor = timed(lambda: time.sleep(0.02))
+    assert len(seconds) == len(of_processor) == 3
+    assert min(seconds) >= 0.02
+    assert max(of_processor) < 0.02  # it slept
 
 
 def test_what_is_quick_is_repeated_more_but_not_for_ever(monkeypatch):
     monkeypatch.setattr(probe, "REPEATS", (2, 7))
-    assert len(timed(lambda: None)) == 7
+    assert len(timed(lambda: None)[0]) == 7
     monkeypatch.setattr(probe, "SECONDS", 0.0)
-    assert len(timed(lambda: None)) == 2
+    assert len(timed(lambda: None)[0]) == 2
 
 
-def test_a_larger_batch_takes_more_of_both(quick):
+def test_a_larger_batch_takes_longer(quick):
     one, many = (measured(ProbeJob("res_unet", (128, 128), batch)) for batch in (1, 12))
-    assert many.peak_bytes > one.peak_bytes > 0
-    assert np.median(many.seconds) > 2 * np.median(one.seconds)
+    assert one.peak_bytes > 0  # the second is given what the first gave back, which is why a probe has its own process
+    assert np.median(many.cpu_seconds) > 2 * np.median(one.cpu_seconds)
+    assert many.load >= 0 or np.isnan(many.load)
     assert one.runtime.startswith("torch ")
 
 

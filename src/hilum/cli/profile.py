@@ -71,9 +71,10 @@ def _show(found: "Profile") -> None:
     print(f"{found.model}: {found.network}, {found.origin}; {height}x{width} pixels, batch {found.batch}")
     print(f"  parameters  {found.parameters:,}")
     print(f"  MACs        {found.macs / _MILLION:,.1f} M a picture, {found.macs_per_pixel:,.0f} a pixel")
+    each = f"; {latency.image_ms:.1f} ms a picture" if found.batch > 1 else ""
     print(
         f"  latency     {latency.median_ms:.1f} ms (quartiles {latency.low_ms:.1f}–{latency.high_ms:.1f}, "
-        f"{latency.repeats} repeats)" + (f"; {latency.image_ms:.1f} ms a picture" if found.batch > 1 else "")
+        f"{latency.repeats} repeats){each}; processor's own time {latency.cpu_ms:.1f} ms"
     )
     print(
         f"  memory      {memory.peak_mb:.0f} MB at most, {memory.loaded_mb:.0f} MB of it the network; "
@@ -82,7 +83,7 @@ def _show(found: "Profile") -> None:
     print(f"  energy      {_energy(found.energy)}")
     print(f"              {found.energy.how}")
     threads = f"{where.threads} thread{'s' if where.threads > 1 else ''}"
-    print(f"  on          {where.processor}, {where.device}, {threads}, {where.runtime}")
+    print(f"  on          {where.processor}, {where.device}, {threads}, {where.runtime}; load before {where.load:.1f}")
     print("heaviest layers (MACs, share, parameters):")
     for layer in found.heaviest:
         share = layer.macs / found.macs if found.macs else 0.0

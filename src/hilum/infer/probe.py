@@ -1,6 +1,7 @@
 """Time, memory and energy of a network, measured in a process of its own, so that nothing else of ours is in them."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from hilum.infer.extras import installed, version_of
 from hilum.infer.graph import SizeYx
 from hilum.infer.memory import peak_bytes, reset_peak, resident_bytes
 from hilum.infer.subject import Subject, subject_of
+from hilum.io.json_file import plain
 
 WARM_UP = 3
 REPEATS = (10, 100)
@@ -53,6 +55,8 @@ class Probed:
 
     Attributes:
         seconds: of each repeat, after the warm-up; of the whole batch.
+        cpu_seconds: of the processor in each repeat, all threads together.
+        load: of the machine before, as the system counts it (1 minute); NaN where it doesn't.
         loaded_bytes: growth of memory by the network alone.
         peak_bytes: growth of memory at most, network, inputs and features together; on cuda of the card's.
         joules: of one picture; None without a counter.
@@ -61,6 +65,8 @@ class Probed:
     """
 
     seconds: tuple[float, ...]
+    cpu_seconds: tuple[float, ...]
+    load: float
     loaded_bytes: int
     peak_bytes: int
     joules: float | None
@@ -90,7 +96,9 @@ def probe(job: ProbeJob) -> Probed:
     found = json.loads(lines[-1])
     if "error" in found:
         raise MeasureError(found["error"], found["remedy"])
-    return Probed(**{**found, "seconds": tuple(found["seconds"])})
+    load = math.nan if found["load"] is None else found["load"]
+    every = {name: tuple(found[name]) for name in ("seconds", "cpu_seconds")}
+    return Probed(**{**found, **every, "load": load})
 
 
 def _ended(job: ProbeJob, done: "subprocess.CompletedProcess[str]") -> MeasureError:
@@ -112,7 +120,7 @@ def answer() -> None:
         found = asdict(measured(job))
     except HilumError as error:
         found = {"error": error.message, "remedy": error.remedy}
-    print(json.dumps(found))  # noqa: T201 the answer
+    print(json.dumps(plain(found)))  # noqa: T201 the answer
 
 
 def measured(job: ProbeJob) -> Probed:
@@ -120,6 +128,7 @@ def measured(job: ProbeJob) -> Probed:
 
     Inputs are random numbers from 0 to 1: what a network costs doesn't depend on what it sees.
     """
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
     _load_libraries(job)
     idle = resident_bytes()
     reset_peak()
@@ -133,20 +142,22 @@ def measured(job: ProbeJob) -> Probed:
         run()
     counter = counter_for(job.device)
     before = counter.joules() if counter else 0.0
-    seconds = timed(run)
+    seconds, cpu_seconds = timed(run)
     joules = (counter.joules() - before) / (len(seconds) * job.batch) if counter else None
     peak = _peak_on_card() if job.device == "cuda" else peak_bytes() - idle
-    return Probed(seconds, loaded - idle, peak, joules, counter.how if counter else "", runtime)
+    return Probed(seconds, cpu_seconds, load, loaded - idle, peak, joules, counter.how if counter else "", runtime)
 
 
-def timed(run: Callable[[], object]) -> tuple[float, ...]:
-    """Seconds of each repeat: the least number of them, and more while it is quick."""
-    seconds: list[float] = []
-    while len(seconds) < REPEATS[0] or (sum(seconds) < SECONDS and len(seconds) < REPEATS[1]):
-        start = time.perf_counter()
+def timed(run: Callable[[], object]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Seconds on the clock and of the processor, of each repeat: the least number of them, more while it is quick."""
+    found: list[tuple[float, float]] = []
+    begin = time.perf_counter()
+    while len(found) < REPEATS[0] or (time.perf_counter() - begin < SECONDS and len(found) < REPEATS[1]):
+        start = time.perf_counter(), time.process_time()
         run()
-        seconds.append(time.perf_counter() - start)
-    return tuple(seconds)
+        found.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    clock, processor = zip(*found, strict=True)
+    return clock, processor
 
 
 def _load_libraries(job: ProbeJob) -> None:

@@ -57,6 +57,8 @@ class Latency:
         high_ms: a quarter was slower.
         repeats: how many.
         image_ms: the median, of one picture.
+        cpu_ms: the median of the processor's own time for a batch, all threads together. On a busy machine the clock
+            counts others' work, too, and this hardly; with one thread on an idle one both are the same.
     """
 
     median_ms: float
@@ -64,6 +66,7 @@ class Latency:
     high_ms: float
     repeats: int
     image_ms: float
+    cpu_ms: float
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class Where:
         device: "cpu" or "cuda".
         threads: of the processor.
         runtime: what computed the network, and its version.
+        load: of the machine before, over one minute; NaN where it isn't known.
         hilum: its version.
     """
 
@@ -98,6 +102,7 @@ class Where:
     device: str
     threads: int
     runtime: str
+    load: float
     hilum: str = __version__
 
 
@@ -201,16 +206,16 @@ def _profile(subject: Subject, counted: MacCount, job: ProbeJob, probed: Probed)
         macs_per_pixel=counted.per_pixel,
         macs_rule=RULE,
         heaviest=counted.heaviest(_HEAVIEST),
-        latency=_latency(probed.seconds, job.batch),
+        latency=_latency(probed, job.batch),
         memory=_memory(probed, counted, BYTES[precision]),
         energy=_energy(probed, counted, precision),
-        where=Where(processor_name(), job.device, job.threads, probed.runtime),
+        where=Where(processor_name(), job.device, job.threads, probed.runtime, probed.load),
     )
 
 
-def _latency(seconds: Sequence[float], batch: int) -> Latency:
-    low, median, high = (1e3 * float(one) for one in np.percentile(seconds, _QUARTILES))
-    return Latency(median, low, high, len(seconds), median / batch)
+def _latency(probed: Probed, batch: int) -> Latency:
+    low, median, high = (1e3 * float(one) for one in np.percentile(probed.seconds, _QUARTILES))
+    return Latency(median, low, high, len(probed.seconds), median / batch, 1e3 * float(np.median(probed.cpu_seconds)))
 
 
 def _memory(probed: Probed, counted: MacCount, size: int) -> Memory:
