@@ -16,6 +16,8 @@ MISSING = {
     ("prepare", "jsrt"): "none out",
     ("train",): "xray_unet out --data none",
     ("predict",): "none out --model none",
+    ("profile",): "none",
+    ("export",): "none out",
     ("explain",): "none out",
     ("evaluate",): "none out --data none --split test",
     ("compare",): "out a=none b=none",

@@ -99,8 +99,8 @@ def run_export(
         OutputError: `out` holds something else, or can't be written.
     """
     options = options or ExportOptions()
-    require_packages("hilum export", *_packages(options))
     subject = subject_of(model)
+    require_packages("hilum export", *_packages(options))
     _require_exportable(subject, options)
     run = _run(subject, options)
     if not force and is_done(out, run):
