@@ -24,6 +24,8 @@ EVERY: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "medical": ("medical", {}),
     "squared_error": ("squared_error", {}),
     "boundary": ("boundary", {}),
+    "presence": ("presence", {}),
+    "presence, sharp": ("presence", {"sharpness": 4.0, "pos_weight": 3.0}),
     "attention": ("attention", {"compare": {"bce_weight": 0.5, "dice_weight": 0.5}}),
     "combined": ("combined", {"terms": [{"name": "bce_dice"}, {"name": "attention", "weight": 0.5}]}),
     "deep_supervision": ("deep_supervision", {}),

@@ -46,6 +46,8 @@ BOUNDARY = (0 + 1 + 1 + math.sqrt(2)) / 8
         ("focal_tversky", {"gamma": 0.75}, TVERSKY ** (1 / (4 / 3))),
         ("medical", {}, 0.4 * TVERSKY + 0.3 * FOCAL + 0.3 * (300 + 3) / 4 * LN2),
         ("boundary", {}, BOUNDARY),
+        ("presence", {}, LN2),
+        ("presence", {"sharpness": 7, "pos_weight": 3}, 3 * LN2),
         ("attention", {}, LN2),
         ("attention", {"compare": {"bce_weight": 0, "dice_weight": 1}}, 1 - (2 * 0.125 + 1) / (0.5 + 0.25 + 1)),
         ("combined", SUM_OF_B, 0.4 * 0.5 + 0.3 * FOCAL_OF_B + 0.2 * TVERSKY_OF_B + 0.1 * BOUNDARY),

@@ -12,6 +12,7 @@ from hilum.losses.combined import BceDice, Combined, Medical
 from hilum.losses.deep import DeepSupervision
 from hilum.losses.focal import AdaptiveFocal, Focal
 from hilum.losses.overlap import Dice, FocalTversky, Tversky
+from hilum.losses.presence import Presence
 from hilum.losses.squared import SquaredError
 
 LOSSES: dict[str, type[SegmentationLoss]] = {
@@ -25,6 +26,7 @@ LOSSES: dict[str, type[SegmentationLoss]] = {
     "medical": Medical,
     "squared_error": SquaredError,
     "boundary": Boundary,
+    "presence": Presence,
     "attention": Attention,
     "combined": Combined,
     "deep_supervision": DeepSupervision,
