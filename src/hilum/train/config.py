@@ -199,6 +199,10 @@ class TrainConfig(FrozenConfig):
         return self
 
     def _require_prior_sense(self, data: XrayDataConfig) -> None:
+        if self.pretext is not None and data.view != "picture":
+            raise ValueError(
+                "views of known lesions are no pictures to redraw; set data.view to picture, or pretext to null"
+            )
         if self.pretext is not None and data.prior == "same":
             raise ValueError("a second image that is the X-ray itself gives away what is hidden; set data.prior")
         if data.prior == "none" and data.prior_lesions:

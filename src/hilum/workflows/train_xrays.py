@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core import ConfigError, Failure, TrainError
+from hilum.datasets.known_lesions import views_of
 from hilum.datasets.nodule_bank import build_bank
 from hilum.datasets.odd import is_misplaced
 from hilum.datasets.prepared import index_of, read_prepared
@@ -42,6 +43,7 @@ def read_xrays(data: Path, config: TrainConfig) -> TrainData[XraySample]:
     bank = build_bank(data) if config.insertion.share else None
     name = f"{prepared.kind} {index_of(data).parent.resolve().name}"
     taught, notes = _taught(training, validation, wanted)
+    taught, validation, notes = _viewed(taught, validation, notes, wanted)
     facts = facts_of(name, prepared.split_hash, (taught, validation), failures)
     facts = replace(facts, notes=notes)
     return TrainData(taught, validation, _with_insertions(facts, config), failures, bank)
@@ -77,6 +79,7 @@ def _of_pack(path: Path, config: TrainConfig) -> TrainData[XraySample]:
     name = f"{about.get('name', 'packed')} ({path.name})"
     failures = tuple(Failure(**one) for one in about.get("failures", ()))
     taught, notes = _taught(training, validation, wanted)
+    taught, validation, notes = _viewed(taught, validation, notes, wanted)
     facts = facts_of(name, str(about.get("split_hash", "")), (taught, validation), failures)
     facts = replace(facts, notes=notes)
     return TrainData(taught, validation, _with_insertions(facts, config), failures, pack.bank)
@@ -116,6 +119,31 @@ def _taught(
         patients = ", ".join(sorted({one.patient for one in judged}))
         notes.append(f"the same of {len(judged)} validation pictures, which are judged as they are ({patients})")
     return taught, tuple(notes)
+
+
+def _viewed(
+    training: list[XraySample], validation: list[XraySample], notes: tuple[str, ...], config: XrayDataConfig
+) -> tuple[list[XraySample], list[XraySample], tuple[str, ...]]:
+    """What the network sees at a time, and what a card says of it.
+
+    Raises:
+        TrainError: there is no known lesion to learn from, or to judge on.
+    """
+    if config.view == "picture":
+        return training, validation, notes
+    taught, judged = views_of(training), views_of(validation)
+    if not judged or not any(view.has_lesion for view in taught):
+        raise TrainError(
+            f"{len(training)} training and {len(validation)} validation pictures have {len(taught)} and {len(judged)} "
+            "known lesions, and one that is still there is needed in training, one of any kind in validation.",
+            "Prepare more pairs over time.",
+        )
+    pictures = " and ".join(
+        f"{len(some)} {name}" for some, name in ((training, "training"), (validation, "validation"))
+    )
+    gone = " and ".join(str(sum(not view.has_lesion for view in views)) for views in (taught, judged))
+    note = f"views of known lesions, one each, of {pictures} pictures; of {gone} of them the lesion is gone"
+    return taught, judged, (*notes, note)
 
 
 def _with_insertions(facts: DataFacts, config: TrainConfig) -> DataFacts:
