@@ -11,9 +11,10 @@ All have one schedule, so that networks and losses are compared and not rates; S
 transformers need. Pieces are smaller than the slices, whose middle is the nodule: of a piece of 64 pixels in 128 the
 nodule can be anywhere, and in one of 96 in the middle third only, so "the middle is the nodule" would be learnt.
 
-The cheap protocol ranks (`NAME_cheap`): 4 epochs of 80 steps of 16 pieces, 320 steps, the same for all. Of seconds on
-one thread of a processor with AMX, most are the steps, then the four passes over some 500 validation slices of 128²:
-hilum's own and ENet 1 to 2 minutes, the U-Net 5 to 6, SegNet 12 to 13.
+The cheap protocol ranks (`NAME_cheap`): 4 epochs of 80 steps of 16 pieces, 320 steps, the same for all, and four
+passes over some 460 validation slices of 128². On one thread of an undisturbed processor with AMX, reading included:
+hilum's own a minute, ENet two, the U-Net six, SegNet thirteen. Swin-UNETR's time has not been measured. It orders
+networks that learn fast; none has learnt all that it could by then.
 """
 
 from hilum.datasets.slice_config import SliceDataConfig
