@@ -26,6 +26,8 @@ def normalisation(kind, channels):
         return nn.BatchNorm2d(channels)
     if kind == "instance":
         return nn.InstanceNorm2d(channels, affine=True)
+    if kind != "group":
+        raise SystemExit(f"model.options.norm={kind} is not among what this machine's twin can do")
     return nn.GroupNorm(math.gcd(8, channels), channels)
 
 
@@ -161,11 +163,12 @@ class UNetDecoder(nn.Module):
 class UNet(nn.Module):
     """Twin of `hilum.models.unet.UNet` with one input, without deep supervision."""
 
-    def __init__(self, widths, stem, norm, deep_supervision, inputs, dropout, start_probability):
+    def __init__(self, widths, stem, norm, up, deep_supervision, inputs, dropout, start_probability):
         super().__init__()
         require_one_input(inputs)
-        if deep_supervision:
-            raise SystemExit("model.options.deep_supervision is not among what this machine's twin can do")
+        for option, is_asked in (("deep_supervision", deep_supervision), (f"up={up}", up != "transposed")):
+            if is_asked:
+                raise SystemExit(f"model.options.{option} is not among what this machine's twin can do")
         factor = STEM_STRIDE[stem]
         self.stride = factor * 2 ** (len(widths) - 1)
         self.encoder = UNetEncoder(widths, stem, norm, dropout)
