@@ -66,7 +66,7 @@ class Use:
 class OfSlices:
     """What models of CT slices can do, and others can't."""
 
-    point: str | None = None
+    point: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     "x,y,z in LPS mm (x to the patient's left, y to the back, z to the head): the nodule there, in one CT, is followed \
 from slice to slice."
     crf: Annotated[bool, Parameter(negative="")] = False
@@ -150,7 +150,7 @@ def _point(words: str) -> tuple[float, float, float]:
         x, y, z = (float(one) for one in words.split(","))
     except ValueError as error:
         raise InputError(
-            f"{words!r} is no point.", "Write it like --point=-52.3,61,-178.5 (x,y,z in LPS mm)."
+            f"{words!r} is no point.", "Write it like --point -52.3,61,-178.5 (x,y,z in LPS mm)."
         ) from error
     if not all(math.isfinite(one) for one in (x, y, z)):
         raise InputError(f"{words!r} is no point: all three are finite numbers.", "Give LPS mm.")
