@@ -64,9 +64,9 @@ class Window:
         """The view of a picture [y, x], read bilinearly, after a Gaussian where it shrinks; its edge is repeated."""
         return _read(picture, *self.places, self.step_px)
 
-    def nearest(self, plane: Selection) -> Truth:
-        """The view of a mask [y, x] by the nearest pixel; nothing beyond the picture's edge."""
-        found = np.zeros((SIDE_PX, SIDE_PX), dtype=bool)
+    def nearest(self, plane: "NDArray[Any]") -> "NDArray[Any]":
+        """The view of a mask or of labels [y, x] by the nearest pixel; 0 beyond the picture's edge."""
+        found = np.zeros((SIDE_PX, SIDE_PX), dtype=plane.dtype)
         rows, columns = (np.floor(one + 0.5).astype(np.intp) for one in self.places)
         inside = [(one >= 0) & (one < size) for one, size in zip((rows, columns), plane.shape, strict=True)]
         found[np.ix_(*inside)] = plane[np.ix_(rows[inside[0]], columns[inside[1]])]
@@ -149,7 +149,7 @@ def _view(
     sample: XraySample, window: Window, lesion: Truth, parts: "NDArray[np.integer[Any]]", number: int
 ) -> XraySample:
     """One view; `parts` are the truth's connected parts, numbered."""
-    known, inside = window.nearest(lesion), window.nearest(np.ones(lesion.shape, dtype=bool))
+    known, inside = window.nearest(lesion), window.nearest(np.broadcast_to(np.True_, lesion.shape))
     if not known.any():  # thinner than a pixel of the view
         known[SIDE_PX // 2, SIDE_PX // 2] = True
     around = _around(known)
@@ -159,7 +159,7 @@ def _view(
         key=f"{sample.key}#{number}",
         patient=sample.patient,
         image=_standardised(current - current[around].mean(), around, IMAGE_STEP, IMAGE_NOISE),
-        truth=window.nearest(np.isin(parts, met[met > 0])),
+        truth=np.isin(window.nearest(parts), met[met > 0]),
         weight=inside.astype(np.float32),
         pixel_mm=window.step_px * sample.pixel_mm,
         odd=sample.odd,
