@@ -19,6 +19,7 @@ from hilum.workflows.predict_options import PredictOptions
 from hilum.workflows.train import TrainOptions, run_find_rate, run_train
 from hilum.workflows.train_config import resolved_config
 from hilum.workflows.train_data import read_data
+from hilum.workflows.train_result import ship
 from tests.slices import PATIENTS, STEP_MM, TINY, slice_hu, slice_model, stretched, write_slices
 from tests.xrays import chest, write_xrays
 
@@ -169,9 +170,28 @@ def test_what_fits_no_model_is_one_clear_line(ct, model, data, tmp_path):
     assert not out.exists(), "what is refused leaves nothing behind"
 
 
+def test_a_model_to_give_away_is_the_one_that_ran_and_judged_anew(run, data, tmp_path):
+    """No setting of X-rays comes in on the way; the figures are those of the rounded weights."""
+    ship(str(run.folder), data, tmp_path / "small", OPTIONS.machine)
+    whole, small = (json.loads((one / "config.json").read_text()) for one in (run.folder / "model", tmp_path / "small"))
+    assert small["config"]["data"] == whole["config"]["data"]
+    assert "leave_out_odd" not in small["config"]["data"]
+    assert small["config"]["trainer"] == {**whole["config"]["trainer"], "store": "float16"}
+    assert small["threshold"]["patients"] == whole["threshold"]["patients"]
+    assert small["figures"]["dice_mean"]["value"] == pytest.approx(whole["figures"]["dice_mean"]["value"], abs=0.02)
+
+
+def test_points_may_be_negative_with_an_equals_sign_or_a_space(ct, model, tmp_path, capsys):
+    """Outside of this CT, so that the line says which point was understood."""
+    for words in (["--point=-52.3,-171.0,-85.0"], ["--point", "-52.3,-171.0,-85.0"]):
+        assert main(["predict", str(ct), str(tmp_path / "out"), "--model", str(model), *words]) == 1
+        assert "-52.3" in (said := capsys.readouterr().err)
+        assert "lies outside the CT" in said
+
+
 def test_points_are_three_numbers(ct, model, tmp_path, capsys):
-    for words in ("1,2", "a,b,c", "1,2,inf"):
-        assert main(["predict", str(ct), str(tmp_path / "out"), "--model", str(model), f"--point={words}"]) != 0
+    for words in (["--point=1,2"], ["--point=a,b,c"], ["--point=1,2,inf"], ["--point", "--crf"]):
+        assert main(["predict", str(ct), str(tmp_path / "out"), "--model", str(model), *words]) != 0
         assert "is no point" in capsys.readouterr().err
 
 

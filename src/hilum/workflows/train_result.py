@@ -9,6 +9,7 @@ from hilum.config import merged
 from hilum.core import ConfigError
 from hilum.core.evaluation import Threshold
 from hilum.core.figures import Figure
+from hilum.datasets.data_kind import XRAY, kind_of
 from hilum.evaluate.cases import JudgeRule
 from hilum.evaluate.evaluation import Judged
 from hilum.infer.device import resolved_device
@@ -17,15 +18,16 @@ from hilum.io.text_file import write_text
 from hilum.models.network import Network
 from hilum.train.card import ModelFacts, hardware, model_card
 from hilum.train.config import Machine, TrainConfig
+from hilum.train.data_config import is_of_views
 from hilum.train.fit import Fitted, quiet
-from hilum.train.judged_model import judged_model, trivial_rivals
-from hilum.train.stored import VALIDATION, threshold_record, write_config, write_model
+from hilum.train.judged_model import gone_threshold, judged_model, trivial_rivals
+from hilum.train.stored import VALIDATION, gone_record, threshold_record, write_config, write_model
 from hilum.workflows.train_data import read_data
 from hilum.workflows.train_facts import TrainData
 from hilum.workflows.train_films import films_seen
 
 _EARLIER: dict[str, Any] = {"data": {"leave_out_odd": False}}
-"""What runs did before there was a setting for it."""
+"""What runs on X-rays did before there was a setting for it."""
 
 
 def judged_facts(
@@ -57,8 +59,11 @@ def judged_facts(
     with quiet(machine.threads):
         found = judged_model(kept.network, read.validation, about, batch_size=config.trainer.batch_size, device=device)
         found = replace(found, rivals=trivial_rivals(read.training, read.validation, about))
+        size, gone = config.trainer.batch_size, None
+        if is_of_views(config.data):
+            gone = gone_threshold(kept.network, read.validation, batch_size=size, device=device)
     origin, learnt = kept.network.weights_origin, _learnt(kept.network)
-    return ModelFacts(config, read.facts, found, fitted, origin, learnt, hardware(machine.processes))
+    return ModelFacts(config, read.facts, found, fitted, origin, learnt, hardware(machine.processes), gone=gone)
 
 
 def _learnt(network: Network) -> int:
@@ -78,6 +83,8 @@ def _found(facts: ModelFacts) -> dict[str, Any]:
         patients = (case.patient for case in found.cases)
         threshold = threshold_record(found.threshold, facts.data.split_hash, patients)
         judged = {"threshold": threshold, "figures": found.figures}
+        if facts.gone is not None:
+            judged["gone_threshold"] = gone_record(facts.gone, threshold)
     return {
         **judged,
         "validation": fitted.best,
@@ -106,7 +113,7 @@ def ship(model: str, data: Path, out: Path, machine: Machine | None = None) -> M
     machine, loaded = machine or Machine(), load_model(model)
     stored, place = loaded.config, model_folder(model)
     try:
-        config = TrainConfig.of(merged(_EARLIER, stored["config"]), str(place))
+        config = TrainConfig.of(_as_it_ran(stored["config"]), str(place))
         fitted = Fitted(stored["epochs"], stored["seconds"], stored["validation"], ())
         origin, split_hash = stored["origin"], stored["data"]["split_hash"]
     except KeyError as error:
@@ -126,3 +133,8 @@ def ship(model: str, data: Path, out: Path, machine: Machine | None = None) -> M
     facts = replace(facts, origin=origin, again=stored.get("again", ""))
     write_facts(facts, out)
     return facts
+
+
+def _as_it_ran(stored: dict[str, Any]) -> dict[str, Any]:
+    """A stored configuration, complete."""
+    return merged(_EARLIER, stored) if kind_of(stored["data"]) == XRAY else stored
