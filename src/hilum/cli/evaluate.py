@@ -62,6 +62,8 @@ class Predictions:
     "Output of an evaluation on validation, whose fitted temperature is applied before figures of probability."
     classes: str | None = None
     'Declared classes of label maps, such as "1=lung,2=covid,3=other"; one class without it, or the truth\'s labels.'
+    known_lesions: str | None = None
+    "Of a model on pairs over time: the folder of a model of known lesions, which looks at each of them again."
     resample: Annotated[bool, Parameter(negative="")] = False
     "Bring predictions on another grid to the truth's; refused without it."
 
@@ -173,15 +175,30 @@ def evaluate(
     """
     from hilum.cli.progress import bar
     from hilum.workflows.evaluate import run_evaluate
-    from hilum.workflows.evaluate_model import is_model, predictions_of
 
     running = running or Running()
     with checked_options():
         wanted = _wanted(data, truth or Truth())
-        options = _options(reading or Predictions(), lesions or Lesions(), figures or Figures(), running)
+        reading = reading or Predictions()
+        options = _options(reading, lesions or Lesions(), figures or Figures(), running)
+    found = _predicted(predictions, wanted, out, reading.known_lesions, force=running.force)
+    return _say(run_evaluate(found, wanted, out, options, force=running.force, track=bar), debug=debug)
+
+
+def _predicted(predictions: Path, wanted: "TruthWanted", out: Path, again: str | None, *, force: bool) -> Path:
+    """The folder of predictions; a model's are made first."""
+    from hilum.cli.progress import bar
+    from hilum.core import InputError
+    from hilum.workflows.evaluate_model import is_model, predictions_of
+
     if is_model(str(predictions)):
-        predictions = predictions_of(str(predictions), wanted, out, force=running.force, track=bar)
-    return _say(run_evaluate(predictions, wanted, out, options, force=running.force, track=bar), debug=debug)
+        return predictions_of(str(predictions), wanted, out, known_lesions=again, force=force, track=bar)
+    if again is not None:
+        raise InputError(
+            f"--known-lesions is for a model that predicts first, and {predictions} holds predictions.",
+            "Name a model in their place, or leave it out.",
+        )
+    return predictions
 
 
 def _wanted(data: Path, given: Truth) -> "TruthWanted":

@@ -41,6 +41,9 @@ class Earlier:
 one. A data set over time has its own."
     prior_mask: Path | None = None
     "The lesions known of it, on its pixels, for a model that looks at them; all black where there were none."
+    known_lesions: str | None = None
+    "The folder of a model of known lesions (recipe xray_known_lesions), beside any other: each lesion of --prior-mask \
+is looked at again, and called gone or outlined anew."
     prior_pixel_mm: float | None = None
     "Side of its pixels, if it doesn't say; without it --pixel-mm holds if both pictures have the same rows and \
 columns, else the chest's width is estimated."
@@ -102,6 +105,7 @@ def predict(
     hilum predict slices found --model run --split validation
     hilum predict ct.nii.gz found --model run --point -52.3,61,-178.5
     hilum predict today.png found --model follow --prior before.png --prior-mask before_lesions.png
+    hilum predict today.png found --prior before.png --prior-mask before_lesions.png --known-lesions again
     ```
 
     Parameters
@@ -136,6 +140,7 @@ def predict(
             before.prior_pixel_mm,
             None if slices.point is None else _point(slices.point),
             slices.crf,
+            before.known_lesions,
         )
     return _say(run_predict(inputs, out, options, force=force, track=bar), debug=debug)
 
@@ -161,6 +166,8 @@ def _say(done: "Predicted", *, debug: bool) -> int:
     from hilum.workflows.predict import FAILED
 
     print(f"{len(done.keys)} {done.what}, {done.marked} with something marked (model {done.model})")
+    if done.known is not None:
+        print(f"{done.gone} of {done.known} known nodules called gone")
     print(f"{'Already there' if done.was_done else 'Done'}: {done.folder}")
     if done.note:
         print(f"hilum: note: {done.note}", file=sys.stderr)

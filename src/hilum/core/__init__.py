@@ -35,7 +35,7 @@ from hilum.core.geometry import Geometry
 from hilum.core.mask import Mask
 from hilum.core.nodule import Diameters, Nodule
 from hilum.core.outline import Outline
-from hilum.core.prediction import Prediction, Provenance
+from hilum.core.prediction import KnownLesion, Prediction, Provenance
 from hilum.core.radiograph import Radiograph, SpacingPlane, View
 from hilum.core.volume import Quantity, Volume
 
@@ -60,6 +60,7 @@ __all__ = [
     "Group",
     "HilumError",
     "InputError",
+    "KnownLesion",
     "Mask",
     "MeasureError",
     "MissingError",

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 SENSITIVITY, DICE = "lesion_sensitivity", "lesion_dice"
 DIAMETER, DIAMETER_SIZE = "lesion_diameter_error_mm", "lesion_absolute_diameter_error_mm"
-NOTICED, FALSE_GONE = "gone_noticed", "false_gone_rate"
+NOTICED, FALSE_GONE, GONE_AUC = "gone_noticed", "false_gone_rate", "gone_auc"
 """Names of the figures of lesions that have a kind of change."""
 
 STILL_THERE = "known and still there"

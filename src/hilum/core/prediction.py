@@ -36,6 +36,38 @@ class Provenance:
 
 
 @dataclass(frozen=True, eq=False)
+class KnownLesion:
+    """A lesion known from an earlier X-ray, looked at again.
+
+    Attributes:
+        id: among those of its study, from 1.
+        centre_px: (row, column) of where it was, on the study's pixels.
+        was_mm: equivalent diameter then; None when nobody knows how large pixels are.
+        score: the second network's highest probability where it was.
+        threshold: below which score it is called gone.
+        area: [y, x] where it was, on the study's pixels.
+    """
+
+    id: str
+    centre_px: tuple[float, float]
+    was_mm: float | None
+    score: float
+    threshold: float
+    area: NDArray[np.bool_]
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is called gone."""
+        return self.score < self.threshold
+
+    def record(self) -> dict[str, object]:
+        """As `nodules.json` has it."""
+        called = "gone" if self.is_gone else "there"
+        numbers = {"was_mm": self.was_mm, "score": self.score, "threshold": self.threshold}
+        return {"id": self.id, "centre_px": self.centre_px, **numbers, "called": called}
+
+
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """Masks and nodules of one study.
 
@@ -48,6 +80,7 @@ class Prediction:
         notes: what a person who uses it should know, one line each.
         prior: [y, x] on the same pixels, 0 to 1: an earlier X-ray as the model saw it; None where there was none.
         prior_lesions: [y, x] the lesions known of it; None where the model saw none.
+        known: what a second look at each of them says; None where there was none.
 
     Raises:
         GeometryError: mask and probability are not on the same pixels.
@@ -61,6 +94,7 @@ class Prediction:
     notes: tuple[str, ...] = ()
     prior: NDArray[np.float32] | None = None
     prior_lesions: NDArray[np.bool_] | None = None
+    known: tuple[KnownLesion, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.probability.shape != self.mask.labels.shape:

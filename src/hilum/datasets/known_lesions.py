@@ -136,6 +136,16 @@ def known_views(sample: XraySample) -> list[XraySample]:
     return [_view(sample, window, lesion, parts, number) for number, (window, lesion) in enumerate(windows, 1)]
 
 
+def known_score(probability: Floats | Picture, known: Selection | None) -> float:
+    """How sure a network is that a known lesion is still there: its highest probability [y, x] where that was.
+
+    Args:
+        probability: of a view.
+        known: its `prior_lesions`.
+    """
+    return float(probability.max() if known is None else probability[known].max())
+
+
 def views_of(samples: Sequence[XraySample]) -> list[XraySample]:
     """The views of all samples, in their order.
 

@@ -10,6 +10,9 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from hilum.config import FrozenConfig
 
+KNOWN_LESIONS = "known_lesions"
+"""`XrayDataConfig.view` of models that look at one known lesion at a time."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -55,7 +58,7 @@ class XrayDataConfig(FrozenConfig):
 
     @model_validator(mode="after")
     def _views_have_lesions(self) -> Self:
-        if self.view != "known_lesions":
+        if self.view != KNOWN_LESIONS:
             return self
         if self.prior != "earlier" or not self.prior_lesions:
             raise ValueError(

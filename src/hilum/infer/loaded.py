@@ -9,6 +9,7 @@ from typing import Any
 
 from hilum.core import ConfigError, MissingError, UnreadableError
 from hilum.datasets.data_kind import XRAY, kind_of
+from hilum.datasets.xray_config import KNOWN_LESIONS
 from hilum.io.inputs import open_input
 from hilum.io.json_file import read_json
 from hilum.models.catalogue import build_model
@@ -49,10 +50,12 @@ class PriorWanted:
     Attributes:
         kind: as `data.prior` of its run: "none", "same", "shuffled" or "earlier".
         lesions: whether it looks at the lesions known of an earlier X-ray.
+        one_by_one: whether it looks at these alone, one at a time, and so is no model of whole pictures.
     """
 
     kind: str = "none"
     lesions: bool = False
+    one_by_one: bool = False
 
     @property
     def picture(self) -> bool:
@@ -79,12 +82,14 @@ class LoadedModel(LoadedNetwork):
         threshold: from which probability a pixel is in; chosen on validation.
         prior: what it looks at beside the X-ray.
         kind: what it marks lesions on: "xray" or "slices".
+        gone_threshold: below which score a known lesion is called gone; None for models of whole pictures.
     """
 
     pixel_mm: float
     threshold: float
     prior: PriorWanted = PriorWanted()
     kind: str = XRAY
+    gone_threshold: float | None = None
 
     @property
     def threshold_chosen(self) -> Mapping[str, Any]:
@@ -166,10 +171,11 @@ def load_model(model: str) -> LoadedModel:
     try:
         data, threshold = config["config"]["data"], float(config["threshold"]["value"])
         pixel_mm = math.nan if data["pixel_mm"] is None else float(data["pixel_mm"])
+        gone = float(config["gone_threshold"]["value"]) if "gone_threshold" in config else None
     except (KeyError, TypeError, ValueError) as error:
         raise _not_said(model_folder(model), error) from error
-    prior, kind = _prior_of(config), kind_of(data)
-    return LoadedModel(**vars(given), pixel_mm=pixel_mm, threshold=threshold, prior=prior, kind=kind)
+    about: dict[str, Any] = {"prior": _prior_of(config), "kind": kind_of(data), "gone_threshold": gone}
+    return LoadedModel(**vars(given), pixel_mm=pixel_mm, threshold=threshold, **about)
 
 
 def model_kind(model: str) -> str:
@@ -203,7 +209,8 @@ def prior_wanted(model: str) -> PriorWanted:
 def _prior_of(config: Mapping[str, Any]) -> PriorWanted:
     """Of all of `config.json`; models of a time before there were priors say nothing of them."""
     data = config["config"]["data"]
-    return PriorWanted(str(data.get("prior", "none")), bool(data.get("prior_lesions", False)))
+    one_by_one = data.get("view", "picture") == KNOWN_LESIONS
+    return PriorWanted(str(data.get("prior", "none")), bool(data.get("prior_lesions", False)), one_by_one)
 
 
 def _not_said(folder: Path, error: Exception) -> ConfigError:

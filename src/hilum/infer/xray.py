@@ -13,7 +13,7 @@ from hilum.core.evaluation import STATED
 from hilum.infer.lesions import LesionRule, lesions
 from hilum.infer.loaded import LoadedModel
 from hilum.infer.xray_domain import XrayInput, XrayStyle, xray_input
-from hilum.infer.xray_prior import EarlierXray, SecondImage, second_image
+from hilum.infer.xray_prior import EarlierXray, SecondImage, require_whole_pictures, second_image
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,13 @@ class XrayPredictor:
     Args:
         model: an X-ray model.
         options: see there.
+
+    Raises:
+        ConfigError: the model looks at no whole picture.
     """
 
     def __init__(self, model: LoadedModel, options: XrayOptions | None = None) -> None:
+        require_whole_pictures(model.name, model.prior)
         self.model = model
         self.options = options or XrayOptions()
         self.rule = LesionRule(self.options.threshold or model.threshold)

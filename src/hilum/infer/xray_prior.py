@@ -55,17 +55,26 @@ class SecondImage:
         picture: [y, x] on the current image's pixels in the network's domain, 0 to 1.
         lesions: [y, x] of it; None where the network takes none.
         notes: what was assumed or is doubted, one line each.
+        is_doubted: whether anything speaks against it being the patient's earlier X-ray, well laid over.
     """
 
     picture: NDArray[np.float32]
     lesions: Selection | None = None
     notes: tuple[str, ...] = ()
+    is_doubted: bool = False
 
     @property
     def planes(self) -> NDArray[np.float32]:
         """[1 or 2, y, x] as the network takes them."""
         planes = [self.picture] if self.lesions is None else [self.picture, self.lesions.astype(np.float32)]
         return np.stack(planes)
+
+
+def fitting(given: EarlierXray | None, wants: PriorWanted) -> EarlierXray | None:
+    """What a model looks at of all that is known from before, which may be more than it takes."""
+    if given is None or not wants.picture:
+        return None
+    return given if wants.lesions else replace(given, lesions=None)
 
 
 def require_prior(name: str, wants: PriorWanted, *, picture: bool, lesions: bool) -> None:
@@ -97,6 +106,19 @@ def require_prior(name: str, wants: PriorWanted, *, picture: bool, lesions: bool
         raise ConfigError(f"the model {name} looks at no lesions known from before.", "Leave --prior-mask out.")
 
 
+def require_whole_pictures(name: str, wants: PriorWanted) -> None:
+    """Check that a model looks at whole pictures, not at known lesions one by one.
+
+    Raises:
+        ConfigError: it doesn't.
+    """
+    if wants.one_by_one:
+        raise ConfigError(
+            f"the model {name} looks at one known lesion at a time, and at no whole picture.",
+            "Give it beside a model that does: --model xray --known-lesions MODEL",
+        )
+
+
 def second_image(current: XrayInput, given: EarlierXray | None, model: LoadedModel) -> SecondImage | None:
     """The second image for a model; None for one that takes none.
 
@@ -119,7 +141,7 @@ def second_image(current: XrayInput, given: EarlierXray | None, model: LoadedMod
     notes = (*_named(given.notes), *laid.notes)
     if model.prior.is_anothers:  # of a data set, another patient's fits badly, as it is meant to
         notes = (_ANOTHERS,) if given.is_laid_over else (_ANOTHERS, *notes)
-    laid = replace(laid, notes=tuple(dict.fromkeys(notes)))
+    laid = replace(laid, notes=tuple(dict.fromkeys(notes)), is_doubted=laid.is_doubted or bool(given.notes))
     return replace(laid, picture=current.image) if own is not None else laid
 
 
@@ -135,7 +157,7 @@ def _as_it_lies(current: XrayInput, given: EarlierXray) -> SecondImage:
     picture = fitted(made.image, shape, "edge")
     doubts = laid_over_doubts(picture, current.image, current.pixel_mm)
     # A picture that was moved has black rims, which alone can make the mean chest misfit.
-    return SecondImage(picture, fitting, (*_named(made.notes), *doubts) if doubts else ())
+    return SecondImage(picture, fitting, (*_named(made.notes), *doubts) if doubts else (), bool(doubts))
 
 
 def _registered(current: XrayInput, given: EarlierXray) -> SecondImage:
@@ -147,6 +169,7 @@ def _registered(current: XrayInput, given: EarlierXray) -> SecondImage:
         np.asarray(registration.moved(made.image), dtype=np.float32),
         None if lesions is None else np.asarray(registration.moved(lesions, nearest=True), dtype=bool),
         tuple(dict.fromkeys((*_named(made.notes), *registration.notes, *doubts))),
+        bool(doubts or registration.notes),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hilum.core import Diameters, Nodule, UnreadableError
+from hilum.core import Diameters, KnownLesion, Nodule, UnreadableError
 from hilum.io.json_file import read_json, write_json
 
 SCHEMA = "hilum.nodules/1"
@@ -48,6 +48,7 @@ def write_nodules(
     study: Mapping[str, object],
     nodules: Sequence[Nodule],
     readers: Mapping[str, Sequence[Nodule]] | None = None,
+    known: Sequence[KnownLesion] | None = None,
 ) -> None:
     """Write the nodules of a study; what isn't known is null.
 
@@ -56,6 +57,7 @@ def write_nodules(
         study: what it is, for programs: key, patient, series, …; and by which rule the nodules were measured.
         nodules: one entry each.
         readers: by nodule id, what each reader's own outline measures.
+        known: lesions known from before, and what became of them; None when nobody looked.
 
     Raises:
         OutputError: the file could not be written.
@@ -65,7 +67,8 @@ def write_nodules(
         record(nodule) | ({"readers": [record(one) for one in readers[nodule.id]]} if nodule.id in readers else {})
         for nodule in nodules
     ]
-    write_json(path, {"schema": SCHEMA, "study": dict(study), "nodules": entries})
+    said = {} if known is None else {"known": [lesion.record() for lesion in known]}
+    write_json(path, {"schema": SCHEMA, "study": dict(study), "nodules": entries, **said})
 
 
 def record(nodule: Nodule) -> dict[str, object]:

@@ -14,7 +14,8 @@ _SHOWN = 5
 def prediction_picture(xray: Radiograph, found: Prediction, known: Selection | None = None) -> bytes:
     """PNG: the X-ray with the mask outlined, the most likely nodules with their scores, and what is doubted.
 
-    Nodules below the threshold are rings; what is known is outlined in white, dashed. An earlier X-ray stands on the
+    Nodules below the threshold are rings; what is known is outlined in white, dashed, and where a lesion known from
+    before is called gone, in the colour of what is known, dashed. An earlier X-ray stands on the
     left, laid over the current one, with the lesions known of it.
 
     Args:
@@ -38,6 +39,7 @@ def prediction_picture(xray: Radiograph, found: Prediction, known: Selection | N
     if known is not None:
         outline(place, known, extent, colors="white", linewidths=1.2, linestyles="dashed")
     _draw_nodules(place, found, step)
+    _draw_gone(place, found, extent, step)
     notes_at_foot(place, found.notes, width)
     return encoded(figure)
 
@@ -56,6 +58,15 @@ def _draw_nodules(place: Any, found: Prediction, step: PixelMm) -> None:
                 x, y, "o", markersize=16, fillstyle="none", linestyle="none", markeredgecolor=COLOURS[0], alpha=0.7
             )
         place.annotate(f"{nodule.score:.2f}", (x, y), (10, 8), textcoords="offset points", fontsize=8, **style)
+
+
+def _draw_gone(place: Any, found: Prediction, extent: Extent, step: PixelMm) -> None:
+    """Where known lesions were that are called gone."""
+    for lesion in (one for one in found.known or () if one.is_gone):
+        outline(place, lesion.area, extent, colors=COLOURS[0], linewidths=1.4, linestyles="dashed")
+        y, x = ((one + 0.5) * mm for one, mm in zip(lesion.centre_px, step, strict=True))
+        style: dict[str, Any] = {"color": COLOURS[0], "path_effects": halo(2)}
+        place.annotate(f"gone {lesion.score:.2f}", (x, y), (10, -14), textcoords="offset points", fontsize=8, **style)
 
 
 def _draw_prior(place: Any, found: Prediction, extent: Extent) -> None:

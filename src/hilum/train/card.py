@@ -8,13 +8,15 @@ from importlib.metadata import version
 import torch
 
 from hilum import __version__
+from hilum.core.changes import GONE_AUC
 from hilum.core.evaluation import Evaluation, Group, Threshold
 from hilum.core.figures import Figure
+from hilum.evaluate.gone import MOST_FALSE_GONE, GoneThreshold
 from hilum.io.machine import processor_name
 from hilum.metrics.lesions import MatchRule
 from hilum.report.figures import with_interval
 from hilum.train.adaptation_config import UnlabeledFacts
-from hilum.train.card_use import pixels_of, shown_of, use_of
+from hilum.train.card_use import pixels_of, shown_of, unit_of, use_of
 from hilum.train.config import TrainConfig
 from hilum.train.fit import Fitted
 from hilum.train.silence import MARKED, silent_epochs
@@ -83,6 +85,7 @@ class ModelFacts:
         parameters: how many numbers were learnt.
         machine: where it was trained.
         again: the command that makes it again; "" where there is none.
+        gone: below which score a known lesion is called gone; None for a model that doesn't look at them one by one.
     """
 
     config: TrainConfig
@@ -93,6 +96,7 @@ class ModelFacts:
     parameters: int
     machine: Sequence[str] = field(default_factory=lambda: hardware())
     again: str = ""
+    gone: GoneThreshold | None = None
 
 
 def model_card(facts: ModelFacts) -> str:
@@ -102,9 +106,10 @@ def model_card(facts: ModelFacts) -> str:
         parts = (_pretrained_head(facts), _data(facts), _redrawn(facts), _training(facts))
     else:
         judged = (
-            _results(facts.found),
+            _results(facts.found, unit_of(facts.config.data)),
             _beside(facts.found),
             _threshold(facts.found.threshold, facts.config.trainer.monitor),
+            *([] if facts.gone is None else [_gone(facts.gone, facts.found.threshold)]),
         )
         parts = (_head(facts), use_of(facts.config.data), _data(facts), *judged, _training(facts))
     return "\n\n".join(parts) + "\n"
@@ -145,11 +150,12 @@ def _redrawn(facts: ModelFacts) -> str:
 
 def _data(facts: ModelFacts) -> str:
     data, config = facts.data, facts.config
+    shown = unit_of(config.data)
     lines = [
         f"data: {data.name}; licence: {data.licence}",
         f"split: by patient, hash `{data.split_hash or 'none stored'}`",
-        f"training: {data.training[0]} pictures of {data.training[1]} patients",
-        f"validation: {data.validation[0]} pictures of {data.validation[1]} patients",
+        f"training: {data.training[0]} {shown} of {data.training[1]} patients",
+        f"validation: {data.validation[0]} {shown} of {data.validation[1]} patients",
         *([f"truth: `{config.data.truth}`"] if facts.found else []),
         *(["LIDC patients whose number is divisible by 5 were not used for anything"] if data.has_lidc else []),
         *([f"{len(data.failed)} cases could not be read: {', '.join(data.failed)}"] if data.failed else []),
@@ -168,8 +174,8 @@ def _films(films: UnlabeledFacts) -> str:
     )
 
 
-def _results(found: Evaluation) -> str:
-    counts = f"{found.n_cases} validation pictures, {found.n_empty_truth} of them without a lesion"
+def _results(found: Evaluation, unit: str) -> str:
+    counts = f"{found.n_cases} validation {unit}, {found.n_empty_truth} of them without a lesion"
     words = (
         f"Of {counts}, truth `{found.truth}`, on the model's own pixels; 95 % intervals by bootstrap over patients. "
         "The best epoch and the threshold were chosen on these same pictures, so others will give somewhat less."
@@ -223,6 +229,17 @@ def _threshold(threshold: Threshold, monitor: str) -> str:
         f"was highest. Chosen on: {threshold.chosen_on}. A score, from 0 to 1, ranks; it is **no probability**: it is "
         "not calibrated (ece above), and of pixels or lesions scored .9 far fewer than nine in ten may be nodules."
     )
+
+
+def _gone(gone: GoneThreshold, threshold: Threshold) -> str:
+    words = (
+        f"A known lesion is called gone when the highest score where it was is below {gone.value:.4g}: so at most "
+        f"{MOST_FALSE_GONE:.0%} of the {gone.there} that are still there are called gone, and of the {gone.gone} that "
+        f"are gone as many as can be. Chosen on: {threshold.chosen_on}, the lesions of this table, so others will give "
+        f"somewhat less. {GONE_AUC}: the area under the curve of all such thresholds. Intervals draw patients; the "
+        "threshold stays."
+    )
+    return "\n\n".join(("## Called gone", words, _table(gone.figures.items())))
 
 
 def _training(facts: ModelFacts) -> str:

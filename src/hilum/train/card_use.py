@@ -6,18 +6,27 @@ from typing import Any
 
 from hilum.datasets.data_kind import SLICES, XRAY
 from hilum.datasets.slice_config import SliceDataConfig
-from hilum.datasets.xray_config import XrayDataConfig
-from hilum.train.data_config import DataConfig
+from hilum.datasets.xray_config import KNOWN_LESIONS, XrayDataConfig
+from hilum.train.data_config import DataConfig, is_of_views
 
 
 def shown_of(data: DataConfig) -> str:
     """What the model looks at, in a few words."""
+    if is_of_views(data):
+        return "frontal chest X-rays, where one was known before, if it is still there"
     return _WORDS[data.kind].shown
 
 
 def pixels_of(data: DataConfig) -> str:
     """Which pixels it looks at them on."""
+    if is_of_views(data):
+        return f"views of 48 by 48 pixels, cut out of pictures with pixels of {data.pixel_mm:g} mm"
     return "pixels as each scan has them" if data.pixel_mm is None else f"pixels of {data.pixel_mm:g} mm"
+
+
+def unit_of(data: DataConfig) -> str:
+    """What is counted: pictures, or views of which a picture may have several."""
+    return "views" if is_of_views(data) else "pictures"
 
 
 def use_of(data: DataConfig) -> str:
@@ -39,6 +48,14 @@ def _second_input(data: XrayDataConfig) -> list[str]:
     """What has to stand beside the X-ray."""
     if data.prior == "none":
         return []
+    if data.view == KNOWN_LESIONS:
+        return [
+            "It looks at **one lesion at a time**, which is known from an earlier frontal X-ray of the same patient "
+            "laid over the current one: views of the X-ray, of its difference to the earlier one, and of the lesion's "
+            "mask. It finds nothing new, and is used beside a model of whole pictures: `hilum predict CURRENT OUT "
+            "--prior EARLIER --prior-mask MASK --known-lesions THIS`. The earlier pictures it learnt with were made of "
+            "the current ones (`docs/explanation/over-time.md`), not taken on another day."
+        ]
     whose = {
         "same": "the X-ray itself, as in the sources: nothing else is to be given",
         "shuffled": "**another patient's** earlier X-ray, drawn anew each time: a control that measures what an "

@@ -9,8 +9,11 @@ import torch
 from hilum.core.evaluation import Evaluation, Group
 from hilum.core.geometry import Floats
 from hilum.core.mask import Labels, Selection
+from hilum.datasets.known_lesions import known_score
+from hilum.datasets.xray_sample import XraySample
 from hilum.evaluate.cases import CaseResult, Pair, judge_case
 from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, resamples_of
+from hilum.evaluate.gone import GoneThreshold, choose_gone_threshold
 from hilum.evaluate.rivals import EVERYTHING, MAP, all_foreground, prior_map
 from hilum.models.network import Network
 from hilum.train.data import Batch, JudgedSample, judged_batches
@@ -32,6 +35,25 @@ def judged_model(
     maps = probabilities(network, samples, batch_size, device)
     judged = [_judged(sample, one, about) for sample, one in zip(samples, maps, strict=True)]
     return evaluation(judged, about)
+
+
+def gone_threshold(
+    network: Network, views: Sequence[XraySample], *, batch_size: int, device: str
+) -> GoneThreshold | None:
+    """Below which score a known lesion is called gone, chosen on views of known lesions.
+
+    A lesion's score is the network's highest probability where it was; it is gone when its view's truth is empty.
+
+    Args:
+        network: with the weights to judge.
+        views: of `hilum.datasets.known_lesions`.
+        batch_size: views at a time.
+        device: "cpu" or "cuda".
+    """
+    maps = probabilities(network, views, batch_size, device)
+    scores = [known_score(one, view.prior_lesions) for one, view in zip(maps, views, strict=True)]
+    is_gone = np.array([not view.has_lesion for view in views], dtype=bool)
+    return choose_gone_threshold(np.array(scores), is_gone, [view.patient for view in views])
 
 
 def trivial_rivals(learnt: Sequence[JudgedSample], judged: Sequence[JudgedSample], about: Judged) -> tuple[Group, ...]:

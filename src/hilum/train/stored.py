@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hilum import __version__
 from hilum.core.evaluation import Threshold
+from hilum.evaluate.gone import MOST_FALSE_GONE, GoneThreshold
 from hilum.infer.loaded import CONFIG, SCHEMA, WEIGHTS
 from hilum.io.json_file import write_json
 from hilum.io.text_file import write_bytes
@@ -64,3 +65,15 @@ def threshold_record(threshold: Threshold, split_hash: str, patients: Iterable[s
     """
     chosen = {"split": VALIDATION, "split_hash": split_hash, "patients": sorted(set(patients))}
     return {"value": threshold.value, "chosen_on": threshold.chosen_on, **chosen}
+
+
+def gone_record(gone: GoneThreshold, threshold: Mapping[str, Any]) -> dict[str, Any]:
+    """The threshold below which a known lesion is called gone, as `config.json` has it, with what it notices.
+
+    Args:
+        gone: the number, and its figures.
+        threshold: what `threshold_record` made: it was chosen on the same patients.
+    """
+    chosen = {name: value for name, value in threshold.items() if name != "value"}
+    counts = {"gone": gone.gone, "there": gone.there, "most_false_gone": MOST_FALSE_GONE}
+    return {"value": gone.value, **chosen, **counts, "figures": gone.figures}

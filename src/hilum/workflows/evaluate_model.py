@@ -22,13 +22,22 @@ def is_model(words: str) -> bool:
     return True
 
 
-def predictions_of(model: str, wanted: TruthWanted, out: Path, *, force: bool = False, track: Track = silently) -> Path:
+def predictions_of(
+    model: str,
+    wanted: TruthWanted,
+    out: Path,
+    *,
+    known_lesions: str | None = None,
+    force: bool = False,
+    track: Track = silently,
+) -> Path:
     """Predict what is to be judged, into the folder beside `out` that is called `OUT_predictions`.
 
     Args:
         model: as `is_model` takes it.
         wanted: the data set and its split.
         out: where the evaluation will go.
+        known_lesions: a model that looks at the lesions known from before again.
         force: replace what an earlier run of hilum left in the folder of predictions.
         track: shows how far it is.
 
@@ -43,6 +52,6 @@ def predictions_of(model: str, wanted: TruthWanted, out: Path, *, force: bool = 
         )
     split = truth_source(wanted).split  # before anything is predicted: what is refused later leaves predictions behind
     folder = out.with_name(f"{out.name}_predictions")
-    options = PredictOptions(model, split)
+    options = PredictOptions(model, split, known_lesions=known_lesions)
     run_predict([wanted.data], folder, options, force=force, track=track)
     return folder

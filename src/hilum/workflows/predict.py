@@ -9,10 +9,11 @@ from hilum.core.radiograph import PixelMm
 from hilum.datasets.data_kind import SLICES, XRAY
 from hilum.datasets.prepared import SPLITS, index_of, read_prepared
 from hilum.infer.device import resolved_device
+from hilum.infer.known_lesions import SecondLook
 from hilum.infer.loaded import LoadedModel, load_model, model_folder, model_kind, shipped_models
 from hilum.infer.xray import XrayOptions, XrayPredictor
 from hilum.infer.xray_domain import XrayStyle
-from hilum.infer.xray_prior import EarlierXray
+from hilum.infer.xray_prior import EarlierXray, fitting
 from hilum.io import read_mask, read_radiograph
 from hilum.io.inputs import require_path
 from hilum.io.kinds import RASTERS, Kind, recognise
@@ -113,15 +114,16 @@ def _run_xrays(inputs: Sequence[Path], out: Path, options: PredictOptions, *, fo
             "Name a model of slices (--model FOLDER), or leave it out.",
         )
     name = options.model
-    sources = with_priors(xray_sources(inputs, options), name, _stated_prior(options))
+    sources = with_priors(xray_sources(inputs, options), name, _stated_prior(options), options.known_lesions)
     by_key = {source.key: source for source in sources}
 
     def ready() -> Worker:
         model = load_model(name)
-        predictors = _predictors(model, {source.style for source in sources}, options)
+        styles = {source.style for source in sources}
+        predictors, looks = _predictors(model, styles, options), _second_looks(styles, options)
         return Worker(
             model.name,
-            lambda key: _one(by_key[key], predictors[by_key[key].style], out),
+            lambda key: _one(by_key[key], predictors[by_key[key].style], out, looks.get(by_key[key].style)),
             {key: source.path for key, source in by_key.items()},
         )
 
@@ -189,20 +191,35 @@ def _of_dataset(path: Path, options: PredictOptions) -> Iterator[XraySource]:
 
 def predict_run(sources: Sequence[XraySource], model: str, options: PredictOptions) -> Run:
     """What determines a prediction: pictures and model by their content, and the options."""
-    folder = model_folder(model)
     inputs = {source.key: hash_of(source.path) for source in sources}
     for source in sources:
         if source.prior is not None:
             inputs |= {f"{source.key} prior {what}": digest for what, digest in source.prior.hashes}
-    inputs |= {f"model {path.name}": sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    inputs |= _hashes("model", model)
     # The earlier X-ray is an input, known by its content.
     stated = asdict(options).items()
     settings: dict[str, object] = {name: value for name, value in stated if name not in ("prior", "prior_mask")}
     settings = {name: value for name, value in settings.items() if name not in ("point", "crf")}
-    if options.prior_pixel_mm is None:
-        del settings["prior_pixel_mm"]
+    for name in ("prior_pixel_mm", "known_lesions"):  # runs of a time before these don't say them
+        if settings[name] is None:
+            del settings[name]
+    if options.known_lesions is not None:
+        inputs |= _hashes("known lesions' model", options.known_lesions)
     settings["styles"] = {source.key: str(source.style) for source in sources}
     return Run("predict", inputs, settings)
+
+
+def _hashes(what: str, model: str) -> dict[str, str]:
+    files = (path for path in sorted(model_folder(model).iterdir()) if path.is_file())
+    return {f"{what} {path.name}": sha256_of(path) for path in files}
+
+
+def _second_looks(styles: Collection[XrayStyle], options: PredictOptions) -> dict[XrayStyle, SecondLook]:
+    """The model of known lesions for pictures of each style; nothing where none is given."""
+    if options.known_lesions is None:
+        return {}
+    model, device = load_model(options.known_lesions), resolved_device(options.device)
+    return {style: SecondLook(model, style, device) for style in styles}
 
 
 def _predictors(
@@ -213,15 +230,22 @@ def _predictors(
     return {style: XrayPredictor(model, XrayOptions(style, options.threshold, options.tta, device)) for style in styles}
 
 
-def _one(source: XraySource, predictor: XrayPredictor, out: Path) -> dict[str, object]:
+def _one(source: XraySource, predictor: XrayPredictor, out: Path, look: SecondLook | None = None) -> dict[str, object]:
     """Predict one X-ray and write its folder; what the index says about it."""
     xray, earlier = read_source(source)
-    found = predictor(source.key, xray, earlier)
+    found = predictor(source.key, xray, fitting(earlier, predictor.model.prior))
+    if look is not None and earlier is not None:
+        found = look(found, xray, earlier, predictor.rule)
     write_prediction(out / source.key, xray, found)
     marked = int(found.mask.labels.any())
     said = {"marked": marked, "nodules": len(found.nodules), "notes": found.notes}
-    beside = {} if source.prior is None else {"prior": dict(source.prior.hashes)}
-    return {**said, **beside, "provenance": predictor.provenance}
+    beside: dict[str, object] = {} if source.prior is None else {"prior": dict(source.prior.hashes)}
+    provenance = predictor.provenance
+    if look is not None and found.known is not None:
+        beside |= {"known": len(found.known), "gone": sum(one.is_gone for one in found.known)}
+        options = {**provenance.options, "known_lesions": look.stated}
+        provenance = replace(provenance, options=options)
+    return {**said, **beside, "provenance": provenance}
 
 
 def read_source(source: XraySource) -> tuple[Radiograph, EarlierXray | None]:

@@ -78,5 +78,7 @@ def write_prediction(folder: Path, xray: Radiograph, found: Prediction, known: S
     }
     if files := found.provenance.options.get("prior_files"):
         study["prior"] = files
-    write_nodules(folder / "nodules.json", study, found.nodules)
+    if look := found.provenance.options.get("known_lesions"):
+        study["known_lesions"] = look
+    write_nodules(folder / "nodules.json", study, found.nodules, known=found.known)
     write_bytes(folder / "overlay.png", prediction_picture(xray, found, known))

@@ -14,6 +14,8 @@ from hilum.workflows.track import Track
 
 SCHEMA = "hilum.predictions/1"
 FAILED = "failures.json"
+_SAID = ("marked", "nodules", "notes", "prior", "known", "gone")
+"""What the index says of a case, where a worker does."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Predicted:
         note: that other code of hilum has made some of it; "" when it hasn't.
         notes: what was assumed or is doubted, and of which cases.
         what: the cases are, in a word.
+        known: how many lesions known from before were looked at again; None where none were to be.
+        gone: how many of them are called gone.
     """
 
     folder: Path
@@ -41,6 +45,8 @@ class Predicted:
     note: str = ""
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     what: str = "X-rays"
+    known: int | None = None
+    gone: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,10 +102,7 @@ def work_through(
 def _finish(out: Path, journal: Journal, keys: Sequence[str], model: str) -> None:
     entries = journal.entries()
     done = {key: entries[key] for key in keys if "failure" not in entries[key]}
-    cases = [
-        {"key": key, **{name: entry[name] for name in ("marked", "nodules", "notes", "prior") if name in entry}}
-        for key, entry in done.items()
-    ]
+    cases = [{"key": key, **{name: entry[name] for name in _SAID if name in entry}} for key, entry in done.items()]
     provenance = next((entry["provenance"] for entry in done.values()), {"model": model, "version": __version__})
     write_json(out / FAILED, [entry["failure"] for entry in entries.values() if "failure" in entry])
     write_json(out / INDEX, {"schema": SCHEMA, "provenance": provenance, "cases": cases})
@@ -114,4 +117,8 @@ def _as_left(out: Path) -> Predicted:
     keys = tuple(case["key"] for case in cases)
     every = dict.fromkeys(note for case in cases for note in case["notes"])
     notes = {note: tuple(case["key"] for case in cases if note in case["notes"]) for note in every}
-    return Predicted(out, index["provenance"]["model"], keys, marked, failures, was_done=True, notes=notes)
+    looked = [case for case in cases if "known" in case]
+    known = sum(case["known"] for case in looked) if looked else None
+    gone = sum(case["gone"] for case in looked)
+    model = index["provenance"]["model"]
+    return Predicted(out, model, keys, marked, failures, was_done=True, notes=notes, known=known, gone=gone)

@@ -32,6 +32,7 @@ class PredictOptions:
         prior_mask: the lesions that are known of it, on its pixels.
         prior_pixel_mm: side of its pixels, where it doesn't say; None is `pixel_mm` for a picture of the same rows and
             columns, and else what the mean chest tells.
+        known_lesions: the folder of a model that looks at each lesion known from before again; None for none.
         point: (x, y, z) in LPS mm: the nodule there, in one CT, by a model of slices.
         crf: let neighbouring pixels agree afterwards, for models of slices.
     """
@@ -48,6 +49,7 @@ class PredictOptions:
     prior_pixel_mm: float | None = None
     point: Triple | None = None
     crf: bool = False
+    known_lesions: str | None = None
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
@@ -66,7 +68,7 @@ class PredictOptions:
     @property
     def of_xrays(self) -> tuple[str, ...]:
         """Which options are set that X-rays alone have."""
-        given = {"--style": self.style, "--prior": self.prior}
+        given = {"--style": self.style, "--prior": self.prior, "--known-lesions": self.known_lesions}
         return tuple(name for name, value in given.items() if value is not None)
 
     @property

@@ -6,11 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hilum.core import InputError
+from hilum.core import ConfigError, InputError
 from hilum.core.radiograph import PixelMm
-from hilum.infer.loaded import prior_wanted
+from hilum.infer.loaded import PriorWanted, prior_wanted
 from hilum.infer.xray_domain import XrayStyle
-from hilum.infer.xray_prior import require_prior
+from hilum.infer.xray_prior import require_prior, require_whole_pictures
 from hilum.io.dicom import whose
 from hilum.io.kinds import Kind, recognise
 from hilum.workflows.output import sha256_of
@@ -55,7 +55,7 @@ def _hash(path: Path) -> str:
 
 
 def with_priors(
-    sources: "Sequence[XraySource]", model: str, stated: PriorSource | None = None
+    sources: "Sequence[XraySource]", model: str, stated: PriorSource | None = None, known: str | None = None
 ) -> "tuple[XraySource, ...]":
     """The X-rays, each with the earlier one that the model looks at, and none where it looks at none.
 
@@ -66,6 +66,7 @@ def with_priors(
         sources: with the earlier X-rays that a data set has.
         model: name or folder.
         stated: the earlier X-ray of a single one.
+        known: name or folder of a model that looks at the known lesions again, beside any model of whole pictures.
 
     Raises:
         InputError: one earlier X-ray, and several current ones.
@@ -73,6 +74,9 @@ def with_priors(
         MissingError: there is no such model.
     """
     wants = prior_wanted(model)
+    require_whole_pictures(model, wants)
+    if known is not None:
+        model, wants = known, _of_both(model, wants)
     if stated is not None:
         if len(sources) != 1:
             raise InputError(
@@ -91,6 +95,20 @@ def with_priors(
     if wants.is_anothers:
         priors = [_of_another(number, sources, priors) for number in range(len(sources))]
     return tuple(replace(source, prior=prior) for source, prior in zip(sources, priors, strict=True))
+
+
+def _of_both(model: str, wants: PriorWanted) -> PriorWanted:
+    """What has to stand beside each X-ray when known lesions are looked at again.
+
+    Raises:
+        ConfigError: the first model has learnt with other patients' pictures.
+    """
+    if wants.is_anothers:
+        raise ConfigError(
+            f"the model {model} has learnt with other patients' earlier X-rays, which say nothing of known lesions.",
+            "Take another model, or leave --known-lesions out.",
+        )
+    return PriorWanted("earlier", lesions=True)
 
 
 def header_doubts(prior: Path, current: Path) -> tuple[str, ...]:

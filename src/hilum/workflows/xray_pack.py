@@ -63,10 +63,10 @@ def pack_xrays(data: Path, out: Path, config: TrainConfig, *, force: bool = Fals
     if data.suffix == PACK:
         raise InputError(f"{data} is packed already.", "Give the prepared data set.")
     # All of them: whether misplaced pictures teach is the run's to say, and its card counts them. Likewise whose
-    # earlier picture stands beside the X-ray: each has its own in the file.
+    # earlier picture stands beside the X-ray, and what is seen at a time: each has its own, whole, in the file.
     wanted = xrays_of(config)
     prior = "none" if wanted.prior == "none" else "earlier"
-    everything = wanted.model_copy(update={"leave_out_odd": False, "prior": prior})
+    everything = wanted.model_copy(update={"leave_out_odd": False, "prior": prior, "view": "picture"})
     read = read_xrays(data, config.model_copy(update={"data": everything}))
     about = {
         "name": read.facts.name,

@@ -1,0 +1,209 @@
+"""A second look at each lesion known from an earlier X-ray: is it still there, and what does it look like now?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from hilum.core import ConfigError, KnownLesion, Mask, Prediction, Radiograph
+from hilum.core.geometry import Floats
+from hilum.core.mask import Selection
+from hilum.datasets.known_lesions import Window, known_score, known_views, known_windows
+from hilum.datasets.xray_sample import Picture, XraySample
+from hilum.infer.lesions import LesionRule, lesions
+from hilum.infer.loaded import LoadedModel
+from hilum.infer.xray_domain import XrayInput, XrayStyle, xray_input
+from hilum.infer.xray_prior import EarlierXray, SecondImage, second_image
+from hilum.measure import disc_diameter_mm
+from hilum.metrics.probability import STORED_LEVELS
+from hilum.ops import label_parts
+
+_AS_DOUBTFUL = "what is called gone, or still there, is as doubtful as the earlier X-ray"
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A known lesion, and what the second network says of its view.
+
+    Attributes:
+        lesion: the call, and where it was.
+        probability: [y, x] on the study's pixels, the second network's; 0 beyond the view.
+        mask: [y, x] where that reaches the second network's threshold; nothing of a lesion that is gone.
+    """
+
+    lesion: KnownLesion
+    probability: Picture
+    mask: Selection
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the first network's mask gives way: it is gone, or has another mask."""
+        return self.lesion.is_gone or bool(self.mask.any())
+
+
+class SecondLook:
+    """A model of known lesions, ready for one prediction after another.
+
+    Args:
+        model: learnt with `data.view` known_lesions.
+        style: what the pictures' grey levels are.
+        device: "cpu" or "cuda".
+
+    Raises:
+        ConfigError: it is another model, or it has no threshold for what is gone.
+    """
+
+    def __init__(self, model: LoadedModel, style: XrayStyle = XrayStyle.FILM, device: str = "cpu") -> None:
+        require_known_lesions(model)
+        self.model, self._style, self._device = model, style, device
+        self._network = model.network.to(device)
+
+    @property
+    def stated(self) -> dict[str, object]:
+        """What predictions are made with, for their provenance."""
+        model = self.model
+        hashes = {"weights_hash": model.weights_hash, "config_hash": model.config_hash}
+        return {"model": model.name, **hashes, "thresholds": {"mask": model.threshold, "gone": model.gone_threshold}}
+
+    def __call__(self, prediction: Prediction, xray: Radiograph, earlier: EarlierXray, rule: LesionRule) -> Prediction:
+        """The prediction with what is said of known lesions: calls, mask, scores and nodules.
+
+        Args:
+            prediction: the first network's.
+            xray: that was predicted.
+            earlier: with known lesions.
+            rule: by which the first network's lesions were read.
+
+        Raises:
+            HilumError: as `hilum.infer.xray_prior.second_image`.
+        """
+        made = xray_input(xray, self.model.pixel_mm, self._style)
+        second = second_image(made, earlier, self.model)
+        if second is None or second.lesions is None:
+            return prediction
+        looks = self._looks(made, second.picture, second.lesions)
+        probability = merged(prediction, looks, rule.threshold, self.model.threshold)
+        options = {**prediction.provenance.options, "prior_files": dict(earlier.hashes), "known_lesions": self.stated}
+        return replace(
+            prediction,
+            probability=probability,
+            mask=Mask((probability >= rule.threshold).astype(np.uint8), pixel_mm=xray.pixel_mm, names={1: "nodule"}),
+            nodules=tuple(lesions(probability, made.step_mm, rule, knows_mm=made.knows_mm)),
+            notes=_notes(prediction, second, looks),
+            provenance=replace(prediction.provenance, options=options),
+            prior=made.back(second.picture),
+            prior_lesions=np.any([np.zeros(made.shape_yx, bool), *(look.lesion.area for look in looks)], axis=0),
+            known=tuple(look.lesion for look in looks),
+        )
+
+    def _looks(self, made: XrayInput, earlier: Picture, known: Selection) -> list[Look]:
+        ones = np.ones_like(made.image)
+        sample = XraySample("", "", made.image, ones < 0, ones, made.pixel_mm, prior=earlier, prior_lesions=known)
+        windows, views = known_windows(sample), known_views(sample)
+        if not views:
+            return []
+        each = zip(windows, views, self._probabilities(views), strict=True)
+        return [
+            self._look(str(number), made, window, lesion, known_score(one, view.prior_lesions), one)
+            for number, ((window, lesion), view, one) in enumerate(each, start=1)
+        ]
+
+    def _look(self, name: str, made: XrayInput, window: Window, lesion: Selection, score: float, one: Picture) -> Look:
+        area = _on_study(lesion, window, made)
+        row, column = (float(place) for place in np.argwhere(area).mean(axis=0))
+        was_mm = disc_diameter_mm(int(lesion.sum()) * made.pixel_mm**2) if made.knows_mm else None
+        known = KnownLesion(name, (row, column), was_mm, score, self.model.gone_threshold or 0.0, area)
+        back = np.clip(window.back(one, *_places(made)), 0, 1)
+        return Look(known, back, (back >= self.model.threshold) & (not known.is_gone))
+
+    def _probabilities(self, views: Sequence[XraySample]) -> Picture:
+        """[views, SIDE_PX, SIDE_PX]."""
+        seen = [[view.image, *(one for one in (view.prior, view.prior_lesions) if one is not None)] for view in views]
+        planes = np.stack([np.stack(some, dtype=np.float32) for some in seen])
+        batch = torch.from_numpy(planes).to(self._device)
+        with torch.inference_mode():
+            found = torch.sigmoid(self._network(batch[:, :1], batch[:, 1:]).logits)[:, 0]
+        return np.asarray(found.cpu().numpy(), dtype=np.float32)
+
+
+def _notes(prediction: Prediction, second: SecondImage, looks: Sequence[Look]) -> tuple[str, ...]:
+    """With what is doubted; what the first network has said of the earlier X-ray isn't said again."""
+    of_earlier = () if prediction.prior is not None else second.notes
+    doubt = (_AS_DOUBTFUL,) if second.is_doubted and looks else ()
+    return tuple(dict.fromkeys((*prediction.notes, *of_earlier, *doubt)))
+
+
+def require_known_lesions(model: LoadedModel) -> None:
+    """Check that a model looks at known lesions one by one, and can say what is gone.
+
+    Raises:
+        ConfigError: it doesn't, or can't.
+    """
+    if not model.prior.one_by_one:
+        raise ConfigError(
+            f"the model {model.name} looks at whole pictures, not at one known lesion at a time.",
+            "Give one that was trained with data.view=known_lesions (hilum train xray_known_lesions).",
+        )
+    if model.gone_threshold is None:
+        raise ConfigError(
+            f"the model {model.name} has no threshold below which a lesion is gone.",
+            "Its run isn't finished, or its validation patients have no lesion that is still there: train it again.",
+        )
+
+
+def merged(first: Prediction, looks: Sequence[Look], threshold: float, second_threshold: float) -> Picture:
+    """[y, x] the first network's probability, and the second's where that decides.
+
+    Components of the first mask that meet a known lesion go when it is gone, or when the second look has a mask of its
+    own; unless they also meet one that is still there and has none. Then the second look's masks are put in. Its
+    probabilities are stretched so that its threshold lies at the first network's (piecewise linear: 0, the threshold
+    and 1 go to 0, the threshold and 1), so that the mask is still where the probability reaches one threshold.
+
+    Args:
+        first: the first network's prediction.
+        looks: at its known lesions.
+        threshold: of the first network's mask.
+        second_threshold: of the second's.
+    """
+    probability = first.probability.copy()
+    parts = label_parts(probability >= threshold)
+    met = [(look, set(np.unique(parts[look.lesion.area])) - {0}) for look in looks]
+    kept = {part for look, some in met if not look.speaks for part in some}
+    given_up = {part for look, some in met if look.speaks for part in some} - kept
+    removed = np.isin(parts, list(given_up))
+    below = np.float32(max(threshold - 1 / STORED_LEVELS, 0))
+    stretched = [(look, _stretched(look.probability, second_threshold, threshold)) for look in looks]
+    seen = np.max([np.zeros_like(probability), *(one for _, one in stretched)], axis=0)
+    lowered = np.minimum(np.minimum(probability, seen), below)
+    probability[removed] = lowered[removed]
+    for look, own in stretched:
+        probability[look.mask] = np.maximum(own[look.mask], np.float32(threshold))
+    return probability
+
+
+def _stretched(values: Picture, own: float, wanted: float) -> Picture:
+    return np.interp(values, (0.0, own, 1.0), (0.0, wanted, 1.0)).astype(np.float32)
+
+
+def _places(made: XrayInput) -> tuple[Floats, Floats]:
+    """Where the original's rows and columns lie on the image's pixels."""
+    rows, columns = (
+        (np.arange(size) + 0.5) * step / made.pixel_mm - 0.5
+        for size, step in zip(made.shape_yx, made.step_mm, strict=True)
+    )
+    return np.asarray(rows), np.asarray(columns)
+
+
+def _on_study(lesion: Selection, window: Window, made: XrayInput) -> Selection:
+    """A known lesion on the original's pixels, by the nearest one; at least the one at its centre."""
+    places = _places(made)
+    rows, columns = (
+        np.clip(np.floor(one + 0.5).astype(np.intp), 0, size - 1)
+        for one, size in zip(places, lesion.shape, strict=True)
+    )
+    area: Selection = lesion[np.ix_(rows, columns)]
+    if not area.any():
+        row, column = (int(np.abs(one - at).argmin()) for one, at in zip(places, window.centre_px, strict=True))
+        area[row, column] = True
+    return area
