@@ -16,6 +16,7 @@ from hilum.train.config import OptimiserConfig, Phase, TrainConfig
 from hilum.train.data import EpochBatches, collate, judged_batches
 from hilum.train.finder import Rising
 from hilum.train.guard import failures_said
+from hilum.train.judged_model import alone, probabilities
 from hilum.train.judging import THRESHOLDS, judge
 from hilum.train.keeping import Best
 from hilum.train.module import Learner, Means
@@ -200,6 +201,19 @@ def test_too_little_memory_names_the_settings_to_lower(error):
         raise error
     with pytest.raises(RuntimeError, match="something else"), failures_said():
         raise RuntimeError("something else")
+
+
+def test_each_picture_is_judged_as_if_there_were_no_other():
+    """A network sees what lies beyond an edge; the figures of a model are those of pictures one at a time."""
+    network = TINY.model.build().eval()
+    network.head[0].weight.data *= 30  # so that it says something
+    judged = samples([(20, 30), (32, 25), (20, 30), (19, 31)])
+    with torch.inference_mode():
+        wanted = [network(torch.from_numpy(one.image)[None, None]).logits.sigmoid()[0, 0].numpy() for one in judged]
+    found, padded = (way(network, judged, 4, "cpu") for way in (alone, probabilities))
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+    assert np.abs(padded[0] - wanted[0]).max() > 1e-3
 
 
 def test_judged_batches_hold_every_case_in_order():

@@ -15,9 +15,13 @@ from hilum.evaluate.cases import CaseResult, Pair, judge_case
 from hilum.evaluate.evaluation import Judged, basic_figures, evaluation, resamples_of
 from hilum.evaluate.gone import GoneThreshold, choose_gone_threshold
 from hilum.evaluate.rivals import EVERYTHING, MAP, all_foreground, prior_map
+from hilum.infer.known_lesions import view_probabilities
 from hilum.models.network import Network
 from hilum.train.data import Batch, JudgedSample, judged_batches
 from hilum.train.module import answered
+
+_VIEWS = 64
+"""Of known lesions at a time."""
 
 
 def judged_model(
@@ -32,28 +36,31 @@ def judged_model(
         batch_size: pictures at a time.
         device: "cpu" or "cuda".
     """
-    maps = probabilities(network, samples, batch_size, device)
+    maps = alone(network, samples, batch_size, device)
     judged = [_judged(sample, one, about) for sample, one in zip(samples, maps, strict=True)]
     return evaluation(judged, about)
 
 
-def gone_threshold(
-    network: Network, views: Sequence[XraySample], *, batch_size: int, device: str
-) -> GoneThreshold | None:
+def gone_threshold(network: Network, views: Sequence[XraySample], *, device: str) -> GoneThreshold | None:
     """Below which score a known lesion is called gone, chosen on views of known lesions.
 
-    A lesion's score is the network's highest probability where it was; it is gone when its view's truth is empty.
+    A lesion's score is the network's highest probability where it was, as prediction finds it; it is gone when its
+    view's truth is empty.
 
     Args:
         network: with the weights to judge.
         views: of `hilum.datasets.known_lesions`.
-        batch_size: views at a time.
         device: "cpu" or "cuda".
     """
-    maps = probabilities(network, views, batch_size, device)
+    network = network.to(device).eval()
+    maps = [one for some in _few(views) for one in view_probabilities(network, some, device)]
     scores = [known_score(one, view.prior_lesions) for one, view in zip(maps, views, strict=True)]
     is_gone = np.array([not view.has_lesion for view in views], dtype=bool)
     return choose_gone_threshold(np.array(scores), is_gone, [view.patient for view in views])
+
+
+def _few(views: Sequence[XraySample]) -> Iterable[Sequence[XraySample]]:
+    return (views[first : first + _VIEWS] for first in range(0, len(views), _VIEWS))
 
 
 def trivial_rivals(learnt: Sequence[JudgedSample], judged: Sequence[JudgedSample], about: Judged) -> tuple[Group, ...]:
@@ -82,13 +89,28 @@ def _pair(sample: JudgedSample, pred: Labels, probability: Floats | None = None)
 
 
 def probabilities(network: Network, samples: Sequence[JudgedSample], batch_size: int, device: str) -> list[Floats]:
-    """[y, x] of each sample."""
+    """[y, x] of each sample; in a batch of several sizes the smaller ones are padded, as in training."""
     network = network.to(device).eval()
     found: dict[int, Floats] = {}
     with torch.inference_mode():
         for batch in judged_batches(samples, batch_size):
             found |= _of_batch(network, batch, device)
     return [found[case] for case in range(len(samples))]
+
+
+def alone(network: Network, samples: Sequence[JudgedSample], batch_size: int, device: str) -> list[Floats]:
+    """[y, x] of each sample, none of them padded: only pictures of one size share a batch.
+
+    What lies beyond a picture's edge changes what a network says before it, and `hilum predict` sees one at a time.
+    """
+    places: dict[tuple[int, ...], list[int]] = {}
+    for place, sample in enumerate(samples):
+        places.setdefault(sample.image.shape, []).append(place)
+    found: dict[int, Floats] = {}
+    for some in places.values():
+        maps = probabilities(network, [samples[place] for place in some], batch_size, device)
+        found |= dict(zip(some, maps, strict=True))
+    return [found[place] for place in range(len(samples))]
 
 
 def _of_batch(network: Network, batch: Batch, device: str) -> dict[int, Floats]:
