@@ -55,7 +55,7 @@ def test_each_known_lesion_is_a_case(folder, tmp_path):
     [
         (("data.prior=same",), "set data.prior to earlier and data.prior_lesions to true"),
         (("data.prior_lesions=false", "model.options.inputs=2"), "data.prior_lesions to true"),
-        (("data.known_weight=1",), "data.known_weight to 0"),
+        (("data.visibility_floor=0.5",), "data.visibility_floor to 1"),
         (("insertion.share=0.5",), "set insertion.share to 0"),
         (("adaptation.method=coral",), "adaptation"),
         (("pretext={}", "trainer.monitor=explained"), "set data.view to picture"),
