@@ -53,22 +53,6 @@ def test_data_sets_without_have_none(tmp_path):
         with_wanted_prior([one], XrayDataConfig(prior="earlier"))
 
 
-def test_each_known_lesion_counts_as_a_disc_of_a_centimetre():
-    known = np.zeros((40, 40), dtype=bool)
-    known[3:5, 3:5] = known[20:35, 20:35] = True
-    one = replace(sample(shape=(40, 40)), prior_lesions=known)
-    (plain,), (weighted,) = (
-        with_wanted_prior([one], XrayDataConfig(prior="earlier", prior_lesions=True, known_weight=weight))
-        for weight in (0, 2)
-    )
-    added = weighted.weight - plain.weight
-    disc_px = np.pi * 5**2
-    assert added[~known].max() == 0
-    assert added[:10, :10].sum() == pytest.approx(2 * disc_px, rel=1e-5)
-    assert added[20:, 20:].sum() == pytest.approx(2 * disc_px, rel=1e-5)
-    assert plain.weight is one.weight
-
-
 def test_a_pack_loses_nothing(folder, tmp_path):
     samples, _ = load_samples(folder, "train", XrayDataConfig(pixel_mm=1.4))
     mixed = [*samples, replace(samples[0], prior=None), replace(samples[1], prior_lesions=None)]

@@ -33,7 +33,7 @@ def first(*places, score=0.8):
 
 def look(place, score, mask=NOTHING, name="1"):
     known = KnownLesion(name, place, None, score, 0.1, disc(SHAPE, place, 3))
-    return Look(known, np.where(mask, 0.6, 0.05).astype(np.float32), mask & (not known.is_gone))
+    return Look.of(known, np.where(mask, 0.6, 0.05).astype(np.float32), SECOND)
 
 
 def marked(prediction, *looks):
@@ -51,17 +51,18 @@ def test_what_is_still_there_gets_the_second_mask():
     np.testing.assert_array_equal(marked(first(), look((20, 20), 0.9, own)), own)
 
 
-def test_the_first_mask_stays_where_the_second_look_has_none():
-    np.testing.assert_array_equal(marked(first((20, 20)), look((20, 20), 0.15)), disc(SHAPE, (20, 20), 3))
+def test_what_is_still_there_and_not_seen_stays_as_it_was():
+    there = look((20, 20), 0.15)
+    np.testing.assert_array_equal(marked(first(), there), disc(SHAPE, (20, 20), 3))
+    np.testing.assert_array_equal(marked(first((20, 22)), there), disc(SHAPE, (20, 20), 3))
 
 
-def test_a_component_on_two_lesions_stays_for_the_one_that_has_no_other_answer():
-    both = first((20, 20), (20, 26))  # they touch
-    gone, there, other = (look((20, 20), 0.05), look((20, 26), 0.15, name="2"), look((20, 26), 0.05, name="2"))
-    assert marked(both, gone, there)[20, 20]
-    assert not marked(both, gone, other).any()
+def test_of_two_that_touch_one_can_be_gone():
+    both = first((20, 20), (20, 26))
     own = disc(SHAPE, (20, 27), 2)
+    gone = look((20, 20), 0.05)
     np.testing.assert_array_equal(marked(both, gone, look((20, 26), 0.9, own, "2")), own)
+    assert not marked(both, gone, look((20, 26), 0.05, name="2")).any()
 
 
 def test_scores_keep_one_threshold():

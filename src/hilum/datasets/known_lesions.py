@@ -5,7 +5,7 @@ each lesion counts alike, and a small one shows as much as a large one. numpy, a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -100,12 +100,7 @@ def known_windows(sample: XraySample) -> list[tuple[Window, Truth]]:
     Raises:
         ConfigError: nobody knows of any lesions.
     """
-    if sample.prior is None or sample.prior_lesions is None:
-        raise ConfigError(
-            f"{sample.key} has no earlier picture with known lesions to look at again.",
-            "Prepare pairs over time (hilum prepare over-time), with data.prior earlier and data.prior_lesions true.",
-        )
-    labels = label_parts(sample.prior_lesions)
+    labels = label_parts(_lesions_of(sample))
     lesions = [np.asarray(labels == number) for number in range(1, int(labels.max(initial=0)) + 1)]
     return [(Window.of(lesion), lesion) for lesion in lesions]
 
@@ -153,6 +148,26 @@ def views_of(samples: Sequence[XraySample]) -> list[XraySample]:
         ConfigError: as `known_views`.
     """
     return [view for sample in samples for view in known_views(sample)]
+
+
+def _lesions_of(sample: XraySample) -> Truth:
+    if sample.prior is None or sample.prior_lesions is None:
+        raise ConfigError(
+            f"{sample.key} has no earlier picture with known lesions to look at again.",
+            "Prepare pairs over time (hilum prepare over-time), with data.prior earlier and data.prior_lesions true.",
+        )
+    return sample.prior_lesions
+
+
+def new_alone(sample: XraySample) -> XraySample:
+    """The sample with those lesions alone that are new: connected parts of its truth that overlap no known lesion.
+
+    Raises:
+        ConfigError: nobody knows of any lesions.
+    """
+    parts = label_parts(sample.truth)
+    known = np.unique(parts[_lesions_of(sample)])
+    return replace(sample, truth=np.asarray(sample.truth & ~np.isin(parts, known[known > 0])))
 
 
 def _view(

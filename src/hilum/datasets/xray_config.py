@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from hilum.config import FrozenConfig
 
-KNOWN_LESIONS = "known_lesions"
+PICTURE, NEW_LESIONS, KNOWN_LESIONS = "picture", "new_lesions", "known_lesions"
 """`XrayDataConfig.view` of models that look at one known lesion at a time."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -48,28 +48,20 @@ class XrayDataConfig(FrozenConfig):
     patient's earlier picture, registered. shuffled: another patient's, a new one each time."""
     prior_lesions: bool = False
     """Whether the lesions that are known of the earlier picture are one more image; with same, the patient's own."""
-    known_weight: NonNegativeFloat = 0.0
-    """How much each known lesion counts in the loss beside what its pixels count already, as a disc of 10 mm would:
-    small ones as much as large ones. Whether a lesion is gone is decided on few of a picture's pixels. 0 for none."""
-
-    view: Literal["picture", "known_lesions"] = "picture"
-    """What the network sees at a time. known_lesions: a small view around each lesion that is known of the earlier
-    picture, in which all have one size (`hilum.datasets.known_lesions`), to say whether it is still there."""
+    view: Literal["picture", "new_lesions", "known_lesions"] = "picture"
+    """What the network looks for, and where. picture: lesions on the whole picture. new_lesions: those alone that no
+    known one overlaps. known_lesions: a small view around each lesion that is known of the earlier picture, in which
+    all have one size (`hilum.datasets.known_lesions`), to say whether it is still there."""
 
     @model_validator(mode="after")
     def _views_have_lesions(self) -> Self:
-        if self.view != KNOWN_LESIONS:
-            return self
-        if self.prior != "earlier" or not self.prior_lesions:
+        if self.view != PICTURE and (self.prior != "earlier" or not self.prior_lesions):
             raise ValueError(
-                "views of known lesions need an earlier picture and its lesions; "
-                "set data.prior to earlier and data.prior_lesions to true"
+                f"data.view {self.view} needs an earlier picture and its lesions; "
+                "set data.prior to earlier and data.prior_lesions to true, or data.view to picture"
             )
-        if self.known_weight or self.visibility_floor < 1:
-            raise ValueError(
-                "views of known lesions count alike, whatever they show; "
-                "set data.known_weight to 0 and data.visibility_floor to 1"
-            )
+        if self.view == KNOWN_LESIONS and self.visibility_floor < 1:
+            raise ValueError("views of known lesions count alike, whatever they show; set data.visibility_floor to 1")
         return self
 
     @property

@@ -1,6 +1,5 @@
 """What stands beside an X-ray: nothing, itself, the patient's earlier picture, or another patient's. numpy only."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,12 +9,10 @@ from numpy.typing import NDArray
 
 from hilum.core import ConfigError
 from hilum.datasets.sampling import Purpose, generator
-from hilum.datasets.xray_sample import Picture, Truth, XraySample
+from hilum.datasets.xray_sample import XraySample
 
 if TYPE_CHECKING:
     from hilum.datasets.xray_config import XrayDataConfig
-
-_REFERENCE_MM = 10.0
 
 
 def with_wanted_prior(samples: Sequence[XraySample], config: "XrayDataConfig") -> list[XraySample]:
@@ -38,26 +35,7 @@ def _wanted(sample: XraySample, config: "XrayDataConfig") -> XraySample:
             f"{sample.key} has no {missing or 'lesions of an earlier picture'}, which data.prior {config.prior} needs.",
             "Train on pairs over time (hilum prepare over-time), or a pack that was made with these settings.",
         )
-    weight = sample.weight
-    if lesions is not None and config.known_weight:
-        weight = weight + config.known_weight * known_lesion_weights(lesions, sample.pixel_mm)
-    return replace(sample, prior=prior, prior_lesions=lesions, weight=weight)
-
-
-def known_lesion_weights(lesions: Truth, pixel_mm: float) -> Picture:
-    """[y, x] 0 outside of known lesions; each lesion's pixels have the sum that a disc of 10 mm has with weights of 1.
-
-    Args:
-        lesions: [y, x], connected parts are lesions.
-        pixel_mm: side of a pixel.
-    """
-    from scipy import ndimage
-
-    labels, count = ndimage.label(lesions, np.ones((3, 3)))
-    pixels = np.bincount(labels.ravel(), minlength=count + 1)
-    each = math.pi * (_REFERENCE_MM / 2 / pixel_mm) ** 2 / np.maximum(pixels, 1)
-    each[0] = 0
-    return np.asarray(each[labels], np.float32)
+    return replace(sample, prior=prior, prior_lesions=lesions)
 
 
 def shuffled_prior(rng: np.random.Generator, samples: Sequence[XraySample], case: int) -> XraySample:

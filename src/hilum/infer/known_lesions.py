@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hilum.core import ConfigError, KnownLesion, Mask, Prediction, Radiograph
 from hilum.core.geometry import Floats
@@ -13,10 +14,12 @@ from hilum.datasets.known_lesions import Window, known_score, known_views, known
 from hilum.datasets.xray_sample import Picture, XraySample
 from hilum.infer.lesions import LesionRule, lesions
 from hilum.infer.loaded import LoadedModel
+from hilum.infer.symmetry import eight_ways
 from hilum.infer.xray_domain import XrayInput, XrayStyle, xray_input
 from hilum.infer.xray_prior import EarlierXray, SecondImage, second_image
 from hilum.measure import disc_diameter_mm
 from hilum.metrics.probability import STORED_LEVELS
+from hilum.models.network import Network
 from hilum.ops import label_parts
 
 _AS_DOUBTFUL = "what is called gone, or still there, is as doubtful as the earlier X-ray"
@@ -29,17 +32,19 @@ class Look:
     Attributes:
         lesion: the call, and where it was.
         probability: [y, x] on the study's pixels, the second network's; 0 beyond the view.
-        mask: [y, x] where that reaches the second network's threshold; nothing of a lesion that is gone.
+        mask: [y, x] where that reaches the second network's threshold; where it does nowhere, what was known. Nothing
+            of a lesion that is gone.
     """
 
     lesion: KnownLesion
     probability: Picture
     mask: Selection
 
-    @property
-    def speaks(self) -> bool:
-        """Whether the first network's mask gives way: it is gone, or has another mask."""
-        return self.lesion.is_gone or bool(self.mask.any())
+    @classmethod
+    def of(cls, lesion: KnownLesion, probability: Picture, threshold: float) -> "Look":
+        """By what the second network says, and its threshold."""
+        mask = (probability >= threshold) & (not lesion.is_gone)
+        return cls(lesion, probability, mask if lesion.is_gone or mask.any() else lesion.area)
 
 
 class SecondLook:
@@ -115,16 +120,26 @@ class SecondLook:
         was_mm = disc_diameter_mm(int(lesion.sum()) * made.pixel_mm**2) if made.knows_mm else None
         known = KnownLesion(name, (row, column), was_mm, score, self.model.gone_threshold or 0.0, area)
         back = np.clip(window.back(one, *_places(made)), 0, 1)
-        return Look(known, back, (back >= self.model.threshold) & (not known.is_gone))
+        return Look.of(known, back, self.model.threshold)
 
     def _probabilities(self, views: Sequence[XraySample]) -> Picture:
         """[views, SIDE_PX, SIDE_PX]."""
-        seen = [[view.image, *(one for one in (view.prior, view.prior_lesions) if one is not None)] for view in views]
-        planes = np.stack([np.stack(some, dtype=np.float32) for some in seen])
-        batch = torch.from_numpy(planes).to(self._device)
-        with torch.inference_mode():
-            found = torch.sigmoid(self._network(batch[:, :1], batch[:, 1:]).logits)[:, 0]
-        return np.asarray(found.cpu().numpy(), dtype=np.float32)
+        return view_probabilities(self._network, views, self._device)
+
+
+def view_probabilities(network: Network, views: Sequence[XraySample], device: str = "cpu") -> Picture:
+    """[views, SIDE_PX, SIDE_PX] what a network of known lesions says of views, each seen in all eight ways of a square.
+
+    A view has no up and down. All views are shown at once, a few dozen of a picture.
+    """
+    seen = [[view.image, *(one for one in (view.prior, view.prior_lesions) if one is not None)] for view in views]
+    batch = torch.from_numpy(np.stack([np.stack(some, dtype=np.float32) for some in seen])).to(device)
+
+    def says(some: Tensor) -> Tensor:
+        return torch.sigmoid(network(some[:, :1], some[:, 1:]).logits.float())
+
+    with torch.inference_mode():
+        return np.asarray(eight_ways(says, batch)[:, 0].cpu().numpy(), dtype=np.float32)
 
 
 def _notes(prediction: Prediction, second: SecondImage, looks: Sequence[Look]) -> tuple[str, ...]:
@@ -155,8 +170,8 @@ def require_known_lesions(model: LoadedModel) -> None:
 def merged(first: Prediction, looks: Sequence[Look], threshold: float, second_threshold: float) -> Picture:
     """[y, x] the first network's probability, and the second's where that decides.
 
-    Components of the first mask that meet a known lesion go when it is gone, or when the second look has a mask of its
-    own; unless they also meet one that is still there and has none. Then the second look's masks are put in. Its
+    Components of the first mask that meet a known lesion go: what is known is for the second look, whose masks are put
+    in. Its
     probabilities are stretched so that its threshold lies at the first network's (piecewise linear: 0, the threshold
     and 1 go to 0, the threshold and 1), so that the mask is still where the probability reaches one threshold.
 
@@ -168,10 +183,9 @@ def merged(first: Prediction, looks: Sequence[Look], threshold: float, second_th
     """
     probability = first.probability.copy()
     parts = label_parts(probability >= threshold)
-    met = [(look, set(np.unique(parts[look.lesion.area])) - {0}) for look in looks]
-    kept = {part for look, some in met if not look.speaks for part in some}
-    given_up = {part for look, some in met if look.speaks for part in some} - kept
-    removed = np.isin(parts, list(given_up))
+    known = np.any([np.zeros(parts.shape, bool), *(look.lesion.area for look in looks)], axis=0)
+    met = np.unique(parts[known])
+    removed = np.isin(parts, met[met > 0])
     below = np.float32(max(threshold - 1 / STORED_LEVELS, 0))
     stretched = [(look, _stretched(look.probability, second_threshold, threshold)) for look in looks]
     seen = np.max([np.zeros_like(probability), *(one for _, one in stretched)], axis=0)

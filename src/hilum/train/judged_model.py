@@ -1,6 +1,6 @@
 """The kept model, judged on validation as any prediction is: every figure with its interval."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np

@@ -59,9 +59,9 @@ def judged_facts(
     with quiet(machine.threads):
         found = judged_model(kept.network, read.validation, about, batch_size=config.trainer.batch_size, device=device)
         found = replace(found, rivals=trivial_rivals(read.training, read.validation, about))
-        size, gone = config.trainer.batch_size, None
+        gone = None
         if is_of_views(config.data):
-            gone = gone_threshold(kept.network, read.validation, batch_size=size, device=device)
+            gone = gone_threshold(kept.network, read.validation, device=device)
     origin, learnt = kept.network.weights_origin, _learnt(kept.network)
     return ModelFacts(config, read.facts, found, fitted, origin, learnt, hardware(machine.processes), gone=gone)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core import ConfigError, Failure, TrainError
-from hilum.datasets.known_lesions import views_of
+from hilum.datasets.known_lesions import new_alone, views_of
 from hilum.datasets.nodule_bank import build_bank
 from hilum.datasets.odd import is_misplaced
 from hilum.datasets.prepared import index_of, read_prepared
-from hilum.datasets.xray_config import XrayDataConfig
+from hilum.datasets.xray_config import NEW_LESIONS, PICTURE, XrayDataConfig
 from hilum.datasets.xray_load import load_samples
 from hilum.datasets.xray_pack import read_pack
 from hilum.datasets.xray_prior import shuffled_once, with_wanted_prior
@@ -127,10 +127,12 @@ def _viewed(
     """What the network sees at a time, and what a card says of it.
 
     Raises:
-        TrainError: there is no known lesion to learn from, or to judge on.
+        TrainError: there is no known lesion, or none that is new, to learn from, or to judge on.
     """
-    if config.view == "picture":
+    if config.view == PICTURE:
         return training, validation, notes
+    if config.view == NEW_LESIONS:
+        return *_new_alone(training, validation), (*notes, "truth: the lesions that are new since the earlier picture")
     taught, judged = views_of(training), views_of(validation)
     if not judged or not any(view.has_lesion for view in taught):
         raise TrainError(
@@ -144,6 +146,20 @@ def _viewed(
     gone = " and ".join(str(sum(not view.has_lesion for view in views)) for views in (taught, judged))
     note = f"views of known lesions, one each, of {pictures} pictures; of {gone} of them the lesion is gone"
     return taught, judged, (*notes, note)
+
+
+def _new_alone(
+    training: Sequence[XraySample], validation: Sequence[XraySample]
+) -> tuple[list[XraySample], list[XraySample]]:
+    """Both with the lesions alone that are new.
+
+    Raises:
+        TrainError: one of them has none.
+    """
+    taught, judged = ([new_alone(one) for one in some] for some in (training, validation))
+    if not all(any(one.has_lesion for one in some) for some in (taught, judged)):
+        raise TrainError("no lesion is new in training, or none in validation.", "Prepare more pairs over time.")
+    return taught, judged
 
 
 def _with_insertions(facts: DataFacts, config: TrainConfig) -> DataFacts:
