@@ -98,6 +98,17 @@ def write_onnx(network: Network, path: Path, channels: int = 0, size_yx: SizeYx 
         raise _unsupported(network, error, size_yx) from error
 
 
+def require_size_if_fixed(network: Network, size_yx: SizeYx | None) -> None:
+    """Check that a network that a graph can hold for one size alone is given one.
+
+    Raises:
+        UnsupportedError: there is none. PyTorch would write it all the same, and it would fail on other sizes.
+    """
+    if size_yx is None and not network.any_size_in_a_graph:
+        name = type(network).__name__
+        raise UnsupportedError(f"a graph of {name} takes pictures of one size alone.", "Give it: --size HxW")
+
+
 def _free_axes(*, free: bool) -> Mapping[int, Any]:
     axis = torch.export.Dim
     batch = {0: axis("batch")}

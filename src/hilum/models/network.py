@@ -25,6 +25,7 @@ class Network(nn.Module, ABC):
         weights_origin: where the weights came from before training, for the model card.
         stride: rows and columns are padded inside to multiples of it; a graph that takes pictures of any size pads
             before (`hilum.infer.graph`), so that nothing in it depends on whether a size is one.
+        any_size_in_a_graph: whether what is computed is written alike for all sizes, so that one graph takes them all.
     """
 
     class Config(FrozenConfig):
@@ -37,6 +38,7 @@ class Network(nn.Module, ABC):
 
     weights_origin: str = FROM_SCRATCH
     stride: int = 1
+    any_size_in_a_graph: bool = True
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -48,6 +48,7 @@ class SwinUNETR(Network):
 
     config: Config
     stride = 32
+    any_size_in_a_graph = False
 
     def __init__(self, config: Config) -> None:
         from monai.networks.nets.swin_unetr import SwinUNETR as Whole

@@ -9,7 +9,7 @@ from typing import Any
 from hilum.core import ConfigError, InputError, MeasureError
 from hilum.infer.exported import FILES, RUNTIMES, Format, Graph, Precision, open_graph
 from hilum.infer.extras import require_packages
-from hilum.infer.graph import SizeYx, write_onnx, write_openvino
+from hilum.infer.graph import SizeYx, require_size_if_fixed, write_onnx, write_openvino
 from hilum.infer.int8 import write_int8
 from hilum.infer.loaded import WEIGHTS
 from hilum.infer.parity import Check
@@ -121,6 +121,7 @@ def _packages(options: ExportOptions) -> tuple[str, ...]:
 def _require_exportable(subject: Subject, options: ExportOptions) -> None:
     if subject.graph is not None:
         raise ConfigError(f"{subject.name} is exported already.", "Export the model that it came from.")
+    require_size_if_fixed(subject.network, options.size_yx)
     if options.data is not None and "threshold" not in subject.config:
         raise ConfigError(
             f"{subject.name} marks nothing yet: it has no threshold, and was trained on no data set.",
