@@ -11,7 +11,8 @@ import torch
 from hilum.cli.app import main
 from hilum.core import MeasureError
 from hilum.infer import extras
-from hilum.infer.exported import open_graph, read_graph
+from hilum.infer.exported import Graph, open_graph, read_graph
+from hilum.infer.graph import write_onnx
 from hilum.infer.int8 import write_int8
 from hilum.infer.loaded import load_model
 from hilum.infer.parity import Check
@@ -54,6 +55,22 @@ def test_any_batch_and_size_is_as_in_the_network(exported, model, size):
     found = open_graph(read_graph(exported))(image)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-6)
     assert height == 1 or np.ptp(wanted) > 0.05  # it says something
+
+
+def test_unpooling_is_written_for_any_size_too(tmp_path):
+    """As in SegNet and ENet: where a maximum was is in the picture, not in the graph."""
+    graphs()
+    network = narrow("segnet", widths=[4, 8], convolutions=[1, 1], inputs=1).eval()
+    network.head.weight.data *= 100  # so that it says something
+    path = tmp_path / "model.onnx"
+    write_onnx(network, path)
+    run, draw = open_graph(Graph(path, "onnx")), np.random.default_rng(5)
+    for shape in ((1, 1, 1, 1), (3, 1, 33, 17), (2, 1, 8, 64)):
+        image = draw.random(shape, dtype=np.float32)
+        with torch.inference_mode():
+            wanted = network(torch.from_numpy(image)).logits.sigmoid().numpy()
+        np.testing.assert_allclose(run(image), wanted, rtol=0, atol=2e-6)
+    assert np.ptp(wanted) > 0.02
 
 
 def test_a_batch_is_as_one_by_one(exported):
@@ -169,6 +186,7 @@ def test_what_cannot_be_exported_is_one_clear_line(pretended, tmp_path, capsys):
         (["vnet", out], "there is no model 'vnet'"),
         ([str(tmp_path), out], "holds no model"),
         (["unet", out, "--int8", "--data", str(tmp_path)], "marks nothing yet"),
+        (["swin_unetr", out], "a graph of SwinUNETR takes pictures of one size alone"),
     ):
         assert main(["export", *words]) == 1
         lines = capsys.readouterr().err.splitlines()
