@@ -88,3 +88,15 @@ def test_the_recipe_shows_what_it_says():
     with torch.inference_mode():
         logits = network(torch.rand(1, 1, SIDE_PX, SIDE_PX), torch.rand(1, 2, SIDE_PX, SIDE_PX)).logits
     assert logits.shape == (1, 1, SIDE_PX, SIDE_PX)
+
+
+def test_what_is_new_is_learnt_without_what_is_known(folder):
+    plain = "data.pixel_mm=1.0"
+    new, whole = (
+        read_data(folder, resolved_config(name, settings=(plain,))).validation
+        for name in ("xray_new_lesions", "xray_prior_cheap")
+    )
+    for one, other in zip(new, whole, strict=True):
+        assert not (one.truth & one.prior_lesions).any()
+        assert not (one.truth & ~other.truth).any()
+    assert 0 < sum(one.truth.sum() for one in new) < sum(one.truth.sum() for one in whole)

@@ -83,7 +83,7 @@ def test_a_plain_folder_of_lidc_patients_has_the_yardstick_that_was_asked_for(tm
 
 
 def test_a_plain_folder_has_none_unless_asked(tmp_path, asked):
-    """Axial slices, silhouettes and lung masks look alike: nobody says which a folder's masks are, so it is asked for."""
+    """Axial slices, silhouettes and lung masks look alike: nobody says which a folder's masks are, so it asks."""
     written(tmp_path, (24, 24), LIDC)
     found = judged(tmp_path)
     assert found["yardstick"] is None

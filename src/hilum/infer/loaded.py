@@ -9,7 +9,7 @@ from typing import Any
 
 from hilum.core import ConfigError, MissingError, UnreadableError
 from hilum.datasets.data_kind import XRAY, kind_of
-from hilum.datasets.xray_config import KNOWN_LESIONS
+from hilum.datasets.xray_config import KNOWN_LESIONS, NEW_LESIONS, PICTURE
 from hilum.io.inputs import open_input
 from hilum.io.json_file import read_json
 from hilum.models.catalogue import build_model
@@ -51,11 +51,13 @@ class PriorWanted:
         kind: as `data.prior` of its run: "none", "same", "shuffled" or "earlier".
         lesions: whether it looks at the lesions known of an earlier X-ray.
         one_by_one: whether it looks at these alone, one at a time, and so is no model of whole pictures.
+        new_alone: whether it marks new lesions alone, and leaves those to another.
     """
 
     kind: str = "none"
     lesions: bool = False
     one_by_one: bool = False
+    new_alone: bool = False
 
     @property
     def picture(self) -> bool:
@@ -209,8 +211,13 @@ def prior_wanted(model: str) -> PriorWanted:
 def _prior_of(config: Mapping[str, Any]) -> PriorWanted:
     """Of all of `config.json`; models of a time before there were priors say nothing of them."""
     data = config["config"]["data"]
-    one_by_one = data.get("view", "picture") == KNOWN_LESIONS
-    return PriorWanted(str(data.get("prior", "none")), bool(data.get("prior_lesions", False)), one_by_one)
+    view = data.get("view", PICTURE)
+    return PriorWanted(
+        str(data.get("prior", "none")),
+        bool(data.get("prior_lesions", False)),
+        one_by_one=view == KNOWN_LESIONS,
+        new_alone=view == NEW_LESIONS,
+    )
 
 
 def _not_said(folder: Path, error: Exception) -> ConfigError:

@@ -13,6 +13,7 @@ RECIPES: dict[str, Recipe] = {
     "xray_unet": xray.xray_unet,
     "xray_prior": prior.xray_prior,
     "xray_prior_cheap": prior.xray_prior_cheap,
+    "xray_new_lesions": prior.xray_new_lesions,
     "xray_known_lesions": prior.xray_known_lesions,
     "xray_pretrain": xray.xray_pretrain,
     "xray_original": xray.xray_original,

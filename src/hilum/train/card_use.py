@@ -6,7 +6,7 @@ from typing import Any
 
 from hilum.datasets.data_kind import SLICES, XRAY
 from hilum.datasets.slice_config import SliceDataConfig
-from hilum.datasets.xray_config import KNOWN_LESIONS, XrayDataConfig
+from hilum.datasets.xray_config import KNOWN_LESIONS, NEW_LESIONS, XrayDataConfig
 from hilum.train.data_config import DataConfig, is_of_views
 
 
@@ -55,6 +55,13 @@ def _second_input(data: XrayDataConfig) -> list[str]:
             "mask. It finds nothing new, and is used beside a model of whole pictures: `hilum predict CURRENT OUT "
             "--prior EARLIER --prior-mask MASK --known-lesions THIS`. The earlier pictures it learnt with were made of "
             "the current ones (`docs/explanation/over-time.md`), not taken on another day."
+        ]
+    if data.view == NEW_LESIONS:
+        return [
+            "It marks **lesions that are new** since an earlier frontal X-ray of the same patient, whose known lesions "
+            "are another input: those it leaves to a model of known lesions, which `hilum predict CURRENT OUT --prior "
+            "EARLIER --prior-mask MASK` puts beside it. The earlier pictures it learnt with were made of the current "
+            "ones (`docs/explanation/over-time.md`), not taken on another day."
         ]
     whose = {
         "same": "the X-ray itself, as in the sources: nothing else is to be given",

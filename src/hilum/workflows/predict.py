@@ -10,7 +10,7 @@ from hilum.datasets.data_kind import SLICES, XRAY
 from hilum.datasets.prepared import SPLITS, index_of, read_prepared
 from hilum.infer.device import resolved_device
 from hilum.infer.known_lesions import SecondLook
-from hilum.infer.loaded import LoadedModel, load_model, model_folder, model_kind, shipped_models
+from hilum.infer.loaded import LoadedModel, load_model, model_folder, model_kind, prior_wanted, shipped_models
 from hilum.infer.xray import XrayOptions, XrayPredictor
 from hilum.infer.xray_domain import XrayStyle
 from hilum.infer.xray_prior import EarlierXray, fitting
@@ -24,8 +24,8 @@ from hilum.workflows.predict_case import write_prediction as write_prediction  #
 from hilum.workflows.predict_left import FAILED as FAILED
 from hilum.workflows.predict_left import Predicted, Worker, work_through
 from hilum.workflows.predict_options import DEFAULT as DEFAULT
+from hilum.workflows.predict_options import DEFAULT_KNOWN_LESIONS, DEFAULT_NEW_LESIONS, NO_MODEL, SHIPPED_FOR
 from hilum.workflows.predict_options import DEFAULT_XRAY as DEFAULT_XRAY
-from hilum.workflows.predict_options import SHIPPED_FOR
 from hilum.workflows.predict_options import PredictOptions as PredictOptions
 from hilum.workflows.predict_prior import PriorSource, header_doubts, with_priors
 from hilum.workflows.predict_slices import run_slices
@@ -84,7 +84,8 @@ def run_predict(
     """
     options = options or PredictOptions()
     name = model_for(inputs, options)
-    return _PREDICT[model_kind(name)](inputs, out, replace(options, model=name), force=force, track=track)
+    options = replace(options, model=name, known_lesions=_beside(name, options.known_lesions))
+    return _PREDICT[model_kind(name)](inputs, out, options, force=force, track=track)
 
 
 def model_for(inputs: Sequence[Path], options: PredictOptions) -> str:
@@ -95,9 +96,25 @@ def model_for(inputs: Sequence[Path], options: PredictOptions) -> str:
     """
     fitting = SLICES if options.point is not None or _are_slices(inputs) else XRAY
     name = SHIPPED_FOR[fitting] if options.model == DEFAULT else options.model
+    if options.model == DEFAULT and fitting == XRAY and _knows_lesions(inputs, options):
+        return DEFAULT_NEW_LESIONS
     if options.model == DEFAULT and fitting == SLICES and name not in shipped_models():
         raise MissingError("no model of CT slices comes with this hilum.", "Name a trained one: --model FOLDER")
     return name
+
+
+def _knows_lesions(inputs: Sequence[Path], options: PredictOptions) -> bool:
+    """Whether the lesions of an earlier X-ray are known: stated, or by data sets of pairs over time."""
+    if options.prior_mask is not None:
+        return True
+    return bool(inputs) and all(index_of(one).is_file() and read_prepared(one).kind == OVER_TIME for one in inputs)
+
+
+def _beside(model: str, known: str | None) -> str | None:
+    """The model of known lesions beside a model; the shipped one where new lesions alone are not all of the answer."""
+    if known is None and model_kind(model) == XRAY and prior_wanted(model).new_alone:
+        return DEFAULT_KNOWN_LESIONS
+    return None if known == NO_MODEL else known
 
 
 def _are_slices(inputs: Sequence[Path]) -> bool:

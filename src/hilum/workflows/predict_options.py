@@ -10,6 +10,9 @@ from hilum.infer.xray_domain import XrayStyle
 
 DEFAULT = "default"
 DEFAULT_XRAY = "xray"
+DEFAULT_NEW_LESIONS, DEFAULT_KNOWN_LESIONS = "xray_new_lesions", "xray_known_lesions"
+"""Shipped, for X-rays of which an earlier one with its lesions is known: what is new, and what became of each."""
+NO_MODEL = "none"
 SHIPPED_FOR = {XRAY: DEFAULT_XRAY, SLICES: "slices"}
 """The shipped model of each kind of data: what `DEFAULT` means for it."""
 PIXEL_MM = (0.01, 10.0)
@@ -32,7 +35,8 @@ class PredictOptions:
         prior_mask: the lesions that are known of it, on its pixels.
         prior_pixel_mm: side of its pixels, where it doesn't say; None is `pixel_mm` for a picture of the same rows and
             columns, and else what the mean chest tells.
-        known_lesions: the folder of a model that looks at each lesion known from before again; None for none.
+        known_lesions: a model that looks at each lesion known from before again, by name or folder, or `NO_MODEL`. None
+            is the shipped one beside a model that marks new lesions alone, and none beside others.
         point: (x, y, z) in LPS mm: the nodule there, in one CT, by a model of slices.
         crf: let neighbouring pixels agree afterwards, for models of slices.
     """
