@@ -36,8 +36,14 @@ def look(place, score, mask=NOTHING, name="1"):
     return Look.of(known, np.where(mask, 0.6, 0.05).astype(np.float32), SECOND)
 
 
+def seen_within(one, radius):
+    """The same look, through a view of this radius."""
+    view = disc(SHAPE, tuple(map(int, one.lesion.centre_px)), radius)
+    return replace(one, probability=np.where(view, one.probability, 0).astype(np.float32))
+
+
 def marked(prediction, *looks):
-    return merged(prediction, looks, FIRST, SECOND) >= FIRST
+    return merged(prediction, looks, FIRST, SECOND).probability >= FIRST
 
 
 def test_what_is_called_gone_is_taken_away_and_nothing_else():
@@ -67,7 +73,9 @@ def test_of_two_that_touch_one_can_be_gone():
 
 def test_scores_keep_one_threshold():
     own = disc(SHAPE, (20, 20), 2)
-    found = merged(first((20, 20), (40, 40)), [look((20, 20), 0.9, own), look((40, 40), 0.0)], FIRST, SECOND)
+    found = merged(
+        first((20, 20), (40, 40)), [look((20, 20), 0.9, own), look((40, 40), 0.0)], FIRST, SECOND
+    ).probability
     assert found[20, 20] == pytest.approx(FIRST + (1 - FIRST) * (0.6 - SECOND) / (1 - SECOND))
     assert found[40, 40] == pytest.approx(0.05 * FIRST / SECOND)
     assert ((found >= FIRST) == own).all()
@@ -77,7 +85,36 @@ def test_scores_keep_one_threshold():
 
 def test_without_known_lesions_nothing_changes():
     one = first((20, 20))
-    np.testing.assert_array_equal(merged(one, [], FIRST, SECOND), one.probability)
+    np.testing.assert_array_equal(merged(one, [], FIRST, SECOND).probability, one.probability)
+
+
+def test_a_mass_that_reaches_beyond_the_view_of_a_known_speck_stays_and_is_said():
+    mass = disc(SHAPE, (20, 25), 15)
+    prediction = replace(first(), probability=np.where(mass, 0.8, 0.01).astype(np.float32))
+    for score in (0.05, 0.9):
+        speck = seen_within(look((20, 12), score, disc(SHAPE, (20, 12), 2)), 9)
+        found = merged(prediction, [speck], FIRST, SECOND)
+        np.testing.assert_array_equal(found.probability >= FIRST, mass | speck.mask)
+        assert "1 marks reach far beyond the known lesions" in found.notes[0]
+
+
+def test_what_is_gone_is_not_marked_by_its_neighbours_look():
+    wide = disc(SHAPE, (20, 26), 8)
+    found = marked(first(), look((20, 20), 0.05), look((20, 26), 0.9, wide, "2"))
+    gone = disc(SHAPE, (20, 20), 3) & ~disc(SHAPE, (20, 26), 3)
+    np.testing.assert_array_equal(found, wide & ~gone)
+
+
+def test_a_blob_elsewhere_in_a_view_is_no_answer():
+    beside = look((20, 20), 0.9, disc(SHAPE, (32, 20), 2))
+    np.testing.assert_array_equal(beside.mask, disc(SHAPE, (20, 20), 3))
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.1, 0.7, 0.55])
+def test_what_is_put_back_reaches_the_threshold_as_it_is_stored(threshold):
+    found = merged(first(), [look((20, 20), 0.15)], threshold, SECOND).probability
+    stored = np.round(found * 65535).astype(np.uint16) / 65535
+    np.testing.assert_array_equal(stored >= threshold, disc(SHAPE, (20, 20), 3))
 
 
 class Unchanged(nn.Module):

@@ -65,6 +65,7 @@ def test_two_processes_have_the_gradients_of_one(tmp_path):
 
 SAME = {
     *("bce", "bce, weight 7", "focal", "focal without alpha", "squared_error", "boundary"),
+    *("presence", "presence, sharp"),
     "dice over each sample",
 }
 """Losses of `tests.losses.batches.EVERY` of which two halves have the slope of the whole, where weights are alike."""

@@ -58,10 +58,13 @@ def test_every_known_lesion_has_its_word(folder, models, tmp_path):
     content = json.loads((tmp_path / "out_all" / "case-3" / "nodules.json").read_text())
     assert [one["id"] for one in content["known"]] == ["1", "2", "3", "4"]
     first = content["known"][0]
-    assert set(first) == {"id", "centre_px", "was_mm", "score", "threshold", "called"}
+    assert set(first) == {"id", "centre_px", "was_mm", "now_mm", "score", "threshold", "called"}
     assert (first["called"], first["threshold"]) == ("gone", 0.7)
     assert first["score"] == pytest.approx(0.6, abs=0.01)
     assert first["was_mm"] == pytest.approx(10, rel=0.1)
+    assert first["now_mm"] is None
+    there = json.loads((tmp_path / "out_none" / "case-3" / "nodules.json").read_text())["known"][0]
+    assert there["now_mm"] == pytest.approx(there["was_mm"], rel=0.1)  # it isn't seen, so it stays as it was
     assert content["study"]["known_lesions"]["weights_hash"] == load_model(str(models["all"])).weights_hash
     index = json.loads((tmp_path / "out_all" / "predictions.json").read_text())
     assert index["provenance"]["options"]["known_lesions"]["thresholds"] == {"mask": 0.9, "gone": 0.7}
@@ -76,7 +79,9 @@ def test_what_is_gone_is_in_no_mask_and_what_is_not_seen_stays_as_it_was(folder,
         masks[name] = np.array(Image.open(tmp_path / f"out_{name}" / "case-3" / "mask.png")) > 0
     known = np.array(Image.open(folder / "cases/case-3/prior_mask.png")) > 0
     assert masks["plain"][known].any()
-    assert not masks["all"][known].any()
+    notes = json.loads((tmp_path / "out_all" / "case-3" / "nodules.json").read_text())["study"]["notes"]
+    assert masks["all"][known].any() == any("reach far beyond" in note for note in notes)
+    assert masks["all"][known].sum() < masks["plain"][known].sum()
     assert not (masks["all"] & ~masks["plain"]).any()
     assert (masks["none"] & known).sum() / known.sum() > 0.9  # still there, and no pixel of its own mask
 

@@ -40,10 +40,11 @@ class Earlier:
     "An earlier X-ray of the same patient, for one X-ray and a model that looks at it; it is laid over the current \
 one. A data set over time has its own."
     prior_mask: Path | None = None
-    "The lesions known of it, on its pixels, for a model that looks at them; all black where there were none."
+    "The lesions known of it, on its pixels; all black where there were none. Without --model two shipped ones are \
+taken then: xray_new_lesions for what is new, and xray_known_lesions for what is known."
     known_lesions: str | None = None
-    "The folder of a model of known lesions (recipe xray_known_lesions), beside any other: each lesion of --prior-mask \
-is looked at again, and called gone or outlined anew."
+    "A model of known lesions (shipped, or a run of the recipe xray_known_lesions), beside any other: each lesion of \
+--prior-mask is looked at again, and called gone or outlined anew. none for none."
     prior_pixel_mm: float | None = None
     "Side of its pixels, if it doesn't say; without it --pixel-mm holds if both pictures have the same rows and \
 columns, else the chest's width is estimated."
@@ -55,7 +56,7 @@ class Use:
     """How the model is used."""
 
     model: str = "default"
-    "A shipped model (hilum models), or the folder of a trained one."
+    "A shipped model (hilum models), or the folder of a trained one; default is the shipped one that fits the input."
     threshold: Threshold = None
     "Pixels of at least this score (0 to 1; no probability) are in the mask; without it the model's own, of validation."
     tta: Annotated[bool, Parameter(negative="")] = False

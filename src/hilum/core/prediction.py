@@ -46,6 +46,7 @@ class KnownLesion:
         score: the second network's highest probability where it was.
         threshold: below which score it is called gone.
         area: [y, x] where it was, on the study's pixels.
+        now_mm: equivalent diameter now; None of one that is gone, or when nobody knows how large pixels are.
     """
 
     id: str
@@ -54,6 +55,7 @@ class KnownLesion:
     score: float
     threshold: float
     area: NDArray[np.bool_]
+    now_mm: float | None = None
 
     @property
     def is_gone(self) -> bool:
@@ -63,7 +65,7 @@ class KnownLesion:
     def record(self) -> dict[str, object]:
         """As `nodules.json` has it."""
         called = "gone" if self.is_gone else "there"
-        numbers = {"was_mm": self.was_mm, "score": self.score, "threshold": self.threshold}
+        numbers = {"was_mm": self.was_mm, "now_mm": self.now_mm, "score": self.score, "threshold": self.threshold}
         return {"id": self.id, "centre_px": self.centre_px, **numbers, "called": called}
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from hilum.config import FrozenConfig
 
 PICTURE, NEW_LESIONS, KNOWN_LESIONS = "picture", "new_lesions", "known_lesions"
-"""`XrayDataConfig.view` of models that look at one known lesion at a time."""
+"""What `XrayDataConfig.view` can be."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -84,8 +84,8 @@ def open_graph(graph: Graph, threads: int = 1) -> Runner:
     try:
         return opened(graph.path, threads)
     except Exception as error:  # neither runtime has a public tree of errors
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UnreadableError(f"{graph.path} can't be run: {said}", "Export the model again.") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UnreadableError(f"{graph.path} can't be run: {reason}", "Export the model again.") from error
 
 
 def _inputs(image: Batch, prior: Batch | None) -> dict[str, Batch]:

@@ -116,10 +116,10 @@ def _free_axes(*, free: bool) -> Mapping[int, Any]:
 
 
 def _unsupported(network: Network, error: Exception, size_yx: SizeYx | None) -> UnsupportedError:
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     how = "any size" if size_yx is None else f"{size_yx[0]}×{size_yx[1]} pixels"
     remedy = "Give one size: --size HxW" if size_yx is None else "Use it through hilum."
-    return UnsupportedError(f"PyTorch can't write {type(network).__name__} for pictures of {how}: {said}", remedy)
+    return UnsupportedError(f"PyTorch can't write {type(network).__name__} for pictures of {how}: {reason}", remedy)
 
 
 @contextmanager

@@ -43,8 +43,8 @@ def write_int8(source: Path, path: Path, kind: Format, pictures: Sequence[Inputs
                 graph, nncf.Dataset(shown), preset=nncf.QuantizationPreset.MIXED, subset_size=len(shown)
             )
     except Exception as error:  # NNCF's errors have no root of their own
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UnsupportedError(f"NNCF can't quantise this network: {said}", "Leave --int8 out.") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UnsupportedError(f"NNCF can't quantise this network: {reason}", "Leave --int8 out.") from error
     _write(found, path, kind)
 
 

@@ -1,10 +1,13 @@
 """A second look at each lesion known from an earlier X-ray: is it still there, and what does it look like now?"""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hilum.core import ConfigError, KnownLesion, Mask, Prediction, Radiograph
@@ -16,12 +19,13 @@ from hilum.infer.lesions import LesionRule, lesions
 from hilum.infer.loaded import LoadedModel
 from hilum.infer.symmetry import eight_ways
 from hilum.infer.xray_domain import XrayInput, XrayStyle, xray_input
-from hilum.infer.xray_prior import EarlierXray, SecondImage, second_image
+from hilum.infer.xray_prior import NEW_ALONE, EarlierXray, SecondImage, second_image
 from hilum.measure import disc_diameter_mm
 from hilum.metrics.probability import STORED_LEVELS
 from hilum.models.network import Network
 from hilum.ops import label_parts
 
+_REACHES = "{} marks reach far beyond the known lesions that they meet, and are left as the first model has them"
 _AS_DOUBTFUL = "what is called gone, or still there, is as doubtful as the earlier X-ray"
 
 
@@ -42,9 +46,11 @@ class Look:
 
     @classmethod
     def of(cls, lesion: KnownLesion, probability: Picture, threshold: float) -> "Look":
-        """By what the second network says, and its threshold."""
-        mask = (probability >= threshold) & (not lesion.is_gone)
-        return cls(lesion, probability, mask if lesion.is_gone or mask.any() else lesion.area)
+        """By what the second network says, and its threshold: components that meet the known lesion, and no others."""
+        if lesion.is_gone:
+            return cls(lesion, probability, np.zeros_like(lesion.area))
+        mask = meeting(probability >= threshold, lesion.area)
+        return cls(lesion, probability, mask if mask.any() else lesion.area)
 
 
 class SecondLook:
@@ -69,7 +75,8 @@ class SecondLook:
         """What predictions are made with, for their provenance."""
         model = self.model
         hashes = {"weights_hash": model.weights_hash, "config_hash": model.config_hash}
-        return {"model": model.name, **hashes, "thresholds": {"mask": model.threshold, "gone": model.gone_threshold}}
+        thresholds = {"mask": model.threshold, "gone": model.gone_threshold}
+        return {"model": model.name, **hashes, "thresholds": thresholds, "threshold_chosen": model.threshold_chosen}
 
     def __call__(self, prediction: Prediction, xray: Radiograph, earlier: EarlierXray, rule: LesionRule) -> Prediction:
         """The prediction with what is said of known lesions: calls, mask, scores and nodules.
@@ -88,14 +95,15 @@ class SecondLook:
         if second is None or second.lesions is None:
             return prediction
         looks = self._looks(made, second.picture, second.lesions)
-        probability = merged(prediction, looks, rule.threshold, self.model.threshold)
+        both = merged(prediction, looks, rule.threshold, self.model.threshold)
+        probability = both.probability
         options = {**prediction.provenance.options, "prior_files": dict(earlier.hashes), "known_lesions": self.stated}
         return replace(
             prediction,
             probability=probability,
             mask=Mask((probability >= rule.threshold).astype(np.uint8), pixel_mm=xray.pixel_mm, names={1: "nodule"}),
             nodules=tuple(lesions(probability, made.step_mm, rule, knows_mm=made.knows_mm)),
-            notes=_notes(prediction, second, looks),
+            notes=(*_notes(prediction, second, looks), *both.notes),
             provenance=replace(prediction.provenance, options=options),
             prior=made.back(second.picture),
             prior_lesions=np.any([np.zeros(made.shape_yx, bool), *(look.lesion.area for look in looks)], axis=0),
@@ -120,7 +128,11 @@ class SecondLook:
         was_mm = disc_diameter_mm(int(lesion.sum()) * made.pixel_mm**2) if made.knows_mm else None
         known = KnownLesion(name, (row, column), was_mm, score, self.model.gone_threshold or 0.0, area)
         back = np.clip(window.back(one, *_places(made)), 0, 1)
-        return Look.of(known, back, self.model.threshold)
+        look = Look.of(known, back, self.model.threshold)
+        if not made.knows_mm or known.is_gone:
+            return look
+        now_mm = disc_diameter_mm(int(look.mask.sum()) * math.prod(made.step_mm))
+        return replace(look, lesion=replace(known, now_mm=now_mm))
 
     def _probabilities(self, views: Sequence[XraySample]) -> Picture:
         """[views, SIDE_PX, SIDE_PX]."""
@@ -143,10 +155,10 @@ def view_probabilities(network: Network, views: Sequence[XraySample], device: st
 
 
 def _notes(prediction: Prediction, second: SecondImage, looks: Sequence[Look]) -> tuple[str, ...]:
-    """With what is doubted; what the first network has said of the earlier X-ray isn't said again."""
-    of_earlier = () if prediction.prior is not None else second.notes
+    """With what is doubted; of the earlier X-ray all that either registration has to say."""
     doubt = (_AS_DOUBTFUL,) if second.is_doubted and looks else ()
-    return tuple(dict.fromkeys((*prediction.notes, *of_earlier, *doubt)))
+    of_first = (note for note in prediction.notes if note != NEW_ALONE)
+    return tuple(dict.fromkeys((*of_first, *second.notes, *doubt)))
 
 
 def require_known_lesions(model: LoadedModel) -> None:
@@ -167,13 +179,34 @@ def require_known_lesions(model: LoadedModel) -> None:
         )
 
 
-def merged(first: Prediction, looks: Sequence[Look], threshold: float, second_threshold: float) -> Picture:
-    """[y, x] the first network's probability, and the second's where that decides.
+def meeting(mask: Selection, place: Selection) -> Selection:
+    """[y, x] the connected parts (8 neighbours) of a mask that share a pixel with a place."""
+    parts = label_parts(mask)
+    met = np.unique(parts[place])
+    return np.asarray(np.isin(parts, met[met > 0]))
 
-    Components of the first mask that meet a known lesion go: what is known is for the second look, whose masks are put
-    in. Its
-    probabilities are stretched so that its threshold lies at the first network's (piecewise linear: 0, the threshold
-    and 1 go to 0, the threshold and 1), so that the mask is still where the probability reaches one threshold.
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """Both networks' answers in one picture.
+
+    Attributes:
+        probability: [y, x]; the mask is where it reaches the first network's threshold.
+        notes: on marks that are no known lesion's alone.
+    """
+
+    probability: Picture
+    notes: tuple[str, ...] = ()
+
+
+def merged(first: Prediction, looks: Sequence[Look], threshold: float, second_threshold: float) -> Merged:
+    """The first network's probability, and the second's where that decides.
+
+    Components of the first mask that meet known lesions go: these are for the second look. One that reaches beyond its
+    views is more than a known lesion, which it doesn't see whole: it stays, and that is said. Then the second look's
+    masks are put in, but for what lies on lesions that are gone. Its probabilities are stretched
+    so that its threshold lies at the first network's (piecewise linear: 0, the threshold and 1 go to 0, the threshold
+    and 1), so that the mask is still where the probability reaches one threshold, also as it is stored.
 
     Args:
         first: the first network's prediction.
@@ -182,18 +215,41 @@ def merged(first: Prediction, looks: Sequence[Look], threshold: float, second_th
         second_threshold: of the second's.
     """
     probability = first.probability.copy()
-    parts = label_parts(probability >= threshold)
-    known = np.any([np.zeros(parts.shape, bool), *(look.lesion.area for look in looks)], axis=0)
-    met = np.unique(parts[known])
-    removed = np.isin(parts, met[met > 0])
-    below = np.float32(max(threshold - 1 / STORED_LEVELS, 0))
+    there = [look for look in looks if not look.lesion.is_gone]
+    known, present = (_union(probability.shape, some) for some in (looks, there))
+    removed, kept = _given_up(label_parts(probability >= threshold), looks)
+    least = np.float32(math.ceil(threshold * STORED_LEVELS) / STORED_LEVELS)
+    below = np.float32(max((math.ceil(threshold * STORED_LEVELS) - 1) / STORED_LEVELS, 0))
     stretched = [(look, _stretched(look.probability, second_threshold, threshold)) for look in looks]
     seen = np.max([np.zeros_like(probability), *(one for _, one in stretched)], axis=0)
     lowered = np.minimum(np.minimum(probability, seen), below)
     probability[removed] = lowered[removed]
+    gone = known & ~present
     for look, own in stretched:
-        probability[look.mask] = np.maximum(own[look.mask], np.float32(threshold))
-    return probability
+        place = look.mask & ~gone
+        probability[place] = np.maximum(own[place], least)
+    return Merged(probability, (_REACHES.format(kept),) if kept else ())
+
+
+def _union(shape: tuple[int, ...], looks: Sequence[Look]) -> Selection:
+    """[y, x] where any of the known lesions was."""
+    return np.asarray(np.any([np.zeros(shape, bool), *(look.lesion.area for look in looks)], axis=0))
+
+
+def _given_up(parts: "NDArray[np.integer[Any]]", looks: Sequence[Look]) -> tuple[Selection, int]:
+    """[y, x] of the first mask's numbered parts what the second look answers for, and how many it doesn't.
+
+    It answers for parts that meet known lesions and lie within the views of these.
+    """
+    removed, kept = np.zeros(parts.shape, bool), 0
+    for number in set(np.unique(parts[_union(parts.shape, looks)])) - {0}:
+        part = parts == number
+        views = [look.probability > 0 for look in looks if (part & look.lesion.area).any()]
+        if (part & ~np.any(views, axis=0)).any():
+            kept += 1
+        else:
+            removed |= part
+    return removed, kept
 
 
 def _stretched(values: Picture, own: float, wanted: float) -> Picture:

@@ -13,7 +13,7 @@ from hilum.core.evaluation import STATED
 from hilum.infer.lesions import LesionRule, lesions
 from hilum.infer.loaded import LoadedModel
 from hilum.infer.xray_domain import XrayInput, XrayStyle, xray_input
-from hilum.infer.xray_prior import EarlierXray, SecondImage, require_whole_pictures, second_image
+from hilum.infer.xray_prior import EarlierXray, SecondImage, of_new_alone, require_whole_pictures, second_image
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class XrayPredictor:
         probability = made.back(self.probability(made.image, second))
         mask = Mask((probability >= self.rule.threshold).astype(np.uint8), pixel_mm=xray.pixel_mm, names={1: "nodule"})
         found = lesions(probability, made.step_mm, self.rule, knows_mm=made.knows_mm)
-        prediction = Prediction(key, probability, mask, tuple(found), self.provenance, made.notes)
+        notes = (*made.notes, *of_new_alone(self.model))
+        prediction = Prediction(key, probability, mask, tuple(found), self.provenance, notes)
         return prediction if second is None or earlier is None else _beside(prediction, made, second, earlier)
 
     @property

@@ -13,7 +13,13 @@ from hilum.followup.prior_doubts import laid_over_doubts, prior_doubts
 from hilum.followup.xray_registration import register_xray
 from hilum.infer.loaded import LoadedModel, PriorWanted
 from hilum.infer.xray_domain import XrayInput, XrayStyle, xray_input
+from hilum.ops import label_parts
 
+NEW_ALONE = "the model marks new lesions alone, and no other looks at those that are known: they are not in the mask"
+_WITH_PRIOR = (
+    "Leave --prior and --prior-mask out; or leave --model out, since shipped models look at both; or put a model of "
+    "known lesions beside this one: --known-lesions xray_known_lesions"
+)
 _ANOTHERS = "the model has learnt with other patients' earlier X-rays, as a control: the patient's own tells it nothing"
 
 
@@ -70,11 +76,16 @@ class SecondImage:
         return np.stack(planes)
 
 
-def fitting(given: EarlierXray | None, wants: PriorWanted) -> EarlierXray | None:
+def seen_by(given: EarlierXray | None, wants: PriorWanted) -> EarlierXray | None:
     """What a model looks at of all that is known from before, which may be more than it takes."""
     if given is None or not wants.picture:
         return None
     return given if wants.lesions else replace(given, lesions=None)
+
+
+def of_new_alone(model: LoadedModel) -> tuple[str, ...]:
+    """What is said where a model that marks new lesions alone has no other beside it."""
+    return (NEW_ALONE,) if model.prior.new_alone else ()
 
 
 def require_prior(name: str, wants: PriorWanted, *, picture: bool, lesions: bool) -> None:
@@ -101,9 +112,9 @@ def require_prior(name: str, wants: PriorWanted, *, picture: bool, lesions: bool
             f"Give it with --prior-mask FILE (all black where there were none), {alone}.",
         )
     if picture and not wants.picture:
-        raise ConfigError(f"the model {name} looks at no earlier X-ray.", "Leave --prior out.")
+        raise ConfigError(f"the model {name} looks at no earlier X-ray.", _WITH_PRIOR)
     if lesions and not wants.lesions:
-        raise ConfigError(f"the model {name} looks at no lesions known from before.", "Leave --prior-mask out.")
+        raise ConfigError(f"the model {name} looks at no lesions known from before.", _WITH_PRIOR)
 
 
 def require_whole_pictures(name: str, wants: PriorWanted) -> None:
@@ -165,12 +176,23 @@ def _registered(current: XrayInput, given: EarlierXray) -> SecondImage:
     registration = register_xray(made.image, current.image, current.pixel_mm)
     doubts = prior_doubts(made.image, current.image, registration)
     lesions = _on_pixels(given.lesions, made)
+    moved = None if lesions is None else np.asarray(registration.moved(lesions, nearest=True), dtype=bool)
     return SecondImage(
         np.asarray(registration.moved(made.image), dtype=np.float32),
-        None if lesions is None else np.asarray(registration.moved(lesions, nearest=True), dtype=bool),
-        tuple(dict.fromkeys((*_named(made.notes), *registration.notes, *doubts))),
+        moved,
+        tuple(dict.fromkeys((*_named(made.notes), *registration.notes, *doubts, *_lost(given.lesions, moved)))),
         bool(doubts or registration.notes),
     )
+
+
+def _lost(stated: Selection | None, laid: Selection | None) -> tuple[str, ...]:
+    """Says how many known lesions are not on the current picture."""
+    if stated is None or laid is None:
+        return ()
+    before, after = (int(label_parts(one).max(initial=0)) for one in (stated, laid))
+    if after >= before:
+        return ()
+    return (f"{before} lesions are known and {after} lie on the current X-ray: of the others nothing is said",)
 
 
 def _named(notes: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ def shown_of(data: DataConfig) -> str:
     """What the model looks at, in a few words."""
     if is_of_views(data):
         return "frontal chest X-rays, where one was known before, if it is still there"
+    if isinstance(data, XrayDataConfig) and data.view == NEW_LESIONS:
+        return "frontal chest X-rays that are new since an earlier one"
     return _WORDS[data.kind].shown
 
 

@@ -19,6 +19,7 @@ _NEEDED_FOR = {
     "highdicom": "DICOM SEG",
     "jinja2": "reports",
     "matplotlib": "pictures and reports",
+    "einops": "the network swin_unetr",
     "monai": "hilum train, predict and models",
     "nibabel": "NIfTI",
     "numba": "X-rays from CTs",

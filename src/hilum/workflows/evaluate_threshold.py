@@ -53,9 +53,15 @@ def predicted_threshold(predictions: Path) -> Chosen:
         value, chosen = float(made_by["thresholds"]["mask"]), made_by["chosen"]
     except (KeyError, TypeError, ValueError):  # of another tool, or of nothing that has a threshold
         return Chosen(Threshold())
-    patients = frozenset(str(patient) for patient in chosen.get("patients", ()))
+    patients = frozenset(str(patient) for one in (chosen, _second(made_by)) for patient in one.get("patients", ()))
     source = ChosenOn(str(chosen.get("split", "")), str(chosen.get("split_hash", "")), patients)
     return Chosen(Threshold(value, str(chosen.get("chosen_on", "unknown"))), source if patients else None)
+
+
+def _second(made_by: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the thresholds of a model of known lesions were chosen on; nothing without one."""
+    known = made_by.get("options", {}).get("known_lesions")
+    return known.get("threshold_chosen", {}) if isinstance(known, Mapping) else {}
 
 
 def _of_evaluation(path: Path) -> Chosen:

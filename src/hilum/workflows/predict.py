@@ -13,7 +13,7 @@ from hilum.infer.known_lesions import SecondLook
 from hilum.infer.loaded import LoadedModel, load_model, model_folder, model_kind, prior_wanted, shipped_models
 from hilum.infer.xray import XrayOptions, XrayPredictor
 from hilum.infer.xray_domain import XrayStyle
-from hilum.infer.xray_prior import EarlierXray, fitting
+from hilum.infer.xray_prior import EarlierXray, seen_by
 from hilum.io import read_mask, read_radiograph
 from hilum.io.inputs import require_path
 from hilum.io.kinds import RASTERS, Kind, recognise
@@ -250,7 +250,7 @@ def _predictors(
 def _one(source: XraySource, predictor: XrayPredictor, out: Path, look: SecondLook | None = None) -> dict[str, object]:
     """Predict one X-ray and write its folder; what the index says about it."""
     xray, earlier = read_source(source)
-    found = predictor(source.key, xray, fitting(earlier, predictor.model.prior))
+    found = predictor(source.key, xray, seen_by(earlier, predictor.model.prior))
     if look is not None and earlier is not None:
         found = look(found, xray, earlier, predictor.rule)
     write_prediction(out / source.key, xray, found)
