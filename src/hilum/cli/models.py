@@ -8,7 +8,14 @@ if TYPE_CHECKING:
     from hilum.workflows.models import ModelListing, ShippedListing
 
 _MILLION = 1e6
-_SHOWN = ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image")
+_SHOWN = (
+    "dice_mean",
+    "dice_pooled",
+    "lesion_sensitivity",
+    "false_positives_per_image",
+    "gone_noticed",
+    "false_gone_rate",
+)
 
 
 def models(*names: str, json: Annotated[bool, Parameter(negative="")] = False) -> int:
@@ -62,6 +69,7 @@ def _show_settings(listing: "ModelListing") -> None:
 
 def _show_shipped(model: "ShippedListing", *, all_figures: bool) -> None:
     print(f"\n{model.name}: trained {model.network}, {model.bytes / _MILLION:.1f} MB, {model.pixel_mm:g} mm a pixel")
+    print(f"  marks nodules on {model.marks}")
     print(f"  marks from a probability of {model.threshold:g} on; data: {model.licence}")
     print("  on the validation patients that chose this threshold:")
     for name in model.figures if all_figures else _SHOWN:

@@ -14,6 +14,8 @@ from hilum.infer.loaded import CARD, CONFIG, WEIGHTS, model_folder, shipped_mode
 from hilum.io.json_file import read_json
 from hilum.models.attended import AttendedResNet
 from hilum.models.catalogue import MODELS
+from hilum.train.card_use import shown_of
+from hilum.train.config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class ShippedListing:
 
     Attributes:
         name: as `hilum predict --model` takes it.
+        marks: what it marks, in a few words.
         network: by name.
         bytes: of the weights.
         pixel_mm: side of the pixels that it was trained on.
@@ -71,6 +74,7 @@ class ShippedListing:
     """
 
     name: str
+    marks: str
     network: str
     bytes: int
     pixel_mm: float
@@ -107,16 +111,23 @@ def _shipped(name: str) -> ShippedListing:
     try:
         return ShippedListing(
             name=name,
+            marks=shown_of(TrainConfig.of(stored["config"], str(folder / CONFIG)).data),
             network=stored["config"]["model"]["name"],
             bytes=(folder / WEIGHTS).stat().st_size,
             pixel_mm=stored["config"]["data"]["pixel_mm"],
             threshold=stored["threshold"]["value"],
-            figures=stored.get("figures") or {name: {"value": one} for name, one in stored["validation"].items()},
+            figures=_figures(stored),
             licence=stored.get("data", {}).get("licence", "not said"),
             card=folder / CARD if (folder / CARD).is_file() else None,
         )
     except KeyError as error:
         raise ConfigError(f"{folder / CONFIG} doesn't say what the model is: {error} is missing.") from error
+
+
+def _figures(stored: Mapping[str, Any]) -> Mapping[str, Mapping[str, float | None]]:
+    """What a model reached on validation; of one that calls lesions gone, how often that is right, too."""
+    figures = stored.get("figures") or {name: {"value": one} for name, one in stored["validation"].items()}
+    return {**figures, **stored.get("gone_threshold", {}).get("figures", {})}
 
 
 def _listing(name: str) -> ModelListing:
