@@ -53,7 +53,6 @@ def test_what_is_quick_is_repeated_more_but_not_for_ever(monkeypatch):
 
 def test_a_larger_batch_takes_longer(quick):
     one, many = (measured(ProbeJob("res_unet", (128, 128), batch)) for batch in (1, 12))
-    assert one.peak_bytes > 0  # the second is given what the first gave back, which is why a probe has its own process
     assert np.median(many.cpu_seconds) > 2 * np.median(one.cpu_seconds)
     assert many.load >= 0 or np.isnan(many.load)
     assert one.runtime.startswith("torch ")
