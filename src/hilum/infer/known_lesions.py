@@ -13,7 +13,7 @@ from torch import Tensor
 from hilum.core import ConfigError, KnownLesion, Mask, Prediction, Radiograph
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
-from hilum.datasets.known_lesions import Window, known_score, known_views, known_windows
+from hilum.datasets.known_lesions import SIDE_PX, Window, known_score, known_views, known_windows
 from hilum.datasets.xray_sample import Picture, XraySample
 from hilum.infer.lesions import LesionRule, lesions
 from hilum.infer.loaded import LoadedModel
@@ -26,6 +26,8 @@ from hilum.models.network import Network
 from hilum.ops import label_parts
 
 _REACHES = "{} marks reach far beyond the known lesions that they meet, and are left as the first model has them"
+_AT_ONCE = 64
+"""Views."""
 _AS_DOUBTFUL = "what is called gone, or still there, is as doubtful as the earlier X-ray"
 
 
@@ -142,16 +144,25 @@ class SecondLook:
 def view_probabilities(network: Network, views: Sequence[XraySample], device: str = "cpu") -> Picture:
     """[views, SIDE_PX, SIDE_PX] what a network of known lesions says of views, each seen in all eight ways of a square.
 
-    A view has no up and down. All views are shown at once, a few dozen of a picture.
+    A view has no up and down. Views are shown a few dozen at a time.
     """
-    seen = [[view.image, *(one for one in (view.prior, view.prior_lesions) if one is not None)] for view in views]
-    batch = torch.from_numpy(np.stack([np.stack(some, dtype=np.float32) for some in seen])).to(device)
 
     def says(some: Tensor) -> Tensor:
         return torch.sigmoid(network(some[:, :1], some[:, 1:]).logits.float())
 
+    found = np.zeros((len(views), SIDE_PX, SIDE_PX), np.float32)
     with torch.inference_mode():
-        return np.asarray(eight_ways(says, batch)[:, 0].cpu().numpy(), dtype=np.float32)
+        for first in range(0, len(views), _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            batch = torch.from_numpy(np.stack([_planes(view) for view in views[some]])).to(device)
+            found[some] = eight_ways(says, batch)[:, 0].cpu().numpy()
+    return found
+
+
+def _planes(view: XraySample) -> Picture:
+    """[3, SIDE_PX, SIDE_PX] as the network takes a view."""
+    seen = [view.image, *(one for one in (view.prior, view.prior_lesions) if one is not None)]
+    return np.stack(seen, dtype=np.float32)
 
 
 def _notes(prediction: Prediction, second: SecondImage, looks: Sequence[Look]) -> tuple[str, ...]:

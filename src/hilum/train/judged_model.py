@@ -1,6 +1,6 @@
 """The kept model, judged on validation as any prediction is: every figure with its interval."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,9 +19,6 @@ from hilum.infer.known_lesions import view_probabilities
 from hilum.models.network import Network
 from hilum.train.data import Batch, JudgedSample, judged_batches
 from hilum.train.module import answered
-
-_VIEWS = 64
-"""Of known lesions at a time."""
 
 
 def judged_model(
@@ -53,14 +50,10 @@ def gone_threshold(network: Network, views: Sequence[XraySample], *, device: str
         device: "cpu" or "cuda".
     """
     network = network.to(device).eval()
-    maps = [one for some in _few(views) for one in view_probabilities(network, some, device)]
+    maps = view_probabilities(network, views, device)
     scores = [known_score(one, view.prior_lesions) for one, view in zip(maps, views, strict=True)]
     is_gone = np.array([not view.has_lesion for view in views], dtype=bool)
     return choose_gone_threshold(np.array(scores), is_gone, [view.patient for view in views])
-
-
-def _few(views: Sequence[XraySample]) -> Iterable[Sequence[XraySample]]:
-    return (views[first : first + _VIEWS] for first in range(0, len(views), _VIEWS))
 
 
 def trivial_rivals(learnt: Sequence[JudgedSample], judged: Sequence[JudgedSample], about: Judged) -> tuple[Group, ...]:
