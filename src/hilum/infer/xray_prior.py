@@ -17,8 +17,8 @@ from hilum.ops import label_parts
 
 NEW_ALONE = "the model marks new lesions alone, and no other looks at those that are known: they are not in the mask"
 _WITH_PRIOR = (
-    "Leave --prior and --prior-mask out; or leave --model out, since shipped models look at both; or put a model of "
-    "known lesions beside this one: --known-lesions xray_known_lesions"
+    "Leave --prior out; or give the lesions known on it (--prior-mask FILE) and no --model: two shipped models look at "
+    "both; or put a model of known lesions beside this one (--known-lesions xray_known_lesions)."
 )
 _ANOTHERS = "the model has learnt with other patients' earlier X-rays, as a control: the patient's own tells it nothing"
 

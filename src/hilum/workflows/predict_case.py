@@ -1,7 +1,7 @@
 """Cases that are predicted: how they are called, and what is left of each."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -78,7 +78,8 @@ def write_prediction(folder: Path, xray: Radiograph, found: Prediction, known: S
     }
     if files := found.provenance.options.get("prior_files"):
         study["prior"] = files
-    if look := found.provenance.options.get("known_lesions"):
-        study["known_lesions"] = look
+    look = found.provenance.options.get("known_lesions")
+    if isinstance(look, Mapping):
+        study["known_lesions"] = {name: one for name, one in look.items() if name != "threshold_chosen"}  # in the index
     write_nodules(folder / "nodules.json", study, found.nodules, known=found.known)
     write_bytes(folder / "overlay.png", prediction_picture(xray, found, known))
