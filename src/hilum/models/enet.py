@@ -1,7 +1,7 @@
 """ENet (Paszke 2016): a network of bottlenecks, most of them at an eighth of the image; skips and CBAM if asked."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 import torch
 from pydantic import Field, PositiveInt, model_validator
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hilum.models.blocks import expect
 from hilum.models.bottlenecks import Activation, Down, Initial, Middle, Regular, Up, unit
 from hilum.models.cbam import CBAM
-from hilum.models.network import Network, cropped, normalised
+from hilum.models.network import Network, StackedConfig, cropped, normalised
 from hilum.models.output import Segmentation
 
 _EARLY = 0.1
@@ -27,7 +27,7 @@ class ENet(Network):
     `start_probability`. The paper leaves out the skips: `skips` adds them as in a U-Net, `cbam` attention (Woo 2018).
     """
 
-    class Config(Network.Config):
+    class Config(StackedConfig):
         """What the network is made of."""
 
         widths: tuple[PositiveInt, PositiveInt, PositiveInt] = (16, 64, 128)
@@ -45,9 +45,6 @@ class ENet(Network):
         """Whether each of the sixteen bottlenecks at an eighth weighs its channels and places before the sum."""
         cbam_reduction: PositiveInt = 8
         """What the attention to channels divides their number by; 8 makes the difference that source E names."""
-        inputs: Literal[1, 2, 3] = 1
-        """2: a second image (the prior) is a second channel; 3: its known lesions are a third; 1: nothing of it is
-        looked at."""
         start_probability: Annotated[float, Field(gt=0, lt=1)] = 0.01
         """Probability of foreground that an untrained network gives."""
 
@@ -56,11 +53,6 @@ class ENet(Network):
             if not self.inputs < self.widths[0] <= self.widths[1] <= self.widths[2]:
                 raise ValueError(f"widths {self.widths} have to be above inputs ({self.inputs}), and never fall")
             return self
-
-        @property
-        def prior_channels(self) -> tuple[int, ...]:
-            """All inputs but the picture."""
-            return (self.inputs - 1,)
 
     config: Config
     stride = 8

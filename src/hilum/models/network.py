@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +60,18 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def encoder_stages(self) -> Sequence[nn.Module]:
         """The encoder's stages, finest first: `encoder_stages()[-2:]` are the last two."""
+
+
+class StackedConfig(Network.Config):
+    """Of a network that can see further images beside its picture."""
+
+    inputs: Literal[1, 2, 3] = 1
+    """2: a second image (the prior) is looked at, too; 3: also its known lesions; 1: nothing of it."""
+
+    @property
+    def prior_channels(self) -> tuple[int, ...]:
+        """All inputs but the picture."""
+        return (self.inputs - 1,)
 
 
 def require_inputs(xray: Tensor, prior: Tensor | None = None, channels: int = 1) -> None:

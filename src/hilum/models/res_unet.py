@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
 from hilum.models.attention import Fusion
 from hilum.models.blocks import Norm, conv_unit, expect, initialise, normalisation
-from hilum.models.network import Network, cropped, padded, second_images
+from hilum.models.network import Network, StackedConfig, cropped, padded, second_images
 from hilum.models.output import Segmentation
 
 _MIDDLE, _SPREAD = 0.5, 0.25  # as in the plain U-Net
@@ -26,7 +26,7 @@ class ResUNet(Network):
     way (Shi 2016): full resolution in and out, a `fold`² of the work in between.
     """
 
-    class Config(Network.Config):
+    class Config(StackedConfig):
         """What the network is made of."""
 
         widths: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (32, 64, 96, 128, 160)
@@ -37,8 +37,6 @@ class ResUNet(Network):
         """Side of the squares that become channels."""
         norm: Norm = "batch"
         """Normalisation."""
-        inputs: Literal[1, 2, 3] = 1
-        """2: a second image (the prior) is looked at, too; 3: also its known lesions; 1: nothing of it."""
         fusion: Literal["concatenate", "attention"] = "concatenate"
         """How the prior is taken in. concatenate: as further channels. attention: a smaller encoder sees it alone and
         says where to look; features f1 of every stage become f1·(1 + α·f2)."""
@@ -56,11 +54,6 @@ class ResUNet(Network):
             if self.fusion == "attention" and self.inputs == 1:
                 raise ValueError("fusion attention needs a prior; set inputs to 2 or 3, or fusion to concatenate")
             return self
-
-        @property
-        def prior_channels(self) -> tuple[int, ...]:
-            """All inputs but the X-ray."""
-            return (self.inputs - 1,)
 
     config: Config
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from hilum.models.blocks import Norm, expect, initialise, normalisation
-from hilum.models.network import Network, cropped, normalised
+from hilum.models.network import Network, StackedConfig, cropped, normalised
 from hilum.models.output import Segmentation
 from hilum.models.unpooling import unpooled
 
@@ -20,7 +20,7 @@ class SegNet(Network):
     convolutions, are `widths` (64, 128, 256, 512, 512) and `convolutions` (2, 2, 3, 3, 3).
     """
 
-    class Config(Network.Config):
+    class Config(StackedConfig):
         """What the network is made of."""
 
         widths: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (64, 128, 256, 512)
@@ -31,9 +31,6 @@ class SegNet(Network):
         """Normalisation."""
         bias: bool = False
         """Whether convolutions have a bias before the normalisation, which takes it away again; source E's have."""
-        inputs: Literal[1, 2, 3] = 1
-        """2: a second image (the prior) is a second channel; 3: its known lesions are a third; 1: nothing of it is
-        looked at."""
         start_probability: Annotated[float, Field(gt=0, lt=1)] = 0.01
         """Probability of foreground that an untrained network gives."""
 
@@ -42,11 +39,6 @@ class SegNet(Network):
             if len(self.widths) != len(self.convolutions):
                 raise ValueError(f"{len(self.widths)} widths and {len(self.convolutions)} counts of convolutions")
             return self
-
-        @property
-        def prior_channels(self) -> tuple[int, ...]:
-            """All inputs but the picture."""
-            return (self.inputs - 1,)
 
     config: Config
 

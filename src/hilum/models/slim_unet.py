@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
 from hilum.models.blocks import Norm, conv_unit, expect, initialise, normalisation
-from hilum.models.network import Network, cropped, normalised
+from hilum.models.network import Network, StackedConfig, cropped, normalised
 from hilum.models.output import Segmentation
 from hilum.models.res_unet import ResBlock
 
@@ -22,7 +22,7 @@ class SlimUNet(Network):
     convolutions are 3×3 or 1×1 ones of all channels: depthwise ones have fewer multiply-accumulates and take longer.
     """
 
-    class Config(Network.Config):
+    class Config(StackedConfig):
         """What the network is made of."""
 
         widths: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (8, 16, 32, 64, 96)
@@ -36,9 +36,6 @@ class SlimUNet(Network):
         """Normalisation."""
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
         """Probability that a channel of the coarsest stage is dropped in training."""
-        inputs: Literal[1, 2, 3] = 1
-        """2: a second image (the prior) is a second channel; 3: its known lesions are a third; 1: nothing of it is
-        looked at."""
         start_probability: Annotated[float, Field(gt=0, lt=1)] = 0.01
         """Probability of foreground that an untrained network gives."""
 
@@ -49,11 +46,6 @@ class SlimUNet(Network):
             if 0 in self.blocks[1:]:
                 raise ValueError(f"blocks {self.blocks}: only the finest stage can be without one")
             return self
-
-        @property
-        def prior_channels(self) -> tuple[int, ...]:
-            """All inputs but the picture."""
-            return (self.inputs - 1,)
 
     config: Config
 

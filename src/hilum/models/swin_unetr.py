@@ -1,7 +1,7 @@
 """Swin-UNETR in two dimensions (Hatamizadeh 2022): MONAI's, as one of this house's networks."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from pydantic import Field, PositiveInt
@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 from hilum.core import MissingError
 from hilum.models.blocks import expect
-from hilum.models.network import Network, cropped, normalised
+from hilum.models.network import Network, StackedConfig, cropped, normalised
 from hilum.models.output import Segmentation
 
 _LEAST = 64
@@ -23,7 +23,7 @@ class SwinUNETR(Network):
     Windows are laid out for the size that comes in, so an exported network takes that size only.
     """
 
-    class Config(Network.Config):
+    class Config(StackedConfig):
         """What the network is made of."""
 
         features: Annotated[int, Field(ge=12, multiple_of=12)] = 24
@@ -35,16 +35,8 @@ class SwinUNETR(Network):
         """Side of the windows that attention looks at; every second block's are shifted by half of it."""
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
         """Probability that a number of the transformer's layers is dropped in training."""
-        inputs: Literal[1, 2, 3] = 1
-        """2: a second image (the prior) is a second channel; 3: its known lesions are a third; 1: nothing of it is
-        looked at."""
         start_probability: Annotated[float, Field(gt=0, lt=1)] = 0.01
         """Probability of foreground that an untrained network gives."""
-
-        @property
-        def prior_channels(self) -> tuple[int, ...]:
-            """All inputs but the picture."""
-            return (self.inputs - 1,)
 
     config: Config
     stride = 32

@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from hilum.models.blocks import Norm, conv_unit, double_conv, expect, initialise
-from hilum.models.network import Network, cropped, normalised
+from hilum.models.network import Network, StackedConfig, cropped, normalised
 from hilum.models.output import Segmentation
 
 Stem = Literal["full", "stride2", "unshuffle2", "unshuffle4"]
@@ -21,7 +21,7 @@ class UNet(Network):
     Source E's U-Net, 7,781,761 parameters, is `widths` (64, 128, 256, 512), `stem` full, `up` bilinear, `norm` none.
     """
 
-    class Config(Network.Config):
+    class Config(StackedConfig):
         """What a U-Net is made of."""
 
         widths: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (24, 48, 80, 120, 160)
@@ -38,18 +38,10 @@ class UNet(Network):
         interpolation, with all of the coarser stage's channels."""
         deep_supervision: bool = False
         """Whether the coarser stages of the decoder give logits too."""
-        inputs: Literal[1, 2, 3] = 1
-        """2: a second image (the prior) is a second channel; 3: its known lesions are a third; 1: nothing of it is
-        looked at."""
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
         """Probability that a channel of the coarsest stage is dropped in training."""
         start_probability: Annotated[float, Field(gt=0, lt=1)] = 0.01
         """Probability of foreground that an untrained network gives."""
-
-        @property
-        def prior_channels(self) -> tuple[int, ...]:
-            """All inputs but the X-ray."""
-            return (self.inputs - 1,)
 
     config: Config
 

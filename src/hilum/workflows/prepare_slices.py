@@ -164,7 +164,7 @@ def _arrays(path: Path) -> dict[str, Any]:
             f"{path} can't be read: {error.strerror or error}.", "Name the .npz with the crops."
         ) from error
     except (ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, MemoryError) as error:
-        raise UnreadableError(f"{path} is no .npz, or damaged: {error}.", "Name the .npz with the crops.") from error
+        raise UnreadableError(f"{path} is no .npz, or damaged.", "Name the .npz with the crops.") from error
 
 
 def _steps(path: Path) -> dict[str, SliceSteps | None]:
