@@ -1,14 +1,15 @@
 """A network's marks on one picture explained, whatever the picture shows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hilum.core import Sanity
+from hilum.core import Explanation, Provenance, Sanity
 from hilum.core.mask import Selection
-from hilum.explain.gradcam import LayerMap, Shown, grad_cam
+from hilum.explain.gradcam import LayerMap, Shown, grad_cam, to_highest
 from hilum.explain.layers import default_layer, require_layer
 from hilum.explain.sanity import SanityRule, sanity_check
 from hilum.models.network import Network
@@ -35,16 +36,62 @@ class Explained:
     """What came out, on the pixels that the network has seen.
 
     Attributes:
-        map: where the layer's features speak for the target.
+        layer: whose features these are.
+        map: where they speak for the target.
+        marked_from: the score from which a pixel is marked.
         target: what was explained, in words.
         sanity: the check; None when it wasn't made.
         notes: what a person who uses the map should know, one line each.
     """
 
+    layer: str
     map: LayerMap
+    marked_from: float
     target: str
     sanity: Sanity | None
     notes: tuple[str, ...]
+
+    def on_study(
+        self, key: str, scores: NDArray[np.float32], study: "OwnPixels", provenance: Provenance
+    ) -> Explanation:
+        """The same on the study's own pixels.
+
+        Args:
+            key: of the study.
+            scores: [H, W] the network's, as it has seen the picture.
+            study: how its pixels lie to these.
+            provenance: what it was made with.
+        """
+        probability = study.back(scores)
+        return Explanation(
+            key=key,
+            heat=to_highest(study.back(self.map.on_picture())),
+            highest=float(self.map.values.max()),
+            probability=probability,
+            marked=probability >= self.marked_from,
+            method=METHOD,
+            layer=self.layer,
+            target=self.target,
+            cell_px=(self.map.cell_px[0] * study.to_own[0], self.map.cell_px[1] * study.to_own[1]),
+            provenance=provenance,
+            sanity=self.sanity,
+            notes=(*study.notes, *self.notes),
+        )
+
+
+@dataclass(frozen=True)
+class OwnPixels:
+    """How a study's own pixels lie to those that the network has seen.
+
+    Attributes:
+        back: brings a map [H, W] of these to its own.
+        to_own: rows and columns of its own that one of these is.
+        notes: what was assumed of it.
+    """
+
+    back: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    to_own: tuple[float, float]
+    notes: tuple[str, ...] = ()
 
 
 def checked_layer(network: Network, layer: str | None) -> str:
@@ -84,7 +131,8 @@ def explained(
     if not found.varies:
         notes = (*notes, f"no feature of {layer} speaks for the target more than another: the map is empty")
     rule = options.sanity
-    return Explained(found, words, None if rule is None else sanity_check(network, shown, layer, target, rule), notes)
+    sanity = None if rule is None else sanity_check(network, shown, layer, target, rule)
+    return Explained(layer, found, threshold, words, sanity, notes)
 
 
 def _target(probability: NDArray[np.float32], threshold: float) -> tuple[Selection, str, tuple[str, ...]]:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from hilum.core import Explanation, Provenance
 from hilum.core.radiograph import PixelMm
 from hilum.datasets.xray_grid import PixelGrid
-from hilum.explain.explained import METHOD, ExplainOptions, checked_layer, explained
-from hilum.explain.gradcam import Shown, to_highest
+from hilum.explain.explained import ExplainOptions, OwnPixels, checked_layer, explained
+from hilum.explain.gradcam import Shown
 from hilum.infer.loaded import LoadedModel
 from hilum.infer.slices import NO_MM, SliceOptions, SlicePredictor
 
@@ -62,22 +62,9 @@ class SliceExplainer:
         with torch.inference_mode():
             scores = predictor.model.network(planes).logits.float().sigmoid()[0, 0].cpu().numpy()
         found = explained(predictor.model.network, Shown(planes), scores, threshold, self._options)
-        probability = _back(scores, grid)
-        shares = [own / seen for own, seen in zip(probability.shape, scores.shape, strict=True)]
-        return Explanation(
-            key=key,
-            heat=to_highest(_back(found.map.on_picture(), grid)),
-            highest=float(found.map.values.max()),
-            probability=probability,
-            marked=probability >= threshold,
-            method=METHOD,
-            layer=self.layer,
-            target=found.target,
-            cell_px=(found.map.cell_px[0] * shares[0], found.map.cell_px[1] * shares[1]),
-            provenance=self.provenance,
-            sanity=found.sanity,
-            notes=(*(() if step_mm is not None else (NO_MM,)), *found.notes),
-        )
+        rows, columns = (own / seen for own, seen in zip(_back(scores, grid).shape, scores.shape, strict=True))
+        study = OwnPixels(lambda values: _back(values, grid), (rows, columns), () if step_mm is not None else (NO_MM,))
+        return found.on_study(key, scores, study, self.provenance)
 
 
 def _back(values: NDArray[np.float32], grid: PixelGrid | None) -> NDArray[np.float32]:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import torch
 
 from hilum.core import Explanation, Provenance, Radiograph
-from hilum.explain.explained import METHOD, ExplainOptions, checked_layer, explained
-from hilum.explain.gradcam import Shown, to_highest
+from hilum.explain.explained import ExplainOptions, OwnPixels, checked_layer, explained
+from hilum.explain.gradcam import Shown
 from hilum.infer.loaded import LoadedModel
 from hilum.infer.xray import XrayOptions, XrayPredictor
 from hilum.infer.xray_domain import xray_input
@@ -59,21 +59,7 @@ class XrayExplainer:
         device = predictor.options.device
         prior = None if second is None else torch.from_numpy(second.planes)[None].to(device)
         shown = Shown(torch.from_numpy(made.image)[None, None].to(device), prior)
-        threshold = predictor.rule.threshold
-        found = explained(model.network, shown, scores, threshold, self._options)
-        probability = made.back(scores)
-        to_own = [made.pixel_mm / step for step in made.step_mm]
-        return Explanation(
-            key=key,
-            heat=to_highest(made.back(found.map.on_picture())),
-            highest=float(found.map.values.max()),
-            probability=probability,
-            marked=probability >= threshold,
-            method=METHOD,
-            layer=self.layer,
-            target=found.target,
-            cell_px=(found.map.cell_px[0] * to_own[0], found.map.cell_px[1] * to_own[1]),
-            provenance=self.provenance,
-            sanity=found.sanity,
-            notes=(*made.notes, *(() if second is None else second.notes), *found.notes),
-        )
+        found = explained(model.network, shown, scores, predictor.rule.threshold, self._options)
+        rows, columns = (made.pixel_mm / step for step in made.step_mm)
+        notes = (*made.notes, *(() if second is None else second.notes))
+        return found.on_study(key, scores, OwnPixels(made.back, (rows, columns), notes), self.provenance)
