@@ -1,17 +1,19 @@
 """The one reader of a prepared data set: `dataset.json`, and the `nodules.json` that its cases name."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from hilum.core import InputError, Nodule, UnreadableError
+from hilum.core import Failures, HilumError, InputError, Nodule, UnreadableError
 from hilum.core.radiograph import PixelMm
 from hilum.datasets.drr_pairs import PairNodule
 from hilum.io import read_json, read_mask
 from hilum.io.nodules_file import read_nodules
+
+S = TypeVar("S")
 
 DATASET = "dataset.json"
 SCHEMA = "hilum.dataset/1"
@@ -165,6 +167,21 @@ class StoredNodule:
     pair: PairNodule
     size_mm: float
     level: float
+
+
+def read_each(cases: Iterable[CaseSource], read: Callable[[CaseSource], S], failures: Failures) -> list[S]:
+    """What is read of each case, in their order; those that fail are added to the failures.
+
+    Raises:
+        TooManyFailuresError: more fail than may.
+    """
+    found: list[S] = []
+    for case in cases:
+        try:
+            found.append(read(case))
+        except HilumError as error:
+            failures.add(case.key, error)
+    return found
 
 
 def index_of(data: Path) -> Path:

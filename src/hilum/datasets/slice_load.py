@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hilum.core import Failures, GeometryError, HilumError, InputError, TrainError, UnitError
+from hilum.core import Failures, GeometryError, InputError, TrainError, UnitError
 from hilum.core.radiograph import Pixels
 from hilum.datasets.drr_pairs import CONSENSUS_READERS
-from hilum.datasets.prepared import SLICES, CaseSource, SliceSource, read_prepared
+from hilum.datasets.prepared import SLICES, CaseSource, SliceSource, read_each, read_prepared
 from hilum.datasets.slice_config import SliceDataConfig
 from hilum.datasets.slice_sample import SliceSample
 from hilum.datasets.slice_scale import canonical, stretched_hu
@@ -40,15 +40,11 @@ def load_slices(dataset: Path, split: str, config: SliceDataConfig) -> tuple[lis
         )
     patients = patients_of(data.splits, split)
     least = config.least_readers if split == "train" else CONSENSUS_READERS
-    cases = [case for case in data.cases(data.truth_name(config.truth)) if case.patient in patients]
-    failures, samples = Failures(config.max_failures), []
-    for case in cases:
-        if case.slice is not None and case.slice.nodule and case.slice.reader_count < least:
-            continue
-        try:
-            samples.append(load_slice(case, config))
-        except HilumError as error:
-            failures.add(case.key, error)
+    own = [case for case in data.cases(data.truth_name(config.truth)) if case.patient in patients]
+    seen_by = {case.key: case.slice.reader_count for case in own if case.slice is not None and case.slice.nodule}
+    cases = [case for case in own if seen_by.get(case.key, least) >= least]
+    failures = Failures(config.max_failures)
+    samples = read_each(cases, lambda case: load_slice(case, config), failures)
     if not any(sample.has_lesion for sample in samples):
         raise TrainError(
             f"none of the {len(samples)} slices in the split {split!r} of {data.index.parent} shows a nodule that "

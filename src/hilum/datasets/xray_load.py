@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hilum.core import Failures, GeometryError, HilumError, InputError, TrainError, UnitError, UnsupportedError
+from hilum.core import Failures, GeometryError, InputError, TrainError, UnitError, UnsupportedError
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.core.radiograph import PixelMm, Pixels
 from hilum.datasets.drr_pairs import silhouette_centre
-from hilum.datasets.prepared import CaseSource, StoredNodule, read_prepared, stored_nodules
+from hilum.datasets.prepared import CaseSource, StoredNodule, read_each, read_prepared, stored_nodules
 from hilum.datasets.splits import Role, role
 from hilum.datasets.xray_config import XrayDataConfig
 from hilum.datasets.xray_grid import PixelGrid
@@ -41,12 +41,8 @@ def load_samples(dataset: Path, split: str, config: XrayDataConfig) -> tuple[lis
     data = read_prepared(dataset)
     patients = patients_of(data.splits, split)
     cases = [case for case in data.cases(data.truth_name(config.truth)) if case.patient in patients]
-    failures, samples = Failures(config.max_failures), []
-    for case in cases:
-        try:
-            samples.append(load_sample(case, config))
-        except HilumError as error:
-            failures.add(case.key, error)
+    failures = Failures(config.max_failures)
+    samples = read_each(cases, lambda case: load_sample(case, config), failures)
     if not any(sample.has_lesion for sample in samples):
         raise TrainError(
             f"none of the {len(samples)} pictures in the split {split!r} of {data.index.parent} has a lesion in its "
