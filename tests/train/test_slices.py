@@ -5,6 +5,7 @@ import pytest
 
 from hilum.core import ConfigError
 from hilum.datasets.sampling import drawn_by, slice_traits
+from hilum.datasets.slice_config import SliceDataConfig
 from hilum.datasets.xray_config import AugmentConfig, SamplingConfig
 from hilum.train.config import TrainConfig, xrays_of
 from hilum.train.judging import judge
@@ -19,6 +20,8 @@ SAMPLES = [
     sample(nodule="", radius=0, seed=8, count=0),
 ]
 
+DATA = SliceDataConfig()
+
 
 def planes(one):
     return np.stack([one.image, one.truth, one.weight])
@@ -29,7 +32,7 @@ def config(**fields):
 
 
 def test_a_draw_can_be_replayed_in_any_order():
-    one, other = (Slices(SAMPLES, TINY, nodules_alike=False) for _ in range(2))
+    one, other = (Slices(SAMPLES, TINY, DATA) for _ in range(2))
     drawn = {(epoch, place): planes(one.draw(epoch, place, 2)) for epoch in (0, 1) for place in (0, 3)}
     for (epoch, place), expected in reversed(drawn.items()):
         np.testing.assert_array_equal(planes(other.draw(epoch, place, 2)), expected)
@@ -40,7 +43,7 @@ def test_a_draw_can_be_replayed_in_any_order():
 
 def test_pieces_show_the_lesion_and_its_brightness_together():
     """What is moved is moved for both: inside the drawn truth the picture is bright, outside it is dark."""
-    shown = Slices(SAMPLES, config(augment=AugmentConfig(crop_px=(32, 32), noise=0, blur=0)), nodules_alike=False)
+    shown = Slices(SAMPLES, config(augment=AugmentConfig(crop_px=(32, 32), noise=0, blur=0)), DATA)
     for place in range(6):
         one = shown.draw(0, place, 0)
         assert one.image.shape == (32, 32)
@@ -69,9 +72,9 @@ def test_small_nodules_are_harder_on_all_their_slices_alike():
 
 
 def test_lesion_share_and_hard_negatives_hold_for_slices():
-    half = Slices(SAMPLES, config(sampling=SamplingConfig(lesion_share=0.5, draws=100)), nodules_alike=False)
+    half = Slices(SAMPLES, config(sampling=SamplingConfig(lesion_share=0.5, draws=100)), DATA)
     assert sum(SAMPLES[one].has_lesion for one in half.order(0)) == 50
-    missed = Slices(SAMPLES, config(sampling=SamplingConfig(hard_negatives=3.0, draws=1200)), nodules_alike=False)
+    missed = Slices(SAMPLES, config(sampling=SamplingConfig(hard_negatives=3.0, draws=1200)), DATA)
     missed.hard[8] = 1
     assert missed.order(0).count(8) == pytest.approx(1200 * 2.5 / (8 + 2.5), abs=1)
 

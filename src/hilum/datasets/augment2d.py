@@ -125,7 +125,7 @@ class Augmentation:
     style: FilmStyle | None = None
 
     def __call__(self, sample: Sample) -> Sample:
-        """The changed sample; where an X-ray's nodules now lie is not kept."""
+        """The changed sample; where nodules now lie is not kept."""
         rows, columns = self._places(sample)
         truth, weight = _nearest((sample.truth, sample.weight), rows, columns)
         image = read_linearly(sample.image, rows, columns)
@@ -135,7 +135,7 @@ class Augmentation:
             truth[covered], weight[covered] = False, 0
         image = toned(image, self.tone, sample.pixel_mm)
         if isinstance(sample, SliceSample):
-            return replace(sample, image=image, truth=truth, weight=weight)
+            return replace(sample, image=image, truth=truth, weight=weight, point_px=None, prior=None)
         prior, prior_lesions = self._earlier(sample, rows, columns)
         nodules = tuple(replace(nodule, centre_px=None) for nodule in sample.nodules)
         return replace(

@@ -40,6 +40,7 @@ class SliceSource:
         number: of the slice.
         step_mm: from slice to slice; None when nobody knows.
         hu_ends: HU of the picture's darkest and brightest pixel, known or estimated; None when nobody says.
+        point_px: (row, column) of the nodule's middle, of all its slices; None where there is no nodule, or nobody says.
     """
 
     nodule: str
@@ -47,6 +48,7 @@ class SliceSource:
     number: int
     step_mm: float | None = None
     hu_ends: tuple[float, float] | None = None
+    point_px: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -301,13 +303,14 @@ def _case(record: Mapping[str, Any], folder: Path, truth: str) -> CaseSource:
 
 
 def _slice(stored: Mapping[str, Any]) -> SliceSource:
-    step, ends = stored.get("step_mm"), stored.get("hu_ends")
+    step, ends, point = (stored.get(name) for name in ("step_mm", "hu_ends", "point_px"))
     return SliceSource(
         nodule=str(stored["nodule"]),
         reader_count=int(stored["reader_count"]),
         number=int(stored["number"]),
         step_mm=None if step is None else float(step),
         hu_ends=None if ends is None else (float(ends[0]), float(ends[1])),
+        point_px=None if point is None else (float(point[0]), float(point[1])),
     )
 
 

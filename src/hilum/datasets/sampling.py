@@ -36,6 +36,7 @@ class Purpose(IntEnum):
     STYLE = 4
     FILM = 5
     PRIOR = 6
+    POINT = 7
 
 
 def generator(seed: int, purpose: Purpose, epoch: int, place: int = 0) -> np.random.Generator:

@@ -23,10 +23,13 @@ class SliceDataConfig(FrozenConfig):
     window: Literal["lung", "mediastinum", "full"] = "lung"
     """HU that become 0 and 1 (`hilum.datasets.slice_scale.WINDOWS`): lung -1000 to 400, mediastinum -160 to 240, full
     -1024 to 3071."""
+    point_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How often the network is told where the nodule is, by a second image (`hilum.datasets.slice_point`); else that
+    image is dark, and whatever looks like a nodule is to be marked. 0: there is no second image."""
     max_failures: NonNegativeInt = 5
     """Cases that may fail to be read; one more stops the run."""
 
     @property
     def prior_channels(self) -> int:
-        """How many images stand beside a slice: none."""
-        return 0
+        """How many images stand beside a slice: the point's, or none."""
+        return int(self.point_share > 0)

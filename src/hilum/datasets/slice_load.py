@@ -9,6 +9,7 @@ from hilum.core.radiograph import Pixels
 from hilum.datasets.drr_pairs import CONSENSUS_READERS
 from hilum.datasets.prepared import SLICES, CaseSource, SliceSource, read_each, read_prepared
 from hilum.datasets.slice_config import SliceDataConfig
+from hilum.datasets.slice_point import point_map
 from hilum.datasets.slice_sample import SliceSample
 from hilum.datasets.slice_scale import canonical, stretched_hu
 from hilum.datasets.xray_grid import PixelGrid
@@ -59,12 +60,15 @@ def load_slice(case: CaseSource, config: SliceDataConfig) -> SliceSample:
     """One slice on the one scale of brightness, on the pixels that are wanted.
 
     Raises:
-        InputError: a file is missing or damaged, or the case is no slice.
+        InputError: a file is missing or damaged, the case is no slice, or nobody says where its nodule is and the
+            network is to be told.
         UnitError: nobody knows how large the pixels are.
         GeometryError: the mask has another size than the picture.
     """
     if case.image is None or case.slice is None:
         raise InputError(f"{case.key} is no slice with a picture.", "Prepare the data set again.")
+    if config.point_share and case.slice.nodule and case.slice.point_px is None:
+        raise InputError(f"nobody says where the nodule of {case.key} is.", "Prepare the data set again.")
     if case.pixel_mm is None:
         raise UnitError(f"nobody knows how large the pixels of {case.key} are.", "Give pixel_mm in the data set.")
     levels, truth = read_radiograph(case.image).array, read_mask(case.truth).labels > 0
@@ -73,9 +77,11 @@ def load_slice(case: CaseSource, config: SliceDataConfig) -> SliceSample:
             f"{case.truth.name} has the shape {truth.shape}, its picture {levels.shape}.", "Prepare the data set again."
         )
     picture, pixel_mm = _picture(levels, case.slice, config.window), case.pixel_mm[1]
+    point_px = case.slice.point_px
     if config.pixel_mm is not None:
         grid = PixelGrid(truth.shape, case.pixel_mm, config.pixel_mm)
         picture, truth, pixel_mm = grid.mean(picture).astype(np.float32), grid.lesions(truth), config.pixel_mm
+        point_px = None if point_px is None else grid.moved(point_px)
     return SliceSample(
         key=case.key,
         patient=case.patient,
@@ -85,6 +91,8 @@ def load_slice(case: CaseSource, config: SliceDataConfig) -> SliceSample:
         truth=truth,
         weight=np.ones(truth.shape, dtype=np.float32),
         pixel_mm=pixel_mm,
+        point_px=point_px,
+        prior=point_map(truth.shape, point_px, (pixel_mm, pixel_mm)) if config.point_share else None,
     )
 
 

@@ -19,6 +19,8 @@ class SliceSample:
         truth: [y, x] nodule.
         weight: [y, x] of each pixel in the loss, at least 0.
         pixel_mm: side of a pixel.
+        point_px: (row, column) where somebody says that the nodule is; None where nobody does.
+        prior: [y, x] 0 to 1, that point as a second image; None where a network isn't told of points.
 
     Raises:
         GeometryError: the planes are not of one size, or not [y, x].
@@ -32,11 +34,16 @@ class SliceSample:
     truth: Truth
     weight: Picture
     pixel_mm: float
+    point_px: tuple[float, float] | None = None
+    prior: Picture | None = None
 
     def __post_init__(self) -> None:
-        shapes = {plane.shape for plane in (self.image, self.truth, self.weight)}
+        planes = (self.image, self.truth, self.weight, self.prior)
+        shapes = {plane.shape for plane in planes if plane is not None}
         if len(shapes) != 1 or self.image.ndim != 2:
-            raise GeometryError(f"{self.key}: image, truth and weight are of one size [y, x], got {sorted(shapes)}.")
+            raise GeometryError(
+                f"{self.key}: image and what lies over it are of one size [y, x], got {sorted(shapes)}."
+            )
 
     @property
     def has_lesion(self) -> bool:
@@ -44,9 +51,5 @@ class SliceSample:
         return bool(self.truth.any())
 
     @property
-    def prior(self) -> None:
-        """A slice stands alone."""
-
-    @property
     def prior_lesions(self) -> None:
-        """A slice stands alone."""
+        """No lesions are known from before."""

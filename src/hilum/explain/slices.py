@@ -12,7 +12,7 @@ from hilum.datasets.xray_grid import PixelGrid
 from hilum.explain.explained import ExplainOptions, OwnPixels, checked_layer, explained
 from hilum.explain.gradcam import Shown
 from hilum.infer.loaded import LoadedModel
-from hilum.infer.slices import NO_MM, SliceOptions, SlicePredictor
+from hilum.infer.slices import SliceOptions, SlicePredictor
 
 
 class SliceExplainer:
@@ -44,26 +44,34 @@ class SliceExplainer:
         """What explanations are made with."""
         return self.predictor.provenance
 
-    def __call__(self, key: str, image: NDArray[np.generic], step_mm: PixelMm | None = None) -> Explanation:
+    def __call__(
+        self,
+        key: str,
+        image: NDArray[np.generic],
+        step_mm: PixelMm | None = None,
+        point_px: tuple[float, float] | None = None,
+    ) -> Explanation:
         """Where the features lie that made the model mark what it does.
 
         Args:
             key: of the slice.
             image: [y, x] HU, or a picture of unsigned integers.
             step_mm: row and column step; None when nobody knows.
+            point_px: (row, column) where the nodule is; None when nobody says.
 
         Raises:
             InputError: it can't be brought to the scale that the model has learnt.
         """
         predictor = self.predictor
         threshold, device = predictor.rule.threshold, predictor.options.device
-        image_seen, grid = predictor.shown(image, step_mm)
-        planes = torch.from_numpy(np.ascontiguousarray(image_seen))[None, None].to(device)
+        seen, grid = predictor.shown(image, step_mm, point_px)
+        planes = torch.from_numpy(seen)[None].to(device)
+        shown = Shown(planes[:, :1], planes[:, 1:] if predictor.takes_point else None)
         with torch.inference_mode():
-            scores = predictor.model.network(planes).logits.float().sigmoid()[0, 0].cpu().numpy()
-        found = explained(predictor.model.network, Shown(planes), scores, threshold, self._options)
+            scores = predictor.model.network(shown.image, shown.prior).logits.float().sigmoid()[0, 0].cpu().numpy()
+        found = explained(predictor.model.network, shown, scores, threshold, self._options)
         rows, columns = (own / seen for own, seen in zip(_back(scores, grid).shape, scores.shape, strict=True))
-        study = OwnPixels(lambda values: _back(values, grid), (rows, columns), () if step_mm is not None else (NO_MM,))
+        study = OwnPixels(lambda values: _back(values, grid), (rows, columns), predictor.notes(step_mm, point_px))
         return found.on_study(key, scores, study, self.provenance)
 
 

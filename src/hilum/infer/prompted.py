@@ -124,15 +124,15 @@ def _near(axial: Volume, place_yx: tuple[int, int]) -> Selection:
 def _followed(axial: Volume, place: tuple[int, int, int], predictor: SlicePredictor) -> Iterator[tuple[int, _Part]]:
     """The parts of the nodule by number of the slice."""
     k, j, i = place
-    first = _part(axial, k, (j, i), _near(axial, (j, i)), predictor)
+    first = _part(axial, k, (float(j), float(i)), _near(axial, (j, i)), predictor)
     if first is None:
         return
     yield k, first
     for numbers in (range(k + 1, axial.array.shape[0]), range(k - 1, -1, -1)):
         part = first
         for number in numbers:
-            middle = np.argwhere(part.mask).mean(axis=0).round().astype(int)
-            following = _part(axial, number, (int(middle[0]), int(middle[1])), part.mask, predictor)
+            row, column = np.argwhere(part.mask).mean(axis=0)
+            following = _part(axial, number, (float(row), float(column)), part.mask, predictor)
             if following is None:
                 break
             part = following
@@ -140,13 +140,14 @@ def _followed(axial: Volume, place: tuple[int, int, int], predictor: SlicePredic
 
 
 def _part(
-    axial: Volume, number: int, middle: tuple[int, int], touching: Selection, predictor: SlicePredictor
+    axial: Volume, number: int, middle: tuple[float, float], touching: Selection, predictor: SlicePredictor
 ) -> _Part | None:
     """The marked part of a slice that shares most pixels with `touching` [y, x]; None where none does."""
     plane = axial.array[number]
-    box = tuple(_piece(at, size) for at, size in zip(middle, plane.shape, strict=True))
+    box = tuple(_piece(round(at), size) for at, size in zip(middle, plane.shape, strict=True))
     _, row_mm, column_mm = axial.geometry.spacing_zyx_mm
-    probability = predictor.probability(plane[box], (row_mm, column_mm))
+    row, column = (at - piece.start for at, piece in zip(middle, box, strict=True))
+    probability = predictor.probability(plane[box], (row_mm, column_mm), (row, column))
     labels = label_parts(probability >= predictor.rule.threshold)
     shared = np.bincount(labels[touching[box]], minlength=2)
     shared[0] = 0

@@ -236,13 +236,14 @@ class TrainConfig(FrozenConfig):
 
 def _unfitting(data: DataConfig, model: ModelConfig) -> str:
     """What data and network disagree about, and what to set."""
-    given = f"data.kind {data.kind} makes 1 image"
+    given = f"data.kind {data.kind} makes {1 + data.prior_channels} image{'s' * data.prior_channels}"
     if isinstance(data, XrayDataConfig):
         lesions = " with prior_lesions" if data.prior_lesions else ""
         given = f"data.prior {data.prior}{lesions} makes {1 + data.prior_channels} images"
     if "inputs" not in model.options:
         most = max(model.prior_channels)
         remedy = "set data.prior_lesions to false" if most else "set data.prior to none"
+        remedy = remedy if isinstance(data, XrayDataConfig) else "set data.point_share to 0"
         return f"{given}, and the network {model.name}, as it is set, takes at most {1 + most}; {remedy}"
     inputs = model.options["inputs"]
     remedy = f"set model.options.inputs to {1 + data.prior_channels}"

@@ -119,7 +119,7 @@ def _slices(inputs: Sequence[Path], predict: PredictOptions, options: ExplainOpt
 
         def one(key: str) -> Explained:
             image, step_mm = read_slice(files[key]), files[key].pixel_mm
-            found = explainer(key, image, step_mm)
+            found = explainer(key, image, step_mm, files[key].point_px)
             return Explained(canonical(image, explainer.predictor.window), step_mm, found)
 
         return Ready(explainer.layer, explainer.provenance, one)

@@ -35,12 +35,14 @@ class SliceFile:
         path: of the picture.
         pixel_mm: row and column step that the data set or the user states.
         hu_ends: HU of the picture's darkest and brightest pixel; None when nobody knows.
+        point_px: (row, column) where the nodule is; None when nobody says.
     """
 
     key: str
     path: Path
     pixel_mm: PixelMm | None = None
     hu_ends: tuple[float, float] | None = None
+    point_px: tuple[float, float] | None = None
 
 
 def run_slices(inputs: Sequence[Path], out: Path, options: PredictOptions, *, force: bool, track: Track) -> Predicted:
@@ -118,8 +120,8 @@ def _of_dataset(path: Path, split: str) -> Iterator[SliceFile]:
         raise InputError(f"there is no split {split!r}.", f"There are: {', '.join(SPLITS)} and all.")
     for case in data.cases(data.truth_name()):
         if case.image is not None and (wanted is None or case.patient in wanted):
-            ends = None if case.slice is None else case.slice.hu_ends
-            yield SliceFile(case.key, case.image, case.pixel_mm, ends)
+            about = (None, None) if case.slice is None else (case.slice.hu_ends, case.slice.point_px)
+            yield SliceFile(case.key, case.image, case.pixel_mm, *about)
 
 
 def read_slice(file: SliceFile) -> Pixels:
@@ -140,7 +142,7 @@ def read_slice(file: SliceFile) -> Pixels:
 def _slice(file: SliceFile, predictor: SlicePredictor, out: Path) -> dict[str, object]:
     """Predict a slice and write its folder; what the index says about it."""
     image = read_slice(file)
-    found = predictor(file.key, image, file.pixel_mm)
+    found = predictor(file.key, image, file.pixel_mm, file.point_px)
     grey = (canonical(image, predictor.window) * 255).round().astype(np.uint8)
     plane = None if file.pixel_mm is None else SpacingPlane.PATIENT
     write_prediction(out / file.key, Radiograph(grey, file.pixel_mm, source=file.path.name, plane=plane), found)

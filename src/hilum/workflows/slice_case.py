@@ -11,6 +11,7 @@ from hilum.core import InputError, Nodule
 from hilum.core.mask import Selection
 from hilum.datasets.drr_pairs import silhouette_centre
 from hilum.datasets.slice_file import LEVEL, NoduleStack
+from hilum.datasets.slice_point import box_centre
 from hilum.datasets.slice_scale import estimated_ends
 from hilum.io import write_json, write_png
 from hilum.io.atomic import atomic_folder
@@ -78,6 +79,7 @@ def _case(
         "reader_count": stack.reader_count,
         "number": stack.slices[z],
         "step_mm": steps.slice_mm,
+        "point_px": box_centre(stack.votes() > 0),
         "hu_ends": estimated_ends(stack.images[z]),
         "hu_ends_are": "estimated",
     }

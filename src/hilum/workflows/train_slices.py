@@ -46,7 +46,7 @@ def _about_slices(facts: DataFacts, prepared: Prepared, training: Sequence[Slice
 
 def slice_cases(read: TrainData[SliceSample], config: TrainConfig) -> Cases:
     """How the slices are shown; slices of one nodule are judged together, too."""
-    shown = Slices(read.training, config, nodules_alike=_slices_of(config).nodules_alike)
+    shown = Slices(read.training, config, _slices_of(config))
     nodules = [f"{one.patient} {one.nodule}" if one.nodule else "" for one in read.validation]
     return Cases(shown, read.validation, read.facts.split_hash, groups=nodules)
 
