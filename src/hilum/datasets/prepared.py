@@ -40,7 +40,7 @@ class SliceSource:
         number: of the slice.
         step_mm: from slice to slice; None when nobody knows.
         hu_ends: HU of the picture's darkest and brightest pixel, known or estimated; None when nobody says.
-        point_px: (row, column) of the nodule's middle, of all its slices; None where there is no nodule, or nobody says.
+        point_px: (row, column) of the middle of the nodule, of all its slices; None without one, or when nobody says.
     """
 
     nodule: str
