@@ -59,7 +59,7 @@ def write_slices(folder, nodules, kind="slices"):
             Image.fromarray(stretched(hu)).save(folder / f"{key}.png")
             Image.fromarray(truth.astype(np.uint8) * 255).save(folder / f"{key}-mask.png")
             masks = {"union": f"{key}-mask.png", "consensus": f"{key}-mask.png"}
-            about = {"nodule": f"{patient}-{nodule}", "reader_count": readers, "number": number}
+            about = {"nodule": f"{patient}-{nodule}", "reader_count": readers, "number": number, "point_px": centre}
             case = {"key": key, "patient": patient, "image": f"{key}.png", "masks": masks, "nodules": None}
             cases.append({**case, "pixel_mm": [STEP_MM, STEP_MM], "slice": about})
     splits = {"train": sorted(train), "validation": sorted(validation)}
@@ -86,6 +86,16 @@ TINY = TrainConfig.of(
         "trainer": {"epochs": 2, "batch_size": 4, "precision": "32", "panels_every": 2},
     }
 )
+
+
+POINTED = TrainConfig.of(
+    {
+        **TINY.plain(),
+        "data": {"kind": "slices", "point_share": 0.8},
+        "model": {"name": "unet", "options": {"widths": (4, 8), "stem": "full", "inputs": 2}},
+    }
+)
+"""The same, told where the nodule is."""
 
 
 def slice_model(folder, **data):

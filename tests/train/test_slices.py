@@ -51,6 +51,26 @@ def test_pieces_show_the_lesion_and_its_brightness_together():
             assert one.image[one.truth].mean() - one.image[~one.truth].mean() > 0.3
 
 
+def test_a_piece_comes_with_a_point_as_often_as_is_said():
+    """The spot is brightest in or beside the nodule that the piece shows; without a point the second image is dark."""
+    shown = Slices(SAMPLES, config(augment=AugmentConfig(crop_px=(32, 32))), SliceDataConfig(point_share=0.75))
+    drawn = [shown.draw(0, place, 0) for place in range(200)]
+    told = [one for one in drawn if one.prior.any()]
+    assert 120 < len(told) < 180
+    assert all((one.point_px is None) == (not one.prior.any()) for one in drawn)
+    for one in told:
+        far = np.hypot(*(np.indices(one.truth.shape) - np.reshape(one.point_px, (2, 1, 1)))) * one.pixel_mm
+        assert not one.truth.any() or far[one.truth].min() < 5
+    np.testing.assert_array_equal(shown.draw(0, 3, 0).prior, drawn[3].prior)
+    assert Slices(SAMPLES, TINY, DATA).draw(0, 3, 0).prior is None
+
+
+def test_to_be_told_of_points_a_network_needs_a_second_input():
+    pointed = {**TINY.plain(), "data": {"kind": "slices", "point_share": 0.5}}
+    with pytest.raises(ConfigError, match=r"makes 2 images, and the network has .*set model\.options\.inputs to 2"):
+        TrainConfig.of(pointed)
+
+
 def test_nodules_alike_share_the_draws():
     """Six slices of one nodule and two of another: each nodule gets half, each slice its part of that."""
     counts = {}

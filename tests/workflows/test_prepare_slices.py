@@ -66,6 +66,15 @@ def test_truths_follow_the_readers_of_the_whole_nodule(made):
     assert (nodule.pair.reader_count, int(nodule.pair.votes.max())) == (4, 1)
 
 
+def test_the_nodules_middle_is_that_of_its_box_over_all_slices(made):
+    out, arrays, _ = made
+    for case in read_prepared(out).cases("consensus"):
+        names = [f"LIDC-IDRI-{p:04}_n{n:02}" for p, n, _ in arrays["key"].tolist()]
+        own = np.array([name == case.slice.nodule for name in names])
+        _, rows, columns = np.nonzero(arrays["reader_bits"][own])
+        assert case.slice.point_px == ((rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2)
+
+
 def test_samples_are_on_one_scale_and_validation_counts_three_readers(made):
     out, _, _ = made
     train, failures = load_slices(out, "train", SliceDataConfig())

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from hilum.cli.app import main
-from hilum.core import ConfigError, InputError, MissingError
+from hilum.core import ConfigError, InputError, MissingError, TooManyFailuresError
 from hilum.infer.loaded import load_model, shipped_models
 from hilum.train.config import Machine, TrainConfig
 from hilum.workflows.evaluate_data import TruthWanted
@@ -20,7 +20,7 @@ from hilum.workflows.train import TrainOptions, run_find_rate, run_train
 from hilum.workflows.train_config import resolved_config
 from hilum.workflows.train_data import read_data
 from hilum.workflows.train_result import ship
-from tests.slices import PATIENTS, STEP_MM, TINY, slice_hu, slice_model, stretched, write_slices
+from tests.slices import PATIENTS, POINTED, STEP_MM, TINY, slice_hu, slice_model, stretched, write_slices
 from tests.xrays import chest, write_xrays
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -187,6 +187,40 @@ def test_points_may_be_negative_with_an_equals_sign_or_a_space(ct, model, tmp_pa
         assert main(["predict", str(ct), str(tmp_path / "out"), "--model", str(model), *words]) == 1
         assert "-52.3" in (said := capsys.readouterr().err)
         assert "lies outside the CT" in said
+
+
+def test_a_run_that_is_told_of_points_is_used_with_them(data, tmp_path, capsys):
+    """Of a data set each slice's own point is taken; of a picture the one that is given, and without one it is said."""
+    model = run_train(POINTED, data, tmp_path / "run", OPTIONS).folder
+    assert "Second input: where the nodule is" in (model / "model" / "card.md").read_text()
+    picture = data / "LIDC-IDRI-0011-1-1.png"
+    at = {"there": (38.0, 28.0), "elsewhere": (10.0, 50.0), "nowhere": None}
+    shown = {}
+    for name, point in at.items():
+        run_predict([picture], tmp_path / name, PredictOptions(str(model), pixel_mm=STEP_MM, point_px=point))
+        shown[name] = np.asarray(Image.open(tmp_path / name / picture.stem / "probability.png")).astype(int)
+    assert all((shown["there"] != shown[other]).any() for other in ("elsewhere", "nowhere"))
+    run_predict([data], tmp_path / "set", PredictOptions(str(model), split="validation"))
+    own = np.asarray(Image.open(tmp_path / "set" / picture.stem / "probability.png")).astype(int)
+    np.testing.assert_array_equal(own, shown["there"])
+    notes = json.loads((tmp_path / "nowhere" / "predictions.json").read_text())["cases"][0]["notes"]
+    assert any("nobody says where the nodule is" in note for note in notes)
+    words = ["predict", str(picture), str(tmp_path / "out"), "--model", str(model), "--point-px"]
+    for wrong, said in {"64,3": "lies outside", "5": "is no point", "a,b": "is no point"}.items():
+        assert main([*words, wrong]) in (1, 2)
+        assert said in capsys.readouterr().err
+    with pytest.raises(InputError, match="a point of one picture, and there are 6"):
+        run_predict([data], tmp_path / "o", PredictOptions(str(model), split="validation", point_px=(1.0, 1.0)))
+
+
+def test_a_data_set_that_says_no_points_is_no_use_to_such_a_run(data, tmp_path):
+    old = shutil.copytree(data, tmp_path / "old")
+    index = json.loads((old / "dataset.json").read_text())
+    for case in index["cases"]:
+        del case["slice"]["point_px"]
+    (old / "dataset.json").write_text(json.dumps(index))
+    with pytest.raises(TooManyFailuresError, match="nobody says where the nodule of"):
+        read_data(old, POINTED)
 
 
 def test_points_are_three_numbers(ct, model, tmp_path, capsys):

@@ -73,6 +73,8 @@ class OfSlices:
     point: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     "x,y,z in LPS mm (x to the patient's left, y to the back, z to the head): the nodule there, in one CT, is followed \
 from slice to slice."
+    point_px: str | None = None
+    "row,column, counted from 0: the nodule there, on one picture of a slice, for a model that is told where."
     crf: Annotated[bool, Parameter(negative="")] = False
     "Let neighbouring pixels that look alike agree (a conditional random field after the network)."
 
@@ -104,6 +106,7 @@ def predict(
     hilum predict pairs found --split validation
     hilum predict films found --pixel-mm 0.7 --tta
     hilum predict slices found --model run --split validation
+    hilum predict slice.png found --point-px 64,64 --pixel-mm 0.7
     hilum predict ct.nii.gz found --model run --point -52.3,61,-178.5
     hilum predict today.png found --model follow --prior before.png --prior-mask before_lesions.png
     hilum predict today.png found --prior before.png --prior-mask before_lesions.png --known-lesions again
@@ -142,6 +145,7 @@ def predict(
             None if slices.point is None else _point(slices.point),
             slices.crf,
             before.known_lesions,
+            None if slices.point_px is None else _pixel(slices.point_px),
         )
     return _say(run_predict(inputs, out, options, force=force, track=bar), debug=debug)
 
@@ -152,15 +156,28 @@ def _point(words: str) -> tuple[float, float, float]:
     Raises:
         InputError: it is no such words.
     """
-    try:
-        x, y, z = (float(one) for one in words.split(","))
-    except ValueError as error:
-        raise InputError(
-            f"{words!r} is no point.", "Write it like --point -52.3,61,-178.5 (x,y,z in LPS mm)."
-        ) from error
-    if not all(math.isfinite(one) for one in (x, y, z)):
-        raise InputError(f"{words!r} is no point: all three are finite numbers.", "Give LPS mm.")
+    x, y, z = _numbers(words, 3, "Write it like --point -52.3,61,-178.5 (x,y,z in LPS mm).")
     return x, y, z
+
+
+def _pixel(words: str) -> tuple[float, float]:
+    """The place that "row,column" means.
+
+    Raises:
+        InputError: it is no such words.
+    """
+    row, column = _numbers(words, 2, "Write it like --point-px 64,71 (row,column, from 0).")
+    return row, column
+
+
+def _numbers(words: str, count: int, remedy: str) -> list[float]:
+    try:
+        found = [float(one) for one in words.split(",")]
+    except ValueError as error:
+        raise InputError(f"{words!r} is no point.", remedy) from error
+    if len(found) != count or not all(math.isfinite(one) for one in found):
+        raise InputError(f"{words!r} is no point: {count} finite numbers were expected.", remedy)
+    return found
 
 
 def _say(done: "Predicted", *, debug: bool) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from hilum.datasets.data_kind import SLICES, XRAY
 from hilum.datasets.slice_config import SliceDataConfig
+from hilum.datasets.slice_point import SIGMA_MM
 from hilum.datasets.xray_config import KNOWN_LESIONS, NEW_LESIONS, XrayDataConfig
 from hilum.train.data_config import DataConfig, is_of_views
 
@@ -89,7 +90,15 @@ def _second_input(data: XrayDataConfig) -> list[str]:
 
 def _slice_use(data: SliceDataConfig) -> str:
     readers = f"that at least {data.least_readers} readers outlined" if data.least_readers > 1 else "of any reader"
-    return (
+    told = ""
+    if data.point_share:
+        told = (
+            f"Second input: where the nodule is, a bright spot of {2 * SIGMA_MM:g} mm across (`--point`, or "
+            "`--point-px` for one picture). In training and in the figures above, which are of slices with a point, it "
+            "stood for somebody's click: in validation at the middle of the nodule's box over all its slices. Without "
+            "a point whatever looks like a nodule is marked, with more false marks. "
+        )
+    return told + (
         "Research on the segmentation of a lung nodule **whose place is known**, in axial CT slices: learnt from "
         f"pieces of slices around nodules {readers}, not from whole scans, so away from nodules it marks much that is "
         "none. Input is a slice in HU or in 8 bit, front of the patient up, patient right on the left; `hilum predict` "

@@ -243,7 +243,6 @@ def _unfitting(data: DataConfig, model: ModelConfig) -> str:
     if "inputs" not in model.options:
         most = max(model.prior_channels)
         remedy = "set data.prior_lesions to false" if most else "set data.prior to none"
-        remedy = remedy if isinstance(data, XrayDataConfig) else "set data.point_share to 0"
         return f"{given}, and the network {model.name}, as it is set, takes at most {1 + most}; {remedy}"
     inputs = model.options["inputs"]
     remedy = f"set model.options.inputs to {1 + data.prior_channels}"

@@ -94,7 +94,8 @@ def model_for(inputs: Sequence[Path], options: PredictOptions) -> str:
     Raises:
         MissingError: none is shipped for them.
     """
-    fitting = SLICES if options.point is not None or _are_slices(inputs) else XRAY
+    points_at = options.point is not None or options.point_px is not None
+    fitting = SLICES if points_at or _are_slices(inputs) else XRAY
     name = SHIPPED_FOR[fitting] if options.model == DEFAULT else options.model
     if options.model == DEFAULT and fitting == XRAY and _knows_lesions(inputs, options):
         return DEFAULT_NEW_LESIONS
@@ -216,7 +217,7 @@ def predict_run(sources: Sequence[XraySource], model: str, options: PredictOptio
     # The earlier X-ray is an input, known by its content.
     stated = asdict(options).items()
     settings: dict[str, object] = {name: value for name, value in stated if name not in ("prior", "prior_mask")}
-    settings = {name: value for name, value in settings.items() if name not in ("point", "crf")}
+    settings = {name: value for name, value in settings.items() if name not in ("point", "point_px", "crf")}
     for name in ("prior_pixel_mm", "known_lesions"):  # runs of a time before these don't say them
         if settings[name] is None:
             del settings[name]

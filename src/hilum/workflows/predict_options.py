@@ -39,6 +39,7 @@ class PredictOptions:
             is the shipped one beside a model that marks new lesions alone, and none beside others.
         point: (x, y, z) in LPS mm: the nodule there, in one CT, by a model of slices.
         crf: let neighbouring pixels agree afterwards, for models of slices.
+        point_px: (row, column), counted from 0: the nodule there, on one picture of a slice.
     """
 
     model: str = DEFAULT
@@ -54,6 +55,7 @@ class PredictOptions:
     point: Triple | None = None
     crf: bool = False
     known_lesions: str | None = None
+    point_px: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
@@ -68,6 +70,8 @@ class PredictOptions:
             raise InputError("a mask of known lesions is that of an earlier X-ray.", "Name it, too: --prior FILE.")
         if self.prior_pixel_mm is not None and self.prior is None:
             raise InputError("--prior-pixel-mm is that of an earlier X-ray.", "Name it, too: --prior FILE.")
+        if self.point is not None and self.point_px is not None:
+            raise InputError("a point is one of a CT (--point) or of a picture (--point-px), not both.", "Give one.")
 
     @property
     def of_xrays(self) -> tuple[str, ...]:
@@ -78,5 +82,5 @@ class PredictOptions:
     @property
     def of_slices(self) -> tuple[str, ...]:
         """Which options are set that CT slices alone have."""
-        given = {"--point": self.point is not None, "--crf": self.crf}
+        given = {"--point": self.point is not None, "--point-px": self.point_px is not None, "--crf": self.crf}
         return tuple(name for name, is_set in given.items() if is_set)

@@ -68,7 +68,7 @@ def run_point(
 def slices_run(inputs: dict[str, str], options: PredictOptions) -> Run:
     """What determines a prediction: pictures and model by their content, and the options."""
     model = {f"model {path.name}": sha256_of(path) for path in sorted(model_folder(options.model).iterdir())}
-    names = ("model", "split", "pixel_mm", "threshold", "tta", "device", "point", "crf")
+    names = ("model", "split", "pixel_mm", "threshold", "tta", "device", "point", "crf", "point_px")
     return Run("predict", inputs | model, {name: getattr(options, name) for name in names})
 
 

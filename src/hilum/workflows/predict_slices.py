@@ -69,6 +69,8 @@ def run_slices(inputs: Sequence[Path], out: Path, options: PredictOptions, *, fo
     if options.point is not None:
         return run_point(inputs, out, options, options.point, force=force, track=track)
     files = slice_files(inputs, options)
+    if options.point_px is not None:
+        files = (_pointed_at(files, options.point_px),)
     by_key = {one.key: one for one in files}
 
     def ready() -> Worker:
@@ -93,6 +95,24 @@ def slice_files(inputs: Sequence[Path], options: PredictOptions) -> tuple[SliceF
             "nothing to predict.", "Name pictures of CT slices (PNG, 8 bit), a folder of them or a data set."
         )
     return files
+
+
+def _pointed_at(files: Sequence[SliceFile], point_px: tuple[float, float]) -> SliceFile:
+    """The one slice, and where its nodule is.
+
+    Raises:
+        InputError: there are several, or the point lies outside.
+    """
+    if len(files) != 1:
+        raise InputError(f"--point-px is a point of one picture, and there are {len(files)}.", "Name one.")
+    rows, columns = read_radiograph(files[0].path).array.shape
+    if not (0 <= point_px[0] < rows and 0 <= point_px[1] < columns):
+        row, column = (f"{one:g}" for one in point_px)
+        raise InputError(
+            f"row {row}, column {column} lies outside {files[0].path}, which has {rows} rows and {columns} columns.",
+            "Both count from 0, rows from the top, columns from the left.",
+        )
+    return replace(files[0], point_px=point_px)
 
 
 def _files(path: Path, options: PredictOptions) -> Iterator[SliceFile]:
