@@ -19,11 +19,18 @@ NARROW: dict[str, dict[str, Any]] = {
     "segnet": {"widths": [4, 8, 12], "convolutions": [2, 1, 2], "inputs": 2},
     "swin_unetr": {"features": 12, "depths": [1, 1, 1, 2], "window": 4, "inputs": 2},
     "slim_unet": {"widths": [4, 8, 12], "blocks": [0, 1, 1], "inputs": 2},
+    "unet3d": {"widths": [4, 8, 12], "units": 2, "deep_supervision": True, "dropout": 0.0, "inputs": 2},
+    "attention_unet3d": {"widths": [4, 8, 12], "deep_supervision": True, "gate_finest": True, "inputs": 2},
+    "slim_unet3d": {"widths": [4, 8, 12], "blocks": [0, 1, 1], "inputs": 2},
     "enet": {"widths": [8, 12, 16], "skips": True, "cbam": True, "cbam_reduction": 4, "inputs": 2},
 }
 _WITHOUT = pytest.mark.skipif(find_spec("einops") is None, reason="MONAI's Swin transformer needs einops")
-NAMES = [pytest.param(name, marks=_WITHOUT) if name == "swin_unetr" else name for name in MODELS]
-"""Every network; one that can't run here is skipped, with the reason."""
+NAMES = [
+    pytest.param(name, marks=_WITHOUT) if name == "swin_unetr" else name for name in MODELS if MODELS[name].axes == 2
+]
+"""Every network of two axes; one that can't run here is skipped, with the reason."""
+VOLUMES = [name for name in MODELS if MODELS[name].axes == 3]
+"""Those of three."""
 
 
 def narrow(name: str, seed: int = 0, **options: Any) -> Network:
@@ -31,6 +38,11 @@ def narrow(name: str, seed: int = 0, **options: Any) -> Network:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return build_model(name, {**NARROW.get(name, {}), **options})
+
+
+def size_of(name: str, *yx: int) -> tuple[int, ...]:
+    """The size of a picture [y, x] for this network; one of three axes gets a depth, too."""
+    return yx if MODELS[name].axes == 2 else (yx[0] // 4 + 1, *yx)
 
 
 def picture(*size: int, seed: int = 0) -> torch.Tensor:

@@ -47,9 +47,10 @@ OTHER = re.compile(r"`(\w+)` (\w+) ([\d.]+)")
 
 
 def counted(name, options):
-    """Millions of parameters, and G multiply-accumulates at 256 × 256 and 512 × 512."""
+    """Millions of parameters, and G multiply-accumulates at 256² and 512²; of pieces of a CT at 64³ and 96³."""
     network = build_model(name, options)
-    macs = [count_macs(network, (side, side)).total / 1e9 for side in (256, 512)]
+    sides = (256, 512) if network.axes == 2 else (64, 96)
+    macs = [count_macs(network, (side,) * network.axes).total / 1e9 for side in sides]
     return sum(one.numel() for one in network.parameters()) / 1e6, *macs
 
 

@@ -9,7 +9,7 @@ from hilum.models.catalogue import build_model
 from hilum.models.macs import count_macs
 from hilum.models.network import Network
 from hilum.models.output import Segmentation
-from tests.models.small import NAMES, narrow
+from tests.models.small import NAMES, VOLUMES, narrow, size_of
 
 
 class Three(Network):
@@ -52,10 +52,10 @@ def test_each_layer_costs_what_is_counted_by_hand():
     assert [layer.name for layer in found.heaviest(2)] == ["grouped", "conv"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *VOLUMES])
 def test_hooks_and_the_counter_agree_on_every_network(name):
     network = narrow(name)
-    found = count_macs(network, (40, 36))
+    found = count_macs(network, size_of(name, 40, 36))
     assert found.total > 0
     assert (found.elsewhere > 0) == (name == "swin_unetr")  # attention multiplies features with features
     kernels = {key for key, own in network.named_parameters() if own.ndim > 1 and not key.endswith("bias_table")}

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from hilum.core import MissingError
+from hilum.core import ConfigError, MissingError
 from hilum.infer.exported import EXPORT, Graph, read_graph
 from hilum.infer.graph import second_channels
 from hilum.infer.loaded import CONFIG, LoadedNetwork, PriorWanted, load_network, prior_wanted, shipped_models
@@ -47,8 +47,18 @@ def subject_of(model: str) -> Subject:
     Raises:
         MissingError: there is none.
         InputError: a file in the folder is damaged.
-        ConfigError: a file in it is of another kind.
+        ConfigError: a file in it is of another kind, or it is a network for pieces of a CT.
     """
+    subject = _subject_of(model)
+    if subject.network.axes != 2:
+        raise ConfigError(
+            f"{subject.name} is a network for pieces of a CT, and only those for pictures are profiled and exported.",
+            "hilum models lists its parameters.",
+        )
+    return subject
+
+
+def _subject_of(model: str) -> Subject:
     if model in MODELS:
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(0)

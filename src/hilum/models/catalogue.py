@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hilum.config import Choice, built
+from hilum.models.attention_unet3d import AttentionUNet3D
 from hilum.models.deep_attention import Improved
 from hilum.models.enet import ENet
 from hilum.models.network import Network
@@ -11,8 +12,10 @@ from hilum.models.original import Original
 from hilum.models.res_unet import ResUNet
 from hilum.models.segnet import SegNet
 from hilum.models.slim_unet import SlimUNet
+from hilum.models.slim_unet3d import SlimUNet3D
 from hilum.models.swin_unetr import SwinUNETR
 from hilum.models.unet import UNet
+from hilum.models.unet3d import UNet3D
 from hilum.models.unet_skip import UNetSkip
 
 MODELS: dict[str, type[Network]] = {
@@ -25,6 +28,9 @@ MODELS: dict[str, type[Network]] = {
     "enet": ENet,
     "swin_unetr": SwinUNETR,
     "slim_unet": SlimUNet,
+    "unet3d": UNet3D,
+    "attention_unet3d": AttentionUNet3D,
+    "slim_unet3d": SlimUNet3D,
 }
 
 
@@ -46,6 +52,11 @@ class ModelConfig(Choice):
         """How many images the network can be given beside the X-ray, as it is set."""
         config: Network.Config = MODELS[self.name].Config.of(self.options)
         return config.prior_channels
+
+    @property
+    def axes(self) -> int:
+        """Of the network's pictures: 2 or 3."""
+        return MODELS[self.name].axes
 
     def build(self) -> Network:
         """The network, from scratch; `torch.manual_seed` decides its numbers."""

@@ -1,5 +1,6 @@
 """What a picture costs a network: multiply-accumulates by rule, counted in two ways that have to agree."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
+from hilum.models.blocks import CONVOLUTIONS
 from hilum.models.network import Network
 
 RULE = "multiply-accumulates of convolutions, transposed convolutions, linear layers and products of attention"
@@ -45,12 +47,12 @@ class MacCount:
     """What one picture costs, by `RULE`.
 
     Attributes:
-        size_yx: pixels of the picture.
+        size: pixels of the picture along each axis.
         total: all multiply-accumulates: half of what PyTorch's counter of operations says.
         layers: every convolution and linear layer that was called, counted by hooks, in the network's own order.
     """
 
-    size_yx: tuple[int, int]
+    size: tuple[int, ...]
     total: int
     layers: tuple[LayerMacs, ...]
 
@@ -67,15 +69,15 @@ class MacCount:
     @property
     def per_pixel(self) -> float:
         """Multiply-accumulates for each pixel of the picture."""
-        return self.total / (self.size_yx[0] * self.size_yx[1])
+        return self.total / math.prod(self.size)
 
     def heaviest(self, count: int) -> tuple[LayerMacs, ...]:
         """The layers that cost most, the costliest first."""
         return tuple(sorted(self.layers, key=lambda layer: -layer.macs)[:count])
 
 
-def count_macs(network: Network, size_yx: tuple[int, int]) -> MacCount:
-    """Count the multiply-accumulates of one picture [1, 1, H, W], with a prior beside it where the network takes one.
+def count_macs(network: Network, size: tuple[int, ...]) -> MacCount:
+    """Count the multiply-accumulates of one picture [1, 1, *size], with a prior beside it where the network takes one.
 
     Nothing is computed: the network runs on tensors that have shapes only (the device "meta"), in evaluation mode, and
     is left as it was.
@@ -84,8 +86,8 @@ def count_macs(network: Network, size_yx: tuple[int, int]) -> MacCount:
         GeometryError: a size that the network refuses.
     """
     channels = max(network.config.prior_channels)
-    prior = torch.empty(1, channels, *size_yx, device="meta") if channels else None
-    inputs = (torch.empty(1, 1, *size_yx, device="meta"), prior)
+    prior = torch.empty(1, channels, *size, device="meta") if channels else None
+    inputs = (torch.empty(1, 1, *size, device="meta"), prior)
     shapes = {name: own.to("meta") for name, own in (*network.named_parameters(), *network.named_buffers())}
     called: dict[str, _Cost] = {}
     with _evaluating(network), _counted(network, called), torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -95,7 +97,7 @@ def count_macs(network: Network, size_yx: tuple[int, int]) -> MacCount:
         for name, layer in network.named_modules()
         if name in called
     )
-    return MacCount(size_yx, counter.get_total_flops() // 2, layers)
+    return MacCount(size, counter.get_total_flops() // 2, layers)
 
 
 def _learned(layer: nn.Module) -> int:
@@ -125,7 +127,7 @@ def _counted(network: nn.Module, called: dict[str, _Cost]) -> Iterator[None]:
 
         return hook
 
-    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    kinds = (*CONVOLUTIONS, nn.Linear)
     hooks = [
         layer.register_forward_hook(counting(name))  # type: ignore[arg-type]
         for name, layer in network.named_modules()
@@ -145,8 +147,7 @@ def _cost(layer: nn.Module, given: Tensor, output: Tensor) -> int:
     """
     if isinstance(layer, nn.Linear):
         return output.numel() * layer.in_features
-    assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)  # noqa: S101 for the type checker
-    height, width = layer.kernel_size
-    transposed = isinstance(layer, nn.ConvTranspose2d)
+    assert isinstance(layer, CONVOLUTIONS)  # noqa: S101 for the type checker
+    transposed = isinstance(layer, nn.ConvTranspose2d | nn.ConvTranspose3d)
     numbers, across = (given, layer.out_channels) if transposed else (output, layer.in_channels)
-    return numbers.numel() * (across // layer.groups) * height * width
+    return numbers.numel() * (across // layer.groups) * math.prod(layer.kernel_size)

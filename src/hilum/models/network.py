@@ -17,14 +17,16 @@ _MIDDLE, _SPREAD = 0.5, 0.25  # a picture of 0 to 1 has about this mean and stan
 
 
 class Network(nn.Module, ABC):
-    """A segmentation network for pictures of one channel: X-rays, or slices of a CT.
+    """A segmentation network for pictures of one channel: X-rays, slices of a CT, or pieces of a CT.
 
     Inputs are [B, 1, H, W], 0 to 1, dense is bright, of any H and W: a network normalises and pads inside. A prior is
     [B, 1 or 2, H, W]: an earlier picture, and where the network takes them the lesions that are known of it, 0 or 1.
+    Of a network of three axes, all of this is [B, …, D, H, W].
 
     Attributes:
+        axes: of its pictures: 2 or 3.
         weights_origin: where the weights came from before training, for the model card.
-        stride: rows and columns are padded inside to multiples of it; a graph that takes pictures of any size pads
+        stride: sizes are padded inside to multiples of it; a graph that takes pictures of any size pads
             before (`hilum.infer.graph`), so that nothing in it depends on whether a size is one.
         any_size_in_a_graph: whether what is computed is written alike for all sizes, so that one graph takes them all.
     """
@@ -37,6 +39,7 @@ class Network(nn.Module, ABC):
             """How many images a prior may have; 0 where the network can do without."""
             return (0,)
 
+    axes: int = 2
     weights_origin: str = FROM_SCRATCH
     stride: int = 1
     any_size_in_a_graph: bool = True
@@ -45,9 +48,14 @@ class Network(nn.Module, ABC):
         super().__init__()
         self.config = config
 
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """The order of numbers in memory that its convolutions compute fastest in: channels last."""
+        return memory_format_of(self.axes)
+
     @abstractmethod
     def forward(self, xray: Tensor, prior: Tensor | None = None) -> Segmentation:
-        """Logits [B, 1, H, W] of a picture [B, 1, H, W] and, where the network takes one, a prior beside it.
+        """Logits of a picture [B, 1, H, W] or [B, 1, D, H, W], of its size, and of a prior where one is taken.
 
         Raises:
             GeometryError: the inputs are not of that shape, or not of one size.
@@ -74,14 +82,20 @@ class StackedConfig(Network.Config):
         return (self.inputs - 1,)
 
 
-def require_inputs(xray: Tensor, prior: Tensor | None = None, channels: int = 1) -> None:
-    """Check that the inputs are [B, 1, H, W] and [B, channels, H, W], of one size.
+def memory_format_of(axes: int) -> torch.memory_format:
+    """Channels last, of pictures of 2 or 3 axes."""
+    return torch.channels_last if axes == 2 else torch.channels_last_3d
+
+
+def require_inputs(xray: Tensor, prior: Tensor | None = None, channels: int = 1, axes: int = 2) -> None:
+    """Check that the inputs are [B, 1, H, W] and [B, channels, H, W], of one size; [B, …, D, H, W] with three axes.
 
     Raises:
         GeometryError: they are not.
     """
-    if xray.ndim != 4 or xray.shape[1] != 1 or 0 in xray.shape:
-        raise GeometryError(f"a network takes pictures of shape [B, 1, H, W], not {list(xray.shape)}.")
+    if xray.ndim != 2 + axes or xray.shape[1] != 1 or 0 in xray.shape:
+        wanted_shape = "[B, 1, H, W]" if axes == 2 else "[B, 1, D, H, W]"
+        raise GeometryError(f"a network takes pictures of shape {wanted_shape}, not {list(xray.shape)}.")
     wanted = [xray.shape[0], channels, *xray.shape[2:]]
     if prior is not None and list(prior.shape) != wanted:
         raise GeometryError(
@@ -90,7 +104,7 @@ def require_inputs(xray: Tensor, prior: Tensor | None = None, channels: int = 1)
         )
 
 
-def second_images(xray: Tensor, prior: Tensor | None, inputs: int) -> Tensor | None:
+def second_images(xray: Tensor, prior: Tensor | None, inputs: int, axes: int = 2) -> Tensor | None:
     """What a network of so many inputs sees beside the picture, [B, inputs - 1, H, W]; None where it has one input.
 
     Without a prior the picture is its own, as in the sources' published code.
@@ -99,9 +113,9 @@ def second_images(xray: Tensor, prior: Tensor | None, inputs: int) -> Tensor | N
         GeometryError: shapes that don't belong together, or known lesions are needed and nothing is given.
     """
     if inputs == 1:
-        require_inputs(xray)
+        require_inputs(xray, axes=axes)
         return None
-    require_inputs(xray, prior, inputs - 1)
+    require_inputs(xray, prior, inputs - 1, axes)
     if prior is None and inputs > 2:
         raise GeometryError(
             f"a network of {inputs} inputs takes a prior of shape [B, {inputs - 1}, H, W], and there is none.",
@@ -110,27 +124,32 @@ def second_images(xray: Tensor, prior: Tensor | None, inputs: int) -> Tensor | N
     return xray if prior is None else prior
 
 
-def normalised(xray: Tensor, prior: Tensor | None, inputs: int, stride: int) -> Tensor:
+def normalised(xray: Tensor, prior: Tensor | None, inputs: int, stride: int, axes: int = 2) -> Tensor:
     """What a network of channels side by side computes with: [B, inputs, H, W], padded, about −2 to 2.
 
     Raises:
         GeometryError: shapes that don't belong together, or known lesions are needed and nothing is given.
     """
-    second = second_images(xray, prior, inputs)
+    second = second_images(xray, prior, inputs, axes)
     both = xray if second is None else torch.cat((xray, second), 1)
     return (padded(both, stride) - _MIDDLE) / _SPREAD
 
 
 def padded(image: Tensor, stride: int) -> Tensor:
-    """An image [B, C, H, W] with its last row and column repeated until H and W are multiples of `stride`.
+    """An image [B, C, H, W] or [B, C, D, H, W] with its last planes repeated until sizes are multiples of `stride`.
 
-    Padding is only below and on the right, so that pixel (y, x) of a stage of stride s stays at (s·y, s·x).
+    Padding is only at the end of each axis, so that pixel (y, x) of a stage of stride s stays at (s·y, s·x).
     """
-    below, right = (-image.shape[-2]) % stride, (-image.shape[-1]) % stride
-    return pad(image, (0, right, 0, below), mode="replicate") if below or right else image
+    missing = [(-size) % stride for size in image.shape[2:]]
+    if not any(missing):
+        return image
+    return pad(image, [amount for end in reversed(missing) for amount in (0, end)], mode="replicate")
 
 
 def cropped(logits: Tensor, like: Tensor, stride: int = 1) -> Tensor:
-    """What of the logits [B, C, h, w] of a stage of this stride lies on the unpadded image `like` [B, C, H, W]."""
-    height, width = (-(-size // stride) for size in like.shape[-2:])
-    return logits[..., :height, :width]
+    """What of the logits [B, C, h, w] of a stage of this stride lies on the unpadded image `like` [B, C, H, W].
+
+    With three axes the same, [B, C, d, h, w] and [B, C, D, H, W].
+    """
+    kept = [slice(-(-size // stride)) for size in like.shape[2:]]
+    return logits[(..., *kept)]  # type: ignore[index]  # the stubs don't know an ellipsis before unpacked slices

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
 from hilum.models.attention import Fusion
-from hilum.models.blocks import Norm, conv_unit, expect, initialise, normalisation
+from hilum.models.blocks import LAYERS, Norm, conv_unit, expect, initialise, normalisation
 from hilum.models.network import Network, StackedConfig, cropped, padded, second_images
 from hilum.models.output import Segmentation
 
@@ -170,18 +170,19 @@ def _blocks(channels: Sequence[int], count: int, norm: Norm) -> nn.Sequential:
 
 
 class ResBlock(nn.Module):
-    """Two 3×3 convolutions beside a shortcut, ReLU after the sum; the shortcut is 1×1 where the width changes."""
+    """Two convolutions of kernel 3 beside a shortcut, ReLU after the sum; one of kernel 1 where widths differ."""
 
-    def __init__(self, channels: tuple[int, int], norm: Norm = "batch") -> None:
+    def __init__(self, channels: tuple[int, int], norm: Norm = "batch", axes: int = 2) -> None:
         super().__init__()
         first, width = channels
-        self.conv1 = nn.Conv2d(first, width, 3, padding=1, bias=norm == "none")
-        self.norm1 = normalisation(norm, width)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=norm == "none")
-        self.norm2 = normalisation(norm, width)
-        self.shortcut = nn.Identity() if first == width else nn.Conv2d(first, width, 1, bias=False)
+        conv = LAYERS[axes].conv
+        self.conv1 = conv(first, width, 3, padding=1, bias=norm == "none")
+        self.norm1 = normalisation(norm, width, axes)
+        self.conv2 = conv(width, width, 3, padding=1, bias=norm == "none")
+        self.norm2 = normalisation(norm, width, axes)
+        self.shortcut = nn.Identity() if first == width else conv(first, width, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features [B, width, H, W] of [B, first, H, W]."""
+        """Features [B, width, H, W] of [B, first, H, W], or of three axes."""
         inner = self.norm1(self.conv1(x)).relu_()
         return (self.norm2(self.conv2(inner)) + self.shortcut(x)).relu_()  # type: ignore[no-any-return]

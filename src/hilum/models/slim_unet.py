@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import interpolate
 
-from hilum.models.blocks import Norm, conv_unit, expect, initialise, normalisation
+from hilum.models.blocks import LAYERS, Norm, conv_unit, expect, folded, initialise, normalisation, unfolded
 from hilum.models.network import Network, StackedConfig, cropped, normalised
 from hilum.models.output import Segmentation
 from hilum.models.res_unet import ResBlock
@@ -52,9 +52,9 @@ class SlimUNet(Network):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.stride = config.fold * 2 ** (len(config.widths) - 1)
-        self.encoder = SlimEncoder(config)
-        self.decoder = SlimDecoder(config)
-        self.head = nn.Conv2d(config.widths[0], config.fold**2, 1)
+        self.encoder = SlimEncoder(config, self.axes)
+        self.decoder = SlimDecoder(config, self.axes)
+        self.head = LAYERS[self.axes].conv(config.widths[0], config.fold**self.axes, 1)
         initialise(self)
         expect(self.head, config.start_probability)
 
@@ -64,9 +64,9 @@ class SlimUNet(Network):
         With `inputs` 2, `prior` [B, 1, H, W] is a second channel, and the picture itself when it is None; with 3 it is
         [B, 2, H, W].
         """
-        image = normalised(xray, prior, self.config.inputs, self.stride)
+        image = normalised(xray, prior, self.config.inputs, self.stride, self.axes)
         logits = self.head(self.decoder(self.encoder(image)))
-        return Segmentation(cropped(pixel_shuffle(logits, self.config.fold), xray))
+        return Segmentation(cropped(unfolded(logits, self.config.fold), xray))
 
     def parts(self) -> Mapping[str, nn.Module]:
         """encoder, decoder and head."""
@@ -80,19 +80,19 @@ class SlimUNet(Network):
 class SlimEncoder(nn.Module):
     """The way down: features of every stage, finest first."""
 
-    def __init__(self, config: SlimUNet.Config) -> None:
+    def __init__(self, config: SlimUNet.Config, axes: int = 2) -> None:
         super().__init__()
-        self.fold = config.fold
-        stem = conv_unit((config.inputs * config.fold**2, config.widths[0]), config.norm)
-        finest = nn.Sequential(stem, *_blocks((config.widths[0],) * 2, config.blocks[0], config.norm))
+        self.fold, layers, norm = config.fold, LAYERS[axes], config.norm
+        stem = conv_unit((config.inputs * config.fold**axes, config.widths[0]), norm, axes=axes)
+        finest = nn.Sequential(stem, *_blocks((config.widths[0],) * 2, config.blocks[0], norm, axes))
         pairs = zip(pairwise(config.widths), config.blocks[1:], strict=True)
-        coarser = (nn.Sequential(nn.MaxPool2d(2), *_blocks(pair, count, config.norm)) for pair, count in pairs)
+        coarser = (nn.Sequential(layers.pool(2), *_blocks(pair, count, norm, axes)) for pair, count in pairs)
         self.stages = nn.ModuleList((finest, *coarser))
-        self.dropout = nn.Dropout2d(config.dropout)
+        self.dropout = layers.dropout(config.dropout)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of an image [B, inputs, H, W] whose size is a multiple of the stride."""
-        features = [pixel_unshuffle(image, self.fold)]
+        features = [folded(image, self.fold)]
         for stage in self.stages:
             features.append(stage(features[-1]))
         return [*features[1:-1], self.dropout(features[-1])]
@@ -101,16 +101,15 @@ class SlimEncoder(nn.Module):
 class SlimDecoder(nn.Module):
     """The way up: coarser features are narrowed, enlarged, added to the encoder's, and convolved."""
 
-    def __init__(self, config: SlimUNet.Config) -> None:
+    def __init__(self, config: SlimUNet.Config, axes: int = 2) -> None:
         super().__init__()
-        pairs = list(pairwise(config.widths))
-        bias = config.norm == "none"
+        pairs, norm = list(pairwise(config.widths)), config.norm
         self.narrow = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(coarse, fine, 1, bias=bias), normalisation(config.norm, fine))
+            nn.Sequential(LAYERS[axes].conv(coarse, fine, 1, bias=norm == "none"), normalisation(norm, fine, axes))
             for fine, coarse in pairs
         )
         self.stages = nn.ModuleList(
-            ResBlock((fine, fine), config.norm) if count else conv_unit((fine, fine), config.norm)
+            ResBlock((fine, fine), norm, axes) if count else conv_unit((fine, fine), norm, axes=axes)
             for (fine, _), count in zip(pairs, config.blocks[:-1], strict=True)
         )
 
@@ -122,6 +121,6 @@ class SlimDecoder(nn.Module):
         return below
 
 
-def _blocks(channels: tuple[int, int], count: int, norm: Norm) -> list[nn.Module]:
+def _blocks(channels: tuple[int, int], count: int, norm: Norm, axes: int) -> list[nn.Module]:
     first, width = channels
-    return [ResBlock((width if step else first, width), norm) for step in range(count)]
+    return [ResBlock((width if step else first, width), norm, axes) for step in range(count)]
