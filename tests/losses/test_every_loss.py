@@ -87,6 +87,17 @@ def test_a_volume_of_one_slice_is_an_image(loss):
     torch.testing.assert_close(volume, loss(given, target).total)
 
 
+def test_no_axis_of_a_volume_is_special(loss):
+    """A piece of a CT may lie any way: turned with its truth and weights, it costs the same."""
+    shape, order = (2, 1, 8, 4, 6), (0, 1, 4, 2, 3)
+    given, target = output(shape), truth(shape)
+    weight = torch.rand(shape, generator=generator(5), dtype=torch.float64)
+    turned = loss(
+        mapped(given, lambda logits: logits.permute(order)), target.permute(order), weight.permute(order)
+    ).total
+    torch.testing.assert_close(turned, loss(given, target, weight).total)
+
+
 def test_a_weight_of_one_everywhere_is_no_weight(loss):
     given, target = output(), truth()
     torch.testing.assert_close(loss(given, target, torch.ones(1)).total, loss(given, target).total)

@@ -63,20 +63,22 @@ def test_boundary(shape, share):
     same("boundary", {}, monai("BoundaryLoss", sigmoid=True), shape, share)
 
 
+@pytest.mark.parametrize("shape", [SHAPES[0], SHAPES[2]])
 @pytest.mark.parametrize("share", SHARES)
-def test_dice_and_focal_as_source_b_weighs_them(share):
+def test_dice_and_focal_as_source_b_weighs_them(shape, share):
     oracle = monai("DiceFocalLoss", sigmoid=True, lambda_dice=0.6, lambda_focal=0.4, gamma=3, batch=True)
     terms = [
         {"name": "dice", "weight": 0.6, "options": {"smooth": 1e-5}},
         {"name": "focal", "weight": 0.4, "options": {"alpha": None, "gamma": 3}},
     ]
-    same("combined", {"terms": terms}, oracle, SHAPES[0], share)
+    same("combined", {"terms": terms}, oracle, shape, share)
 
 
+@pytest.mark.parametrize("shape", [SHAPES[0], SHAPES[2]])
 @pytest.mark.parametrize("share", SHARES)
-def test_dice_and_bce(share):
+def test_dice_and_bce(shape, share):
     oracle = monai("DiceCELoss", sigmoid=True, lambda_dice=0.3, lambda_ce=0.7, smooth_nr=1, smooth_dr=1, batch=True)
-    same("bce_dice", {"bce_weight": 0.7, "dice_weight": 0.3}, oracle, SHAPES[0], share)
+    same("bce_dice", {"bce_weight": 0.7, "dice_weight": 0.3}, oracle, shape, share)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -93,10 +95,13 @@ def test_bce_by_weight_is_torchs_over_the_mean_weight():
     torch.testing.assert_close(build_loss("bce")(given, target, weight).total, oracle)
 
 
-def test_deep_supervision_where_both_agree_on_the_truth():
+@pytest.mark.parametrize("shape", [(3, 1, 2, 3), (2, 1, 2, 1, 3)])
+def test_deep_supervision_where_both_agree_on_the_truth(shape):
     """MONAI takes every second pixel, which is ours on truths made of blocks; its weights aren't normalised."""
-    target = truth((3, 1, 2, 3)).repeat_interleave(4, 2).repeat_interleave(4, 3)
-    given = output()
+    target = truth(shape)
+    for axis in range(2, len(shape)):
+        target = target.repeat_interleave(4, axis)
+    given = output(tuple(target.shape))
     oracle = monai("DeepSupervisionLoss", loss=monai("DiceLoss", sigmoid=True, smooth_nr=1, smooth_dr=1, batch=True))
     loss = DeepSupervision(DeepSupervision.Config.of({"loss": {"name": "dice"}}))
     expected = oracle([given.logits, *given.deep], target) / (1 + 0.5 + 0.25)
