@@ -209,7 +209,7 @@ def test_a_run_that_is_told_of_points_is_used_with_them(data, tmp_path, capsys):
     for wrong, said in {"64,3": "lies outside", "5": "is no point", "a,b": "is no point"}.items():
         assert main([*words, wrong]) in (1, 2)
         assert said in capsys.readouterr().err
-    with pytest.raises(InputError, match="a point of one picture, and there are 6"):
+    with pytest.raises(InputError, match="a point of one picture, and there are 9"):
         run_predict([data], tmp_path / "o", PredictOptions(str(model), split="validation", point_px=(1.0, 1.0)))
 
 
