@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-XRAY, SLICES = "xray", "slices"
+XRAY, SLICES, CT_PATCHES = "xray", "slices", "ct-patches"
 
 
 def kind_of(data: object) -> str:
