@@ -1,11 +1,17 @@
-"""Where a nodule is, as a network of CT slices is told it: a picture beside the slice, bright at the point."""
+"""Where a nodule is, as a network is told it: an image beside the slice or the piece of a CT, bright at the point."""
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hilum.core.geometry import Triple
 from hilum.core.mask import Selection
-from hilum.core.radiograph import PixelMm
 from hilum.datasets.xray_sample import Picture
+
+Place = TypeVar("Place", tuple[float, float], Triple)
 
 SIGMA_MM = 4.0
 """Of the bright spot: about as exactly as somebody points."""
@@ -15,39 +21,39 @@ _ELSEWHERE_MM = 10.0
 """The same where there is no nodule to be meant: a point anywhere about the middle."""
 
 
-def point_map(shape_yx: tuple[int, int], point_px: tuple[float, float] | None, step_mm: PixelMm) -> Picture:
-    """[y, x] 0 to 1: a Gaussian of 1 at the point; 0 everywhere where nobody says a point.
+def point_map(shape: tuple[int, ...], point_px: Sequence[float] | None, step_mm: Sequence[float]) -> Picture:
+    """[y, x] or [z, y, x], 0 to 1: a Gaussian of 1 at the point; 0 everywhere where nobody says a point.
 
     Args:
-        shape_yx: of the slice.
-        point_px: (row, column), between pixels or outside the slice as it may be.
-        step_mm: row and column step.
+        shape: of the image, of two axes or three.
+        point_px: along the same axes, between pixels or outside the image as it may be.
+        step_mm: along each axis.
     """
     if point_px is None:
-        return np.zeros(shape_yx, dtype=np.float32)
+        return np.zeros(shape, dtype=np.float32)
     falls = [
         np.exp(-0.5 * ((np.arange(size) - at) * step / SIGMA_MM) ** 2)
-        for size, at, step in zip(shape_yx, point_px, step_mm, strict=True)
+        for size, at, step in zip(shape, point_px, step_mm, strict=True)
     ]
-    spot: Picture = np.outer(*falls).astype(np.float32)
+    spot: Picture = reduce(np.multiply.outer, falls).astype(np.float32)
     return spot
 
 
-def drawn_point(truth: Selection, pixel_mm: float, rng: np.random.Generator) -> tuple[float, float]:
+def drawn_point(truth: Selection, step_mm: Place, rng: np.random.Generator) -> Place:
     """Where somebody might point who means this nodule: from its centre to any of its pixels, and a little beside.
 
     Args:
-        truth: [y, x] the nodule; where it is empty, the point lies anywhere about the middle.
-        pixel_mm: side of a pixel.
+        truth: [y, x] or [z, y, x] the nodule; where it is empty, the point lies anywhere about the middle.
+        step_mm: along each axis.
         rng: where the randomness comes from; as many draws whatever the truth.
     """
-    share, pixel, beside = rng.random(), rng.random(), rng.standard_normal(2)
-    places = np.argwhere(truth)
+    share, pixel, beside = rng.random(), rng.random(), rng.standard_normal(truth.ndim)
+    places, steps = np.argwhere(truth), np.array(step_mm)
     if not len(places):
         middle = (np.array(truth.shape) - 1) / 2
-        return _pair(middle + beside * _ELSEWHERE_MM / pixel_mm)
+        return cast("Place", tuple((middle + beside * _ELSEWHERE_MM / steps).tolist()))
     centre, meant = places.mean(axis=0), places[int(pixel * len(places))]
-    return _pair(centre + share * (meant - centre) + beside * _BESIDE_MM / pixel_mm)
+    return cast("Place", tuple((centre + share * (meant - centre) + beside * _BESIDE_MM / steps).tolist()))
 
 
 def box_centre(selected: Selection) -> tuple[float, float]:

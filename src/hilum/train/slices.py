@@ -40,6 +40,7 @@ class Slices(DrawnCases[SliceSample]):
     def _pointed_at(self, shown: SliceSample, epoch: int, place: int) -> SliceSample:
         rng = generator(self._seed, Purpose.POINT, epoch, place)
         is_told = rng.random() < self._point_share
-        point_px = drawn_point(shown.truth, shown.pixel_mm, rng) if is_told else None
-        told = point_map(shown.truth.shape, point_px, (shown.pixel_mm, shown.pixel_mm))
+        step_mm = (shown.pixel_mm, shown.pixel_mm)
+        point_px = drawn_point(shown.truth, step_mm, rng) if is_told else None
+        told = point_map(shown.truth.shape, point_px, step_mm)
         return replace(shown, point_px=point_px, prior=told)
