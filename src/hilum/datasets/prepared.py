@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from hilum.core import Failures, HilumError, InputError, Nodule, UnreadableError
 from hilum.core.radiograph import PixelMm
 from hilum.datasets.drr_pairs import PairNodule
+from hilum.datasets.patch_source import PatchSource, patch_source
 from hilum.io import read_json, read_mask
 from hilum.io.nodules_file import read_nodules
 
@@ -71,6 +72,7 @@ class CaseSource:
         changes: `changes.json` with what became of each lesion since; None when nobody says.
         prior_notes: what speaks against the earlier picture's registration, one sentence each.
         slice: which nodule it is a slice of; None of what is no slice.
+        patch: what it is a piece of; None of what is no piece of a CT.
     """
 
     key: str
@@ -88,6 +90,7 @@ class CaseSource:
     changes: Path | None = None
     prior_notes: tuple[str, ...] = ()
     slice: SliceSource | None = None
+    patch: PatchSource | None = None
 
 
 @dataclass(frozen=True)
@@ -299,6 +302,7 @@ def _case(record: Mapping[str, Any], folder: Path, truth: str) -> CaseSource:
         changes=path(record.get("changes")),
         prior_notes=_registration_notes((record.get("prior") or {}).get("registration") or {}),
         slice=_slice(record["slice"]) if record.get("slice") else None,
+        patch=patch_source(record["patch"]) if record.get("patch") else None,
     )
 
 
