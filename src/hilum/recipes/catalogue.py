@@ -24,6 +24,8 @@ RECIPES: dict[str, Recipe] = {
     "xray_unet_skip_cheap": xray.xray_unet_skip_cheap,
     "slices": slices.slices,
     "slices_cheap": slices.slices_cheap,
+    "slices_slim": slices.slices_slim,
+    "slices_slim_cheap": slices.slices_slim_cheap,
     "slices_unet": slices.slices_unet,
     "slices_unet_cheap": slices.slices_unet_cheap,
     "slices_segnet": slices.slices_segnet,

@@ -1,5 +1,6 @@
 """Recipes for lung nodules on CT slices: the networks of source E, its variants by a setting, and hilum's own.
 
+    told where the nodule is     --set data.point_share=0.8 --set model.options.inputs=2
     ENet with skips              slices_enet --set model.options.skips=true
     ENet with skips and CBAM     slices_enet --set model.options.skips=true --set model.options.cbam=true
     BCE, weighted BCE            loss.name=bce; loss.options.pos_weight=10 beside it, or {factor: 1, cap: 20}
@@ -7,9 +8,11 @@
     focal, adaptive focal        loss.name=focal; loss.name=adaptive_focal
     Tversky family               loss.name=tversky; loss.name=focal_tversky
 
-All have one schedule, so that networks and losses are compared and not rates; Swin-UNETR alone has a lower peak, as
-transformers need. Pieces are smaller than the slices, whose middle is the nodule: of a piece of 64 pixels in 128 the
-nodule can be anywhere, and in one of 96 in the middle third only, so "the middle is the nodule" would be learnt.
+`slices` is hilum's own and told of points. All others have one schedule, so that networks and losses are compared and
+not rates; Swin-UNETR alone has a lower peak, as transformers need. Pieces are smaller than the slices, whose middle is
+the nodule: of a piece of 64 pixels in 128 the nodule can be anywhere, and in one of 96 in the middle third only, so
+"the middle is the nodule" would be learnt; where the point is told, that does no harm, and larger pieces show more of
+what a nodule is attached to.
 
 The cheap protocol ranks (`NAME_cheap`): 4 epochs of 80 steps of 16 pieces, 320 steps, the same for all, and four
 passes over some 460 validation slices of 128². On one thread of an undisturbed processor with AMX, reading included:
@@ -25,6 +28,8 @@ from hilum.train.config import OptimiserConfig, ScheduleConfig, TrainConfig, Tra
 
 PIECE_PX = 64
 """Side of the pieces that are learnt from: half of the published slices', so a nodule in the middle can be anywhere."""
+POINTED_PX = 96
+"""The same where the network is told of points."""
 BATCH = 16
 CHEAP_EPOCHS, CHEAP_STEPS = 4, 80
 
@@ -32,13 +37,27 @@ _TRANSFORMER_LR = 5e-4
 
 
 def slices() -> TrainConfig:
-    """Hilum's own: a slim U-Net on folded pixels, within 700 M multiply-accumulates for a slice of 512²."""
-    return _run("slices", ModelConfig(name="slim_unet"))
+    """Hilum's own: a slim U-Net that is told where the nodule is, within 700 M multiply-accumulates for 512².
+
+    One piece in five comes without a point, so that it can do without one, too.
+    """
+    network = ModelConfig(name="slim_unet", options={"inputs": 2, "widths": (8, 16, 32, 60, 96)})
+    return _run("slices", network, point_share=0.8)
 
 
 def slices_cheap() -> TrainConfig:
     """`slices` in the cheap protocol."""
     return cheap(slices())
+
+
+def slices_slim() -> TrainConfig:
+    """Hilum's own network, told nothing: a slim U-Net on folded pixels, of as many multiply-accumulates."""
+    return _run("slices_slim", ModelConfig(name="slim_unet"))
+
+
+def slices_slim_cheap() -> TrainConfig:
+    """`slices_slim` in the cheap protocol."""
+    return cheap(slices_slim())
 
 
 def slices_unet() -> TrainConfig:
@@ -97,17 +116,17 @@ def cheap(config: TrainConfig) -> TrainConfig:
     )
 
 
-def _run(name: str, model: ModelConfig, lr: float = 2e-3) -> TrainConfig:
+def _run(name: str, model: ModelConfig, lr: float = 2e-3, point_share: float = 0.0) -> TrainConfig:
     """AdamW by a cosine, BCE + Dice over the batch, pieces at any place.
 
     Nine draws in ten show a nodule: all that teaches its edge; the rest keep the network from marking vessels.
     """
     return TrainConfig(
         recipe=name,
-        data=SliceDataConfig(),
+        data=SliceDataConfig(point_share=point_share),
         sampling=SamplingConfig(lesion_share=0.9),
         augment=AugmentConfig(
-            crop_px=(PIECE_PX, PIECE_PX),
+            crop_px=(POINTED_PX, POINTED_PX) if point_share else (PIECE_PX, PIECE_PX),
             crop_on_lesion=0.9,
             rotate_deg=15,
             scale=0.15,
