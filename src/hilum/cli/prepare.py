@@ -27,6 +27,7 @@ hilum prepare drr-pairs LIDC-IDRI pairs   CTs, rendered
 hilum prepare jsrt JSRT films             real radiographs, a nodule's centre and size known
 hilum prepare over-time pairs over-time   an earlier picture of each, and what changed since
 hilum prepare slices slices.npz slices    CT crops of nodules, what each reader outlined
+hilum prepare cubes cubes.npz cubes       cubes of CTs around nodules, what one reader outlined
 hilum prepare xray-pack pairs pairs.npz   a data set as one file, to train from elsewhere
 ```
 """,
@@ -189,7 +190,7 @@ def drr_pairs(
         variation = _variation(views or Views(), physics or Physics())
         case = CaseOptions(consensus, OutlineRule(outline_rule), variation, running.seed)
         options = PrepareOptions(case, running.workers, running.max_failures, running.force)
-    return _say(prepare_drr_pairs(src, out, options, bar), debug=debug)
+    return say_prepared(prepare_drr_pairs(src, out, options, bar), debug=debug)
 
 
 @prepare.command
@@ -238,7 +239,7 @@ def jsrt(
     from hilum.cli.progress import bar
     from hilum.workflows.prepare_jsrt import JsrtOptions, prepare_jsrt
 
-    return _say(prepare_jsrt(src, out, JsrtOptions(max_failures, force, halves), bar), debug=debug)
+    return say_prepared(prepare_jsrt(src, out, JsrtOptions(max_failures, force, halves), bar), debug=debug)
 
 
 @prepare.command(name="over-time")
@@ -296,7 +297,7 @@ def over_time(
         config = over_time_config(settings)
         options = OverTimeOptions(config, variants, running.seed, running.workers, running.max_failures, running.force)
     prepared = prepare_over_time(pairs, out, options, bar)
-    return _say(prepared, debug=debug)
+    return say_prepared(prepared, debug=debug)
 
 
 @prepare.command
@@ -352,7 +353,7 @@ def slices(
     with checked_options():
         wanted = _negatives(negatives or Negatives(), running.seed)
         options = SliceOptions(spacing, wanted, running.workers, running.max_failures, running.force)
-    return _say(prepare_slices(src, out, options, bar), debug=debug, of="patients who are in no split")
+    return say_prepared(prepare_slices(src, out, options, bar), debug=debug, of="patients who are in no split")
 
 
 def _negatives(asked: Negatives, seed: int) -> "NegativesFrom | None":
@@ -451,7 +452,8 @@ def _range(option: str, ends: tuple[float, ...]) -> "Range":
     return ends[0], ends[-1]
 
 
-def _say(prepared: "Prepared", *, debug: bool, of: str = "held-out patients") -> int:
+def say_prepared(prepared: "Prepared", *, debug: bool, of: str = "held-out patients") -> int:
+    """Tell what a run left, and give the exit code."""
     from hilum.workflows.prepare import FAILED
 
     state = "Already there" if prepared.was_done else "Done"

@@ -32,11 +32,11 @@ class SliceShown:
     union: Selection
 
 
-def slice_sheet(slices: Sequence[SliceShown]) -> bytes:
+def slice_sheet(slices: Sequence[SliceShown], caption: str = "solid: half of the readers; dashed: any reader") -> bytes:
     """PNG: slices in rows of eight; the consensus' outline is solid, that of any reader dashed."""
     rows = max(1, -(-len(slices) // _COLUMNS))
     figure = dark_figure(_COLUMNS * _SIDE, rows * (_SIDE + 0.2) + 0.3)
-    figure.suptitle("solid: half of the readers; dashed: any reader", color="white", fontsize=8)
+    figure.suptitle(caption, color="white", fontsize=8)
     places = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
     for place in places:
         place.axis("off")

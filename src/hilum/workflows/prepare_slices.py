@@ -1,7 +1,6 @@
 """CT crops of nodules to a data set of slices (`hilum prepare slices`)."""
 
 import csv
-import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -9,14 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from hilum.core import Failure, Failures, HilumError, InputError, OutputError, UnreadableError
 from hilum.datasets.prepared import DATASET, SCHEMA, SLICES
 from hilum.datasets.slice_file import LEVEL, NoduleStack, nodule_stacks
 from hilum.datasets.splits import Role, is_lidc_patient, role
 from hilum.datasets.stored_split import StoredSplit, lidc_split
 from hilum.io.json_file import plain, read_json, write_json
+from hilum.workflows.arrays_file import read_arrays
 from hilum.workflows.journal import Journal, finished_note, journalled, was_finished
 from hilum.workflows.output import Run, sha256_of
 from hilum.workflows.pool import in_processes
@@ -129,7 +127,7 @@ def _as_left(out: Path) -> Prepared:
 
 
 def _sources(src: Path, options: SliceOptions) -> _Sources:
-    stacks = nodule_stacks(_arrays(src))
+    stacks = nodule_stacks(read_arrays(src, ("image", "reader_bits", "key")))
     table = options.spacing or src.with_name(SPACING)
     steps = _steps(table)
     kept: list[tuple[NoduleStack, SliceSteps]] = []
@@ -151,20 +149,6 @@ def _sources(src: Path, options: SliceOptions) -> _Sources:
         negatives = negative_source(options.negatives, crop)
         hashes |= {"negatives": negatives.hash}
     return _Sources(kept, left_out, (crop[0], crop[1]), negatives, hashes)
-
-
-def _arrays(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            if not isinstance(stored, np.lib.npyio.NpzFile):
-                raise UnreadableError(f"{path} holds one array, not several.", "Give the .npz with the crops.")
-            return {name: stored[name] for name in ("image", "reader_bits", "key") if name in stored}
-    except OSError as error:
-        raise InputError(
-            f"{path} can't be read: {error.strerror or error}.", "Name the .npz with the crops."
-        ) from error
-    except (ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, MemoryError) as error:
-        raise UnreadableError(f"{path} is no .npz, or damaged.", "Name the .npz with the crops.") from error
 
 
 def _steps(path: Path) -> dict[str, SliceSteps | None]:
