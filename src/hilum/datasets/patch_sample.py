@@ -57,5 +57,10 @@ class PatchSample:
         return bool(self.truth.any())
 
     @property
+    def step_mm(self) -> Triple:
+        """From voxel to voxel along each axis."""
+        return self.voxel_mm
+
+    @property
     def prior_lesions(self) -> None:
         """No lesions are known from before."""

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from hilum.core import TrainError
 from hilum.core.geometry import Floats
+from hilum.datasets.patch_sample import HARD, PatchSample
 from hilum.datasets.slice_sample import SliceSample
 from hilum.datasets.xray_sample import NoduleInfo, XraySample
 from hilum.drr.visibility_score import contrast_score, size_score
-from hilum.measure import disc_diameter_mm
+from hilum.measure import disc_diameter_mm, equivalent_diameter_mm
 
 if TYPE_CHECKING:
     from hilum.datasets.xray_config import CurriculumStep, SamplingConfig
@@ -86,6 +87,33 @@ def slice_traits(samples: Sequence[SliceSample], *, nodules_alike: bool) -> Trai
         hard[place] = 1 - size_score(disc_diameter_mm(max(areas)))
         if nodules_alike:
             share[place] = has_lesion.sum() / len(areas_mm2) / len(areas)
+    return Traits(hard, has_lesion, share)
+
+
+def patch_traits(samples: Sequence[PatchSample], *, nodules_alike: bool, hard_share: float | None) -> Traits:
+    """Those of pieces of a CT; a piece is the harder, the smaller its nodule.
+
+    Args:
+        samples: pieces; several may show one nodule, or a part of it.
+        nodules_alike: whether each nodule comes as often as any other, however many pieces it is in.
+        hard_share: share of hard negatives among the draws without a nodule; None leaves it as it is.
+    """
+    has_lesion = np.array([sample.has_lesion for sample in samples], dtype=bool)
+    volumes_mm3: dict[tuple[str, str], list[float]] = {}
+    for one in samples:
+        if one.has_lesion:
+            volume = float(one.truth.sum()) * math.prod(one.voxel_mm)
+            volumes_mm3.setdefault((one.patient, one.nodule), []).append(volume)
+    hard, share = np.full(len(samples), math.nan), np.ones(len(samples))
+    for place in np.flatnonzero(has_lesion).tolist():
+        volumes = volumes_mm3[samples[place].patient, samples[place].nodule]
+        hard[place] = 1 - size_score(equivalent_diameter_mm(max(volumes)))
+        if nodules_alike:
+            share[place] = has_lesion.sum() / len(volumes_mm3) / len(volumes)
+    if hard_share is not None:
+        is_hard = np.array([sample.kind == HARD for sample in samples], dtype=bool)
+        empty = ~has_lesion
+        share[empty] = balanced(share[empty], is_hard[empty], hard_share) * empty.sum()
     return Traits(hard, has_lesion, share)
 
 

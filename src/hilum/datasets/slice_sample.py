@@ -51,5 +51,10 @@ class SliceSample:
         return bool(self.truth.any())
 
     @property
+    def step_mm(self) -> tuple[float, float]:
+        """From pixel to pixel along each axis."""
+        return self.pixel_mm, self.pixel_mm
+
+    @property
     def prior_lesions(self) -> None:
         """No lesions are known from before."""

@@ -84,6 +84,11 @@ class XraySample:
         return bool(self.truth.any())
 
     @property
+    def step_mm(self) -> tuple[float, float]:
+        """From pixel to pixel along each axis."""
+        return self.pixel_mm, self.pixel_mm
+
+    @property
     def is_synthetic(self) -> bool:
         """Whether something was inserted."""
         return any(nodule.is_synthetic for nodule in self.nodules)

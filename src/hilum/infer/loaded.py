@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core import ConfigError, MissingError, UnreadableError
-from hilum.datasets.data_kind import XRAY, kind_of
+from hilum.datasets.data_kind import CT_PATCHES, XRAY, kind_of
 from hilum.datasets.xray_config import KNOWN_LESIONS, NEW_LESIONS, PICTURE
 from hilum.io.inputs import open_input
 from hilum.io.json_file import read_json
@@ -80,10 +80,10 @@ class LoadedModel(LoadedNetwork):
     """A network that marks lesions, and what its user has to know.
 
     Attributes:
-        pixel_mm: side of the pixels that it was trained on; NaN where each picture kept its own.
+        pixel_mm: side of the pixels, or voxels, that it was trained on; NaN where each picture kept its own.
         threshold: from which probability a pixel is in; chosen on validation.
         prior: what it looks at beside the X-ray.
-        kind: what it marks lesions on: "xray" or "slices".
+        kind: what it marks lesions on: "xray", "slices" or "ct-patches".
         gone_threshold: below which score a known lesion is called gone; None for models of whole pictures.
     """
 
@@ -172,7 +172,8 @@ def load_model(model: str) -> LoadedModel:
     config = given.config
     try:
         data, threshold = config["config"]["data"], float(config["threshold"]["value"])
-        pixel_mm = math.nan if data["pixel_mm"] is None else float(data["pixel_mm"])
+        side_mm = data["voxel_mm" if kind_of(data) == CT_PATCHES else "pixel_mm"]
+        pixel_mm = math.nan if side_mm is None else float(side_mm)
         gone = float(config["gone_threshold"]["value"]) if "gone_threshold" in config else None
     except (KeyError, TypeError, ValueError) as error:
         raise _not_said(model_folder(model), error) from error
@@ -181,7 +182,7 @@ def load_model(model: str) -> LoadedModel:
 
 
 def model_kind(model: str) -> str:
-    """What a model marks lesions on, by its name or folder: "xray" or "slices"; without loading its weights.
+    """What a model marks lesions on, by its name or folder: "xray", "slices" or "ct-patches"; no weights are loaded.
 
     Raises:
         MissingError: there is none.

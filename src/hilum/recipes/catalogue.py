@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hilum.core import ConfigError
-from hilum.recipes import prior, slices, xray
+from hilum.recipes import patches, prior, slices, xray
 from hilum.train.config import TrainConfig
 
 Recipe = Callable[[], TrainConfig]
@@ -34,6 +34,12 @@ RECIPES: dict[str, Recipe] = {
     "slices_enet_cheap": slices.slices_enet_cheap,
     "slices_swin": slices.slices_swin,
     "slices_swin_cheap": slices.slices_swin_cheap,
+    "nodule3d": patches.nodule3d,
+    "nodule3d_cheap": patches.nodule3d_cheap,
+    "nodule3d_unet": patches.nodule3d_unet,
+    "nodule3d_unet_cheap": patches.nodule3d_unet_cheap,
+    "nodule3d_attention": patches.nodule3d_attention,
+    "nodule3d_attention_cheap": patches.nodule3d_attention_cheap,
 }
 
 

@@ -48,7 +48,7 @@ def xray_prior() -> TrainConfig:
 def xray_prior_cheap() -> TrainConfig:
     """`xray_prior` in the cheap protocol: the same piece of the chest on pixels twice as large, folded half as far."""
     small = cheap(xray_prior())
-    crop = xray_prior().augment.crop_px or (448, 448)
+    crop = xray_prior().picture_augment.crop_px or (448, 448)
     fewer = (round(crop[0] * FULL_MM / CHEAP_MM), round(crop[1] * FULL_MM / CHEAP_MM))
     return small.model_copy(
         update={

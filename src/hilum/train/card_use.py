@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hilum.datasets.data_kind import SLICES, XRAY
+from hilum.datasets.data_kind import CT_PATCHES, SLICES, XRAY
+from hilum.datasets.patch_config import PatchDataConfig
 from hilum.datasets.slice_config import SliceDataConfig
 from hilum.datasets.slice_point import SIGMA_MM
 from hilum.datasets.xray_config import KNOWN_LESIONS, NEW_LESIONS, XrayDataConfig
@@ -22,13 +23,17 @@ def shown_of(data: DataConfig) -> str:
 
 def pixels_of(data: DataConfig) -> str:
     """Which pixels it looks at them on."""
-    if is_of_views(data):
+    if isinstance(data, XrayDataConfig) and is_of_views(data):
         return f"views of 48 by 48 pixels, cut out of pictures with pixels of {data.pixel_mm:g} mm"
+    if isinstance(data, PatchDataConfig):
+        return f"voxels of {data.voxel_mm:g} mm"
     return "pixels as each scan has them" if data.pixel_mm is None else f"pixels of {data.pixel_mm:g} mm"
 
 
 def unit_of(data: DataConfig) -> str:
-    """What is counted: pictures, or views of which a picture may have several."""
+    """What is counted: pictures, views of which a picture may have several, or pieces of a CT."""
+    if isinstance(data, PatchDataConfig):
+        return "pieces"
     return "views" if is_of_views(data) else "pictures"
 
 
@@ -108,6 +113,23 @@ def _slice_use(data: SliceDataConfig) -> str:
     )
 
 
+def _patch_use(data: PatchDataConfig) -> str:
+    told = ""
+    if data.point_share:
+        told = (
+            f"Second input: where the nodule is, a bright ball of {2 * SIGMA_MM:g} mm across (`--point`). In training "
+            "it stood for somebody's click; in the figures above it is at the nodule's centre as the data set says "
+            "it, which a click misses by some millimetres. Without a point whatever looks like a nodule is marked. "
+        )
+    return told + (
+        "Research on the segmentation of a lung nodule in three dimensions: learnt from pieces of CTs, resampled to "
+        f"voxels of {data.voxel_mm:g} mm. `hilum predict CT OUT --point x,y,z` resamples the piece around that point, "
+        "marks the nodule there and measures it on the CT's own grid. Slices of more than 3 mm show too little along "
+        "z to be measured. Not for diagnosis, not for deciding on treatment, not for children, and not for finding "
+        "nodules in whole scans."
+    )
+
+
 @dataclass(frozen=True)
 class _Words:
     shown: str
@@ -117,4 +139,5 @@ class _Words:
 _WORDS: Mapping[str, _Words] = {
     XRAY: _Words("frontal chest X-rays", _xray_use),
     SLICES: _Words("axial CT slices", _slice_use),
+    CT_PATCHES: _Words("pieces of CTs", _patch_use),
 }

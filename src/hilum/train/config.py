@@ -16,11 +16,12 @@ from pydantic import (
 
 from hilum.config import Frozen, FrozenConfig, FrozenDict
 from hilum.core import ConfigError
+from hilum.datasets.patch_config import PatchAugmentConfig, PatchDataConfig
 from hilum.datasets.xray_config import AugmentConfig, InsertionConfig, SamplingConfig, XrayDataConfig
 from hilum.losses.choice import LossConfig
-from hilum.models.catalogue import ModelConfig
+from hilum.models.catalogue import MODELS, ModelConfig
 from hilum.train.adaptation_config import AdaptationConfig
-from hilum.train.data_config import DataConfig
+from hilum.train.data_config import AnyAugmentConfig, DataConfig, axes_of
 
 ALL = "all"
 
@@ -139,7 +140,7 @@ class TrainConfig(FrozenConfig):
     """Which pictures an epoch shows, and how often."""
     insertion: InsertionConfig = InsertionConfig()
     """Which real nodules of other training patients are added to them."""
-    augment: AugmentConfig = AugmentConfig()
+    augment: AnyAugmentConfig = AugmentConfig()
     """How they are changed."""
     model: ModelConfig = ModelConfig()
     """The network."""
@@ -177,14 +178,23 @@ class TrainConfig(FrozenConfig):
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
-        """What belongs to X-rays alone is set for nothing else."""
+        """What belongs to X-rays alone is set for nothing else, and pieces of a CT have networks of three axes."""
+        if isinstance(self.augment, PatchAugmentConfig) != isinstance(self.data, PatchDataConfig):
+            wanted = "augment.kind patches" if isinstance(self.data, PatchDataConfig) else "augment of pictures"
+            raise ValueError(f"data.kind is {self.data.kind}, which goes with {wanted}; choose another recipe")
+        if self.model.axes != (axes := axes_of(self.data)):
+            fitting = ", ".join(name for name, network in MODELS.items() if network.axes == axes)
+            raise ValueError(
+                f"data.kind {self.data.kind} is of {axes} axes, and the network {self.model.name} of "
+                f"{self.model.axes}; set model.name to one of {fitting}"
+            )
         if isinstance(self.data, XrayDataConfig):
             return self
         of_xrays = {
             "insertion.share to 0": self.insertion.share > 0,
             "pretext to null": self.pretext is not None,
             "adaptation.method to none": self.adaptation.is_wanted,
-            "augment.prior_shift_mm to 0": self.augment.prior_shift_mm > 0,
+            "augment.prior_shift_mm to 0": getattr(self.augment, "prior_shift_mm", 0) > 0,
         }
         if wrong := [words for words, is_set in of_xrays.items() if is_set]:
             raise ValueError(f"data.kind is {self.data.kind}, and X-rays alone have this: set {', '.join(wrong)}")
@@ -224,6 +234,17 @@ class TrainConfig(FrozenConfig):
         if self.adaptation.every > self.trainer.batch_size:
             raise ValueError(f"adaptation.every is at most the batch's size, {self.trainer.batch_size}")
         return self
+
+    @property
+    def picture_augment(self) -> AugmentConfig:
+        """How pictures are changed.
+
+        Raises:
+            ConfigError: the run shows pieces of a CT.
+        """
+        if not isinstance(self.augment, AugmentConfig):
+            raise ConfigError(f"a run on pictures is needed, and data.kind is {self.data.kind}.")
+        return self.augment
 
     def phase_at(self, epoch: int) -> int:
         """Which phase an epoch, counted from 1, belongs to, counted from 0."""

@@ -22,7 +22,7 @@ class Shown(Protocol):
 
     @property
     def image(self) -> Picture:
-        """[y, x] 0 to 1."""
+        """[y, x] 0 to 1; of a piece of a CT [z, y, x], as all the rest."""
 
     @property
     def truth(self) -> "NDArray[Any]":
@@ -61,8 +61,8 @@ class JudgedSample(JudgedCase, Protocol):
         """[y, x] lesions."""
 
     @property
-    def pixel_mm(self) -> float:
-        """Side of a pixel."""
+    def step_mm(self) -> tuple[float, ...]:
+        """From pixel to pixel along each axis."""
 
 
 class LearningCases(Protocol):
@@ -78,11 +78,13 @@ class LearningCases(Protocol):
 class Batch(NamedTuple):
     """Pictures of one size; smaller ones are padded below and on the right with pixels of weight 0.
 
+    Of pieces of a CT, all of it is [B, …, D, H, W].
+
     Attributes:
         image: [B, 1, H, W], 0 to 1.
         target: [B, 1, H, W], 0 or 1; brightness, where pictures are redrawn.
         weight: [B, 1, H, W].
-        size: [B, 2] rows and columns before padding.
+        size: [B, axes] rows and columns before padding.
         case: [B] which case each is.
         prior: [B, 1 or 2, H, W], a second image and, where they are shown, its known lesions; None without one.
         film: [F, 1, H, W] unlabeled films beside them; None without any.
@@ -98,13 +100,11 @@ class Batch(NamedTuple):
 
 
 def collate(samples: Sequence[tuple[int, Shown]]) -> Batch:
-    """Samples, each with its case's number, to a batch; images repeat their last row and column in the padding."""
-    height, width = np.max([sample.image.shape for _, sample in samples], axis=0)
+    """Samples, each with its case's number, to a batch; images repeat their last rows in the padding."""
+    largest = np.max([sample.image.shape for _, sample in samples], axis=0)
 
     def stack(planes: "Sequence[NDArray[Any]]", mode: Any) -> Tensor:
-        fitted = [
-            np.pad(plane, ((0, height - plane.shape[0]), (0, width - plane.shape[1])), mode=mode) for plane in planes
-        ]
+        fitted = [np.pad(plane, [(0, end) for end in largest - plane.shape], mode=mode) for plane in planes]
         return torch.from_numpy(np.stack(fitted)[:, None].astype(np.float32))
 
     every = [sample for _, sample in samples]
@@ -117,6 +117,12 @@ def collate(samples: Sequence[tuple[int, Shown]]) -> Batch:
         _priors(every, stack),
         stack(films, "edge") if (films := [one.film for one in every if isinstance(one, BesideFilm)]) else None,
     )
+
+
+def without_padding(batch: Batch, planes: Tensor) -> dict[int, Tensor]:
+    """What [B, …] of a batch lies on each picture itself, by number of the case."""
+    each = zip(batch.case.tolist(), planes, batch.size.tolist(), strict=True)
+    return {case: plane[tuple(slice(size) for size in sizes)] for case, plane, sizes in each}
 
 
 def _priors(samples: Sequence[Shown], stack: "Callable[[Sequence[NDArray[Any]], str], Tensor]") -> Tensor | None:

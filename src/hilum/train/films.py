@@ -57,5 +57,5 @@ class FilmXrays(Xrays):
             return sample
         rng = generator(self._seed, Purpose.FILM, epoch, place)
         film = self._films[int(rng.integers(len(self._films)))]
-        shown = draw_augmentation(rng, self._config.augment)(film).image
+        shown = draw_augmentation(rng, self._config.picture_augment)(film).image
         return BesideFilm(**{one.name: getattr(sample, one.name) for one in fields(sample)}, film=shown)

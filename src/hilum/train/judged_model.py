@@ -17,7 +17,7 @@ from hilum.evaluate.gone import GoneThreshold, choose_gone_threshold
 from hilum.evaluate.rivals import EVERYTHING, MAP, all_foreground, prior_map
 from hilum.infer.known_lesions import view_probabilities
 from hilum.models.network import Network
-from hilum.train.data import Batch, JudgedSample, judged_batches
+from hilum.train.data import Batch, JudgedSample, judged_batches, without_padding
 from hilum.train.module import answered
 
 
@@ -77,12 +77,11 @@ def trivial_rivals(learnt: Sequence[JudgedSample], judged: Sequence[JudgedSample
 
 
 def _pair(sample: JudgedSample, pred: Labels, probability: Floats | None = None) -> Pair:
-    step = (sample.pixel_mm, sample.pixel_mm)
-    return Pair(sample.key, sample.patient, pred, sample.truth.astype(np.uint8), step, probability)
+    return Pair(sample.key, sample.patient, pred, sample.truth.astype(np.uint8), sample.step_mm, probability)
 
 
 def probabilities(network: Network, samples: Sequence[JudgedSample], batch_size: int, device: str) -> list[Floats]:
-    """[y, x] of each sample; in a batch of several sizes the smaller ones are padded, as in training."""
+    """[y, x] of each sample, or [z, y, x]; in a batch of several sizes the smaller ones are padded, as in training."""
     network = network.to(device).eval()
     found: dict[int, Floats] = {}
     with torch.inference_mode():
@@ -108,9 +107,8 @@ def alone(network: Network, samples: Sequence[JudgedSample], batch_size: int, de
 
 def _of_batch(network: Network, batch: Batch, device: str) -> dict[int, Floats]:
     prior = None if batch.prior is None else batch.prior.to(device)
-    planes = answered(network, batch.image.to(device), prior).logits.sigmoid()[:, 0].cpu().numpy().astype(np.float64)
-    each = zip(batch.case.tolist(), planes, batch.size.tolist(), strict=True)
-    return {case: plane[:rows, :columns] for case, plane, (rows, columns) in each}
+    planes = answered(network, batch.image.to(device), prior).logits.sigmoid()[:, 0].cpu()
+    return {case: plane.numpy().astype(np.float64) for case, plane in without_padding(batch, planes).items()}
 
 
 def _judged(sample: JudgedSample, probability: Floats, about: Judged) -> CaseResult:

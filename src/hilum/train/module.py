@@ -11,7 +11,7 @@ from hilum.models.network import Network
 from hilum.models.output import Segmentation
 from hilum.train.adaptation import adaptation_of, features_of, strength_at
 from hilum.train.config import TrainConfig
-from hilum.train.data import Batch
+from hilum.train.data import Batch, without_padding
 from hilum.train.optimiser import PEAK, adamw
 
 
@@ -56,7 +56,7 @@ class Learner(pl.LightningModule):
     def __init__(self, network: Network, config: TrainConfig) -> None:
         super().__init__()
         self.network = network
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs lack it
+        self.network.to(memory_format=network.memory_format)  # type: ignore[call-overload]  # the stubs lack it
         self.config = config
         self.phase = 0
         self.learnt, self.judged = Means(), Means()
@@ -99,8 +99,8 @@ class Learner(pl.LightningModule):
         output = self(batch.image, batch.prior)
         self.judged.add(self._losses[self.phase](output, batch.target, batch.weight), len(batch.image))
         probability = output.logits.sigmoid()[:, 0].cpu()
-        for plane, (rows, columns), case in zip(probability, batch.size.tolist(), batch.case.tolist(), strict=True):
-            self.probabilities[case] = plane[:rows, :columns].clone()
+        for case, plane in without_padding(batch, probability).items():
+            self.probabilities[case] = plane.clone()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW over all parts; those that don't learn at present have no gradient, and stay."""
@@ -113,9 +113,9 @@ class Learner(pl.LightningModule):
 
 def answered(network: Network, image: Tensor, prior: Tensor | None) -> Segmentation:
     """What a network says, in 32 bits, of images [B, 1, H, W] and priors [B, 1 or 2, H, W] or None."""
-    image = image.contiguous(memory_format=torch.channels_last)
+    image = image.contiguous(memory_format=network.memory_format)
     if prior is not None:
-        prior = prior.contiguous(memory_format=torch.channels_last)
+        prior = prior.contiguous(memory_format=network.memory_format)
     return in_32_bits(network(image, prior))
 
 

@@ -4,10 +4,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from types import EllipsisType
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
+from numpy.typing import NDArray
 
 from hilum.core.geometry import Floats
 from hilum.io.text_file import write_bytes
@@ -47,13 +49,14 @@ class Panels(pl.Callback):
 
     def _panel(self, learner: Learner, case: int) -> Panel:
         sample = self._samples[case]
+        at = middle_slice(sample.truth)
         return Panel(
-            sample.image.astype(np.float64),
-            sample.truth,
-            learner.probabilities[case].numpy(),
+            sample.image[at].astype(np.float64),
+            sample.truth[at],
+            learner.probabilities[case].numpy()[at],
             attention_of(learner, sample),
-            sample.prior,
-            sample.prior_lesions,
+            None if sample.prior is None else sample.prior[at],
+            None if sample.prior_lesions is None else sample.prior_lesions[at],
         )
 
 
@@ -66,6 +69,13 @@ class RedrawnPanels(Panels):
             for case, sample in ((case, self._samples[case]) for case in self._cases)
         ]
         return redrawn_panels(rows, f"epoch {epoch}, explained {learner.figures['explained']:.3f}")
+
+
+def middle_slice(truth: "NDArray[Any]") -> "tuple[int | EllipsisType, ...]":
+    """Which part of a case is drawn: all of a picture; of a piece of a CT the slice with most of the truth."""
+    if truth.ndim == 2:
+        return (...,)
+    return (int(truth.sum(axis=(1, 2)).argmax()),)
 
 
 def attention_of(learner: Learner, sample: Shown) -> Floats | None:

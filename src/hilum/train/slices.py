@@ -28,7 +28,7 @@ class Slices(DrawnCases[SliceSample]):
 
     def draw(self, epoch: int, place: int, case: int) -> SliceSample:
         """A slice as it is shown at a place of an epoch."""
-        augment = self._config.augment
+        augment = self._config.picture_augment
         change = draw_augmentation(generator(self._seed, Purpose.AUGMENT, epoch, place), augment)
         if augment.style.share:
             change = replace(

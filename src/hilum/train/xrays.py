@@ -46,10 +46,10 @@ class Xrays(DrawnCases[XraySample]):
             drawn = draw_insertions(rng, self._bank, config.insertion, sample.patient)
             sample = inserted(sample, drawn, self._bank, self._data.truth, self._data.visibility_floor)
         rng = generator(self._seed, Purpose.AUGMENT, epoch, place)
-        change = draw_augmentation(rng, config.augment)
-        if config.augment.style.share:
+        change = draw_augmentation(rng, config.picture_augment)
+        if config.picture_augment.style.share:
             rng = generator(self._seed, Purpose.STYLE, epoch, place)
-            change = replace(change, style=draw_style(rng, config.augment.style))
+            change = replace(change, style=draw_style(rng, config.picture_augment.style))
         if self._data.prior == "none":
             return change(sample)
         return self._beside_prior(change, case, generator(self._seed, Purpose.PRIOR, epoch, place))
@@ -62,4 +62,4 @@ class Xrays(DrawnCases[XraySample]):
             return replace(changed, prior=changed.image)
         if self._data.prior == "shuffled":
             sample = shuffled_prior(rng, self.samples, case)
-        return replace(change, prior=draw_prior_change(rng, self._config.augment))(sample)
+        return replace(change, prior=draw_prior_change(rng, self._config.picture_augment))(sample)

@@ -12,9 +12,12 @@ from hilum.datasets.data_kind import kind_of
 from hilum.infer.loaded import SCHEMA
 from hilum.recipes.catalogue import recipe
 from hilum.train.config import TrainConfig
+from hilum.train.data_config import changed_kind
 
-_KINDS = {"model": "name", "loss": "name", "data": "kind"}
+_KINDS = {"model": "name", "loss": "name", "data": "kind", "augment": "kind"}
 """Fields of several kinds, each with settings of its own, and the setting that tells which."""
+_TOLD = {"data": kind_of, "augment": changed_kind}
+"""How it is told where the setting may be left out."""
 _OPTIONAL = tuple(name for name, field in TrainConfig.model_fields.items() if field.default is None)
 """Fields that may be null."""
 
@@ -81,7 +84,7 @@ def _changed(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     for name, tells in _KINDS.items():
         new, old = changes.get(name), kept.get(name)
         if isinstance(new, Mapping) and isinstance(old, Mapping):
-            former = kind_of(old) if name == "data" else old[tells]
+            former = _TOLD[name](old) if name in _TOLD else old[tells]
             if new.get(tells, former) != former:
                 kept[name] = {}
     return merged(kept, changes)
