@@ -126,7 +126,7 @@ class SlicePredictor:
     ) -> NDArray[np.float32]:
         """[y, x] of a slice; arguments and errors as of a call."""
         shown, grid = self.shown(image, step_mm, point_px)
-        found = self._seen(shown)
+        found = self.seen(shown)
         if self.options.crf is not None:
             found = refined(found, shown[0], self.options.crf)
         return found if grid is None else np.clip(grid.back(found), 0, 1).astype(np.float32)
@@ -167,7 +167,7 @@ class SlicePredictor:
             return None
         return PixelGrid(shape_yx, step_mm, wanted)
 
-    def _seen(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    def seen(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probability [y, x] of planes [1 or 2, y, x] from 0 to 1."""
         batch = torch.from_numpy(planes)[None].to(self.options.device)
         with torch.inference_mode():
