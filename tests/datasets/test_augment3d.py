@@ -80,7 +80,7 @@ def test_image_truth_and_point_move_as_one():
 
 
 def test_turns_are_of_millimetres_not_of_voxels():
-    """A bar along y, 12 mm long and 3 mm thick along z; turned about x by 90 degrees, it is 12 mm along z and 3 along y."""
+    """A bar, 12 mm along y and 3 along z; turned about x by 90 degrees, it is 12 mm along z and 3 along y."""
     bar = np.zeros((15, 33, 33), bool)
     bar[7, 10:23, 16] = True
     sample = replace(patch(), image=bar.astype(np.float32), truth=bar, weight=np.ones(bar.shape, np.float32))

@@ -192,7 +192,11 @@ def begun(config: TrainConfig, options: TrainOptions) -> Network:
 
 def _named(start: str, config: TrainConfig) -> str:
     """A model's name or folder; "default" is the one shipped for the run's kind of data, as `hilum predict` has it."""
-    return SHIPPED_FOR[config.data.kind] if start == DEFAULT else start
+    if start != DEFAULT:
+        return start
+    if config.data.kind not in SHIPPED_FOR:
+        raise ConfigError(f"no model for data of the kind {config.data.kind} is shipped.", "Name one: --from MODEL.")
+    return SHIPPED_FOR[config.data.kind]
 
 
 def _take(network: Network, given: LoadedNetwork, config: TrainConfig) -> None:
