@@ -42,7 +42,8 @@ def slices() -> TrainConfig:
     One piece in five comes without a point, so that it can do without one, too.
     """
     network = ModelConfig(name="slim_unet", options={"inputs": 2, "widths": (8, 16, 32, 60, 96)})
-    return _run("slices", network, point_share=0.8)
+    run = _run("slices", network, point_share=0.8)
+    return run.model_copy(update={"trainer": run.trainer.model_copy(update={"epochs": 60, "ema": 0.995})})
 
 
 def slices_cheap() -> TrainConfig:
@@ -111,7 +112,9 @@ def cheap(config: TrainConfig) -> TrainConfig:
         update={
             "recipe": f"{config.recipe}_cheap",
             "sampling": config.sampling.model_copy(update=draws),
-            "trainer": config.trainer.model_copy(update={"epochs": CHEAP_EPOCHS, "panels_every": CHEAP_EPOCHS}),
+            "trainer": config.trainer.model_copy(
+                update={"epochs": CHEAP_EPOCHS, "panels_every": CHEAP_EPOCHS, "ema": 0.0}
+            ),
         }
     )
 
