@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hilum import __version__
+from hilum.datasets.slice_point import SIGMA_MM
 from hilum.infer.exported import EXPORT, SCHEMA, Graph
 from hilum.infer.graph import IMAGE, OPSET, PRIOR, PROBABILITY
 from hilum.infer.loaded import CARD, CONFIG, model_folder
@@ -21,6 +22,10 @@ DOMAINS = {
     "pictures of 8 bit there",
 }
 """What a trained network has to be shown, by the kind of its data."""
+_POINT = (
+    "; prior is where the nodule is: exp(-d²/(2 σ²)) of the distance d to the point, σ = "
+    f"{SIGMA_MM:g} mm, or zeros where nobody says"
+)
 _UNTRAINED = "anything: the weights are random numbers"
 
 
@@ -52,7 +57,7 @@ def _facts(subject: Subject, graph: Graph) -> dict[str, Any]:
         "channels": graph.channels,
         "size_yx": graph.size_yx,
         "range": [0, 1],
-        "domain": DOMAINS.get(kind, _UNTRAINED),
+        "domain": DOMAINS.get(kind, _UNTRAINED) + (_POINT if data.get("point_share") else ""),
         "pixel_mm": data.get("pixel_mm"),
         "threshold": subject.config.get("threshold", {}).get("value"),
         "weights_hash": subject.loaded.weights_hash if subject.loaded else None,
