@@ -95,21 +95,21 @@ def _second_input(data: XrayDataConfig) -> list[str]:
 
 def _slice_use(data: SliceDataConfig) -> str:
     readers = f"that at least {data.least_readers} readers outlined" if data.least_readers > 1 else "of any reader"
-    told = ""
-    if data.point_share:
-        told = (
-            f"Second input: where the nodule is, a bright spot of {2 * SIGMA_MM:g} mm across (`--point`, or "
-            "`--point-px` for one picture). In training and in the figures above, which are of slices with a point, it "
-            "stood for somebody's click: in validation at the middle of the nodule's box over all its slices. Without "
-            "a point whatever looks like a nodule is marked, with more false marks. "
-        )
-    return told + (
+    words = (
         "Research on the segmentation of a lung nodule **whose place is known**, in axial CT slices: learnt from "
         f"pieces of slices around nodules {readers}, not from whole scans, so away from nodules it marks much that is "
         "none. Input is a slice in HU or in 8 bit, front of the patient up, patient right on the left; `hilum predict` "
         "brings both to one scale. In a CT, `hilum predict CT OUT --point x,y,z` follows the nodule at that point from "
         "slice to slice. Not for diagnosis, not for deciding on treatment, not for children, and not for finding "
         "nodules."
+    )
+    if not data.point_share:
+        return words
+    return (
+        f"{words}\n\nSecond input: where the nodule is, a bright spot of {2 * SIGMA_MM:g} mm across (`--point`; "
+        "`--point-px` for one picture). It stands for somebody's click; in the figures of this card, for the middle of "
+        "the nodule's box over all its slices. Without a point whatever looks like a nodule is marked, and more of it "
+        "is wrong."
     )
 
 
@@ -118,7 +118,7 @@ def _patch_use(data: PatchDataConfig) -> str:
     if data.point_share:
         told = (
             f"Second input: where the nodule is, a bright ball of {2 * SIGMA_MM:g} mm across (`--point`). In training "
-            "it stood for somebody's click; in the figures above it is at the nodule's centre as the data set says "
+            "it stood for somebody's click; in the figures of this card it is at the nodule's centre as the data set says "
             "it, which a click misses by some millimetres. Without a point whatever looks like a nodule is marked. "
         )
     return told + (
