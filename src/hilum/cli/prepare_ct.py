@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from hilum.cli.exit_code import checked_options
-from hilum.cli.options import RUN, Debug, Force, MaxFailures, Workers
+from hilum.cli.options import RUN, Debug, Force, MaxFailures, Seed, Workers
 from hilum.cli.prepare import prepare as prepare
 from hilum.cli.prepare import say_prepared
 
 if TYPE_CHECKING:
+    from hilum.datasets.patch_places import PieceRule
     from hilum.workflows.patch_set import Running
 
 _NOT_LEARNT_FROM = "patients who are in no split"
@@ -28,6 +30,30 @@ class PatchRunning:
     "Inputs that may fail before the run stops."
     force: Force = False
     "Replace what another run of hilum left in OUT."
+
+
+@Parameter(name="*", group="Pieces")
+@dataclass(frozen=True)
+class Pieces:
+    """Which pieces are taken of each CT."""
+
+    size: Literal[48, 64, 96] = 64
+    "Voxels along each side."
+    voxel_mm: Annotated[float, Parameter(validator=Number(gte=0.2, lte=5))] = 1.0
+    "Side of a voxel, in mm."
+    random: Annotated[int, Parameter(validator=Number(gte=0))] = 3
+    "Pieces at random places in the lungs that show no nodule."
+    hard: Annotated[int, Parameter(validator=Number(gte=0))] = 6
+    "Pieces where something looks like a nodule and is none."
+    seed: Seed = 0
+    "Of the places without a nodule."
+
+
+def _rule(asked: Pieces | None) -> "PieceRule":
+    from hilum.datasets.patch_places import PieceRule
+
+    asked = asked or Pieces()
+    return PieceRule(asked.size, asked.voxel_mm, asked.random, asked.hard, asked.seed)
 
 
 def _running(asked: PatchRunning | None) -> "Running":
@@ -70,3 +96,69 @@ def cubes(src: Path, out: Path, /, *, running: PatchRunning | None = None, debug
     with checked_options():
         how = _running(running)
     return say_prepared(prepare_cubes(src, out, how, bar), debug=debug, of=_NOT_LEARNT_FROM)
+
+
+@prepare.command
+def luna16(
+    src: Path,
+    out: Path,
+    /,
+    *,
+    annotations: Path | None = None,
+    candidates: Path | None = None,
+    patients: Path | None = None,
+    single_scan: Annotated[bool, Parameter(negative="")] = False,
+    pieces: Pieces | None = None,
+    running: PatchRunning | None = None,
+    debug: Debug = False,
+) -> int:
+    """LUNA16's CTs: pieces about nodules, at random places in the lungs, and where something only looks like one.
+
+    SRC holds subset0 to subset9, or any of them, with SERIES.mhd and SERIES.raw; the tables lie beside them, in
+    CSVFILES, or where they are named. A nodule is a ball of the diameter in annotations.csv, as nobody says more.
+    Places of annotations_excluded.csv are neither nodules nor the middle of a piece without one. Hard negatives are the
+    candidates of class 0 of --candidates, else dense blobs in the lungs that nobody has marked.
+
+    OUT then holds cases/KEY/ with image.nii.gz (HU) and mask.nii.gz; qa.png, some of them to be looked at; and
+    dataset.json with the split, the official folds, the diameter and the fold of each piece, and every file's SHA-256.
+    Whose a series is says --patients, else LIDC's installed database: held-out patients and LIDC-IDRI-0001 are left
+    out. Where nobody says it each series is a patient, and the result says so.
+
+    With --single-scan, SRC is one CT, and training and validation are both of it: the way through can be tried without
+    120 GB, and figures mean nothing. Every output says so.
+
+    A run that was stopped, however it was, goes on when it is started again. A CT that fails (no lungs, a nodule beside
+    it, damaged) is listed in failures.json and costs nothing else; the exit code is 3.
+
+    ```
+    hilum prepare luna16 LUNA16 luna16 --workers 8
+    hilum prepare luna16 LUNA16 luna16 --candidates candidates_V2.csv --hard 10 --size 48
+    hilum prepare luna16 LUNA16 luna16 --patients LIDC-IDRI-mappingLUNA16.txt
+    hilum prepare luna16 1.3.6.1.mhd one --annotations annotations.csv --single-scan
+    ```
+
+    Parameters
+    ----------
+    src
+        Folder with the subsets, or one MHD.
+    out
+        Folder for the data set.
+    annotations
+        CSV with the columns seriesuid, coordX, coordY, coordZ (LPS mm) and diameter_mm.
+    candidates
+        CSV with the columns seriesuid, coordX, coordY, coordZ and class; LUNA16's is candidates_V2.csv.
+    patients
+        Table with a column of patients and one of series, by commas or blanks.
+    single_scan
+        Training and validation are both of the one CT.
+    debug
+        Show the traceback of each CT that failed; `hilum --debug`.
+    """
+    from hilum.cli.progress import bar
+    from hilum.workflows.luna16_sources import LunaTables
+    from hilum.workflows.prepare_luna16 import LunaOptions, prepare_luna16
+
+    with checked_options():
+        tables = LunaTables(annotations, candidates, patients)
+        options = LunaOptions(tables, _rule(pieces), _running(running), single_scan)
+    return say_prepared(prepare_luna16(src, out, options, bar), debug=debug, of=_NOT_LEARNT_FROM)

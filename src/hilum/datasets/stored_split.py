@@ -7,11 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from hilum.core import InputError
-from hilum.datasets.splits import Role, role
+from hilum.datasets.splits import Role, is_lidc_patient, role
 
 LIDC_RULE = (
     "LIDC-IDRI patient number: divisible by 5 held out and not here; mod 5 = 1 validation; 0001, the demonstration, "
     "in neither; the rest training"
+)
+OTHERS_RULE = (
+    "patients that are not LIDC-IDRI's: last byte of the name's SHA-256 mod 5 = 1 validation, the rest training"
 )
 
 
@@ -70,3 +73,24 @@ def lidc_split(patients: Iterable[str]) -> StoredSplit:
             f"held-out patients are in no data set: {', '.join(by_role[Role.HELD_OUT])}.", "Leave them out."
         )
     return StoredSplit(LIDC_RULE, tuple(by_role[Role.TRAIN]), tuple(by_role[Role.VALIDATION]))
+
+
+def split_of_any(patients: Iterable[str]) -> StoredSplit:
+    """LIDC's patients by their one rule, all others by their names.
+
+    Raises:
+        InputError: a held-out patient of LIDC is among them.
+    """
+    names = sorted(set(patients))
+    lidc = lidc_split(name for name in names if is_lidc_patient(name))
+    others = [name for name in names if not is_lidc_patient(name)]
+    if not others:
+        return lidc
+    judged = [name for name in others if _is_fifth(name)]
+    learnt = [name for name in others if name not in judged]
+    rule = f"{lidc.rule}; {OTHERS_RULE}" if len(others) < len(names) else OTHERS_RULE
+    return StoredSplit(rule, tuple(sorted((*lidc.train, *learnt))), tuple(sorted((*lidc.validation, *judged))))
+
+
+def _is_fifth(name: str) -> bool:
+    return hashlib.sha256(name.encode()).digest()[-1] % 5 == 1

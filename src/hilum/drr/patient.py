@@ -17,6 +17,7 @@ the scan; an arm that doesn't is taken away, and a table that the back touches s
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from hilum.core import Geometry, InputError, Volume
@@ -166,14 +167,25 @@ def _padding(ct: Volume) -> _Padding | None:
 
 
 def _denser(ct: Volume, factors: Shape3, hu: float) -> Selection:
-    """Which blocks' mean is above so many HU; an incomplete one has the mean of what it holds. Padding is air."""
+    """Which blocks' mean is above so many HU."""
+    return np.asarray(block_means(ct, factors) > hu)
+
+
+def block_means(ct: Volume, factors: Shape3) -> NDArray[np.float32]:
+    """The mean HU of each block of voxels; an incomplete one has the mean of what it holds. Padding is air.
+
+    Args:
+        ct: read a few slices at a time, and never copied.
+        factors: how many voxels a block has along z, y, x.
+    """
     padding = _padding(ct)
     thick = factors[0]
-    result = np.empty([-(-size // factor) for size, factor in zip(ct.array.shape, factors, strict=True)], bool)
+    shape = [-(-size // factor) for size, factor in zip(ct.array.shape, factors, strict=True)]
+    result = np.empty(shape, dtype=np.float32)
     for k in range(len(result)):
         part = ct.array[k * thick : (k + 1) * thick]
         part = part if padding is None else padding.as_air(part, k * thick)
-        result[k] = _means(np.maximum(part, np.float32(AIR_HU)), factors)[0] > hu
+        result[k] = _means(np.maximum(part, np.float32(AIR_HU)), factors)[0]
     return result
 
 

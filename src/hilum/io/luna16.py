@@ -16,7 +16,7 @@ from hilum.io.inputs import open_input
 
 SERIES = "seriesuid"
 CENTRE = ("coordX", "coordY", "coordZ")
-DIAMETER, PROBABILITY = "diameter_mm", "probability"
+DIAMETER, PROBABILITY, CLASS = "diameter_mm", "probability", "class"
 
 _LARGEST_BYTES = 128 * 2**20
 """LUNA16's own list of 754,975 candidates has 60 MB."""
@@ -56,7 +56,7 @@ def read_points(path: Path, value_column: str) -> SeriesPoints:
 
     Args:
         path: a CSV file with the columns seriesuid, coordX, coordY, coordZ and `value_column`.
-        value_column: `DIAMETER` or `PROBABILITY`.
+        value_column: `DIAMETER`, `PROBABILITY`, or of a list of candidates `CLASS`.
 
     Raises:
         InputError: the file doesn't exist or may not be read.
@@ -96,6 +96,33 @@ def read_series_list(path: Path) -> SeriesList:
         raise UnreadableError(f"{path} names no series.", "One series UID a line was expected.")
     once = tuple(dict.fromkeys(found))
     return SeriesList(once, len(found) - len(once))
+
+
+def read_patients(path: Path) -> dict[str, str]:
+    """Whose each series is: a table with a column that begins with "patient" and one that begins with "series".
+
+    Columns are parted by commas or by blanks, as in the published map of LIDC-IDRI's series to LUNA16's.
+
+    Raises:
+        InputError: the file doesn't exist or may not be read.
+        UnsupportedError: it is larger than 128 MB.
+        UnreadableError: a column is missing, a row is short, or a series is two patients'.
+    """
+    rows = [(number, line if len(line) > 1 else line[0].split()) for number, line in _lines(path)]
+    header = [name.strip().lower() for name in rows[0][1]] if rows else []
+    places = [next((n for n, name in enumerate(header) if name.startswith(word)), -1) for word in ("patient", "series")]
+    if min(places) < 0:
+        raise UnreadableError(
+            f"{path} has no column of patients and one of series.", "Its first line names them: PatientID,SeriesUID."
+        )
+    found: dict[str, str] = {}
+    for number, line in rows[1:]:
+        if len(line) <= max(places):
+            raise UnreadableError(f"{path}, line {number} has fewer values than the columns.", "Mend the line.")
+        patient, series = (line[place].strip() for place in places)
+        if found.setdefault(series, patient) != patient:
+            raise UnreadableError(f"{path}, line {number}: {_short(series)} is of two patients.", "Mend the line.")
+    return found
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -112,7 +112,8 @@ def _as_left(wanted: PatchSet[J], out: Path) -> Prepared:
 
 def _prepared(wanted: PatchSet[J], out: Path, index: Record, failed: tuple[Failure, ...], note: str) -> Prepared:
     left_out = tuple(key for keys in wanted.left_out.values() for key in keys)
-    notes = "; ".join(one for one in (*wanted.notes, *index["odd"], note) if one)
+    odd = (remark for remark in index["odd"] if not remark.startswith(wanted.notes))
+    notes = "; ".join(one for one in (*wanted.notes, *odd, note) if one)
     return Prepared(out, len(index["cases"]), failed, left_out, False, notes)
 
 
@@ -169,6 +170,6 @@ def _index(wanted: PatchSet[J], entries: Mapping[str, Sequence[Record]], failed:
 
 
 def _together(cases: Sequence[Record]) -> list[str]:
-    """What is odd about pieces, each remark once; of one with numbers, what stands before its colon."""
-    counts = Counter(remark.split(": ")[0] for case in cases for remark in case["odd"])
+    """What is odd about pieces, each remark once."""
+    counts = Counter(remark for case in cases for remark in case["odd"])
     return [f"{remark} ({count} of {len(cases)} pieces)" for remark, count in sorted(counts.items())]

@@ -32,8 +32,8 @@ def write_sheet(cases: Sequence[Mapping[str, Any]], folder: Path, path: Path) ->
     for kind, most in _SHOWN.items():
         own = sorted((case for case in cases if case["patch"]["kind"] == kind), key=lambda case: str(case["key"]))
         chosen += [own[place] for place in sorted(rng.permutation(len(own))[:most].tolist())]
-    notes = sorted({remark.split(": ")[0] for case in chosen for remark in case["odd"]})
-    caption = "; ".join(["middle axial slices, with the truth", *notes])
+    common = [remark for remark in chosen[0]["odd"] if all(remark in case["odd"] for case in chosen)]
+    caption = "; ".join(["middle axial slices, with the truth", *common])
     write_bytes(path, slice_sheet([_shown(case, folder) for case in chosen], caption))
 
 
