@@ -3,6 +3,8 @@
 import json
 
 import numpy as np
+import torch
+from safetensors.torch import save_file
 
 from hilum.core import Geometry, Mask, Volume
 from hilum.core.volume import Quantity
@@ -82,3 +84,16 @@ def patch(patient="LIDC-IDRI-0002", nodule="1", radius=4.0, seed=0, size=24, kin
         truth_type=CONTOURS,
         point_zyx=centre if radius else None,
     )
+
+
+def patch_model(folder, **data):
+    """A folder with a random network of pieces of a CT."""
+    folder.mkdir(parents=True)
+    config = (POINTED if data.get("point_share") else TINY).plain()
+    config["data"] |= data
+    torch.manual_seed(0)
+    save_file(TrainConfig.of(config).model.build().state_dict(), folder / "weights.safetensors")
+    threshold = {"value": 0.3, "chosen_on": "validation of tests"}
+    content = {"schema": "hilum.model/1", "config": config, "hash": "0" * 64, "threshold": threshold}
+    (folder / "config.json").write_text(json.dumps(content))
+    return folder

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hilum.core import ConfigError, MissingError, UnreadableError
+from hilum import __version__
+from hilum.core import ConfigError, MissingError, Provenance, UnreadableError
+from hilum.core.evaluation import STATED
 from hilum.datasets.data_kind import CT_PATCHES, XRAY, kind_of
 from hilum.datasets.xray_config import KNOWN_LESIONS, NEW_LESIONS, PICTURE
 from hilum.io.inputs import open_input
@@ -97,6 +99,19 @@ class LoadedModel(LoadedNetwork):
     def threshold_chosen(self) -> Mapping[str, Any]:
         """Where the threshold was chosen: in words, and on which patients of which split, if the model says."""
         return {name: value for name, value in self.config["threshold"].items() if name != "value"}
+
+    def provenance(self, thresholds: Mapping[str, float], used: Mapping[str, object], *, is_stated: bool) -> Provenance:
+        """What predictions are made with.
+
+        Args:
+            thresholds: by what they decide.
+            used: how the model is used, by option.
+            is_stated: whether the user stated the threshold; else it is the model's own.
+        """
+        chosen = {"chosen_on": STATED} if is_stated else self.threshold_chosen
+        return Provenance(
+            self.name, self.weights_hash, self.config_hash, __version__, dict(thresholds), chosen, dict(used)
+        )
 
 
 def shipped_models() -> tuple[str, ...]:

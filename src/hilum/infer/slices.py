@@ -7,9 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import hilum
 from hilum.core import ConfigError, Mask, Prediction, Provenance
-from hilum.core.evaluation import STATED
 from hilum.core.radiograph import PixelMm
 from hilum.datasets.data_kind import SLICES
 from hilum.datasets.slice_point import point_map
@@ -108,15 +106,12 @@ class SlicePredictor:
     @property
     def provenance(self) -> Provenance:
         """What predictions are made with."""
-        options, model = self.options, self.model
+        options = self.options
         thresholds = {"mask": self.rule.threshold, "listed": self.rule.peaks.lowest}
         used: dict[str, object] = {"tta": options.tta}
         if options.crf is not None:
             used["crf"] = options.crf.plain()
-        chosen = {"chosen_on": STATED} if options.threshold else model.threshold_chosen
-        return Provenance(
-            model.name, model.weights_hash, model.config_hash, hilum.__version__, thresholds, chosen, used
-        )
+        return self.model.provenance(thresholds, used, is_stated=options.threshold is not None)
 
     def probability(
         self,

@@ -1,6 +1,7 @@
-"""A picture seen in all eight ways that a square has: turned by quarters, mirrored or not."""
+"""Images seen in all the ways that change nothing: a square's turns and mirror images, a volume's mirror images."""
 
 from collections.abc import Callable
+from itertools import chain, combinations
 
 import torch
 from torch import Tensor
@@ -22,3 +23,20 @@ def eight_ways(network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
             back = torch.rot90(network(seen), -quarters, (-2, -1))
             total = total + (back.flip(-1) if is_mirrored else back)
     return total / 8
+
+
+def mirror_images(network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """The mean [B, C, …] of what a network says of images [B, C', …] and of all their mirror images, each turned back.
+
+    Of two axes these are four, of three eight. A mirror image and its way back are the same exact exchange of voxels.
+
+    Args:
+        network: probabilities of images, of their size.
+        images: to look at.
+    """
+    axes = range(2, images.ndim)
+    views = list(chain.from_iterable(combinations(axes, count) for count in range(len(axes) + 1)))
+    total = torch.zeros(())
+    for view in views:
+        total = total + network(images.flip(view)).flip(view)
+    return total / len(views)

@@ -7,9 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-import hilum
 from hilum.core import Mask, Prediction, Provenance, Radiograph
-from hilum.core.evaluation import STATED
 from hilum.infer.lesions import LesionRule, lesions
 from hilum.infer.loaded import LoadedModel
 from hilum.infer.xray_domain import XrayInput, XrayStyle, xray_input
@@ -78,13 +76,9 @@ class XrayPredictor:
         """What predictions are made with."""
         thresholds = {"mask": self.rule.threshold, "listed": self.rule.peaks.lowest}
         options: dict[str, object] = {"style": str(self.options.style), "tta": self.options.tta}
-        model = self.model
-        if model.prior.kind != "none":
-            options["prior"] = model.prior.kind
-        chosen = {"chosen_on": STATED} if self.options.threshold else model.threshold_chosen
-        return Provenance(
-            model.name, model.weights_hash, model.config_hash, hilum.__version__, thresholds, chosen, options
-        )
+        if self.model.prior.kind != "none":
+            options["prior"] = self.model.prior.kind
+        return self.model.provenance(thresholds, options, is_stated=self.options.threshold is not None)
 
     def probability(self, image: NDArray[np.float32], second: SecondImage | None = None) -> NDArray[np.float32]:
         """[y, x] of an image [y, x] in the network's domain, and of what the network sees beside it."""

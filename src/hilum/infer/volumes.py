@@ -1,0 +1,135 @@
+"""A network on pieces of a CT of any size: cubes one after another, blended, in memory that the cubes bound."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hilum.core import ConfigError, Geometry, InputError, Provenance, Quantity, Volume
+from hilum.core.geometry import Shape3, Triple
+from hilum.datasets.data_kind import CT_PATCHES
+from hilum.datasets.slice_point import point_map
+from hilum.datasets.slice_scale import WINDOWS
+from hilum.infer.loaded import LoadedModel
+from hilum.infer.sliding import slid
+from hilum.infer.symmetry import mirror_images
+from hilum.ops import resample_to
+
+
+@dataclass(frozen=True)
+class VolumeOptions:
+    """How a network is used.
+
+    Attributes:
+        threshold: from which probability a voxel is in the mask; the model's own, chosen on validation, when None.
+        tta: average over each cube and its seven mirror images.
+        device: "cpu" or "cuda".
+        cube: side in voxels of what the network sees at a time; smaller images are seen whole.
+        overlap: share of a cube's side by which neighbours overlap.
+    """
+
+    threshold: float | None = None
+    tta: bool = False
+    device: str = "cpu"
+    cube: int = 96
+    overlap: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.cube < 1 or not 0 <= self.overlap < 1:
+            raise InputError(f"there are no cubes of {self.cube} voxels that overlap by {self.overlap:g}.")
+
+
+class PatchPredictor:
+    """A loaded model, ready for one volume after another.
+
+    Attributes:
+        threshold: from which probability a voxel is in.
+        takes_point: whether the model has learnt to be told where the nodule is.
+
+    Args:
+        model: of pieces of a CT.
+        options: see there.
+
+    Raises:
+        ConfigError: the model is of something else.
+    """
+
+    def __init__(self, model: LoadedModel, options: VolumeOptions | None = None) -> None:
+        if model.kind != CT_PATCHES:
+            raise ConfigError(
+                f"the model {model.name} marks nodules on data of the kind {model.kind}, not in pieces of a CT.",
+                "Take one that was trained on such pieces: --model FOLDER",
+            )
+        self.model = model
+        self.options = options or VolumeOptions()
+        self.threshold = self.options.threshold or model.threshold
+        self.takes_point = bool(model.config["config"]["data"].get("point_share", 0))
+        self._window = WINDOWS[model.config["config"]["data"]["window"]]
+        self._network = model.network.to(self.options.device)
+
+    @property
+    def provenance(self) -> Provenance:
+        """What predictions are made with."""
+        used = {"tta": self.options.tta, "cube": self.options.cube, "overlap": self.options.overlap}
+        return self.model.provenance({"mask": self.threshold}, used, is_stated=self.options.threshold is not None)
+
+    def grid_of(self, geometry: Geometry) -> Geometry:
+        """The voxels that the network sees of a grid: cubes of the side that it has learnt, over the same extent."""
+        side = self.model.pixel_mm
+        return geometry.with_spacing((side, side, side))
+
+    def __call__(self, volume: Volume, point_lps_mm: Triple | None = None) -> Volume:
+        """The probability of nodule at every voxel of a CT, or a part of one, on its own grid.
+
+        Args:
+            volume: in HU.
+            point_lps_mm: where the nodule is; None when nobody says, and for models that aren't told.
+
+        Raises:
+            UnitError: the volume holds no HU.
+        """
+        volume.require(Quantity.HU)
+        seen = resample_to(volume, self.grid_of(volume.geometry))
+        point = None if point_lps_mm is None else _triple(seen.geometry.to_index(point_lps_mm))
+        probability = Volume(self.probability(seen.array, point), seen.geometry, Quantity.DISPLAY)
+        return resample_to(probability, volume.geometry)
+
+    def probability(self, hu: NDArray[np.generic], point_zyx: Triple | None = None) -> NDArray[np.float32]:
+        """[z, y, x] of HU on the voxels that the network has learnt.
+
+        Args:
+            hu: [z, y, x].
+            point_zyx: where the nodule is, in these voxels; None when nobody says.
+        """
+        low, high = self._window
+        image = np.clip((hu.astype(np.float32) - low) / (high - low), 0, 1)
+        planes = [image]
+        if self.takes_point and point_zyx is not None:
+            planes.append(point_map(image.shape, point_zyx, (self.model.pixel_mm,) * 3))
+        images = torch.from_numpy(np.stack(planes))[None]
+        with torch.inference_mode():
+            found = slid(self._of_cube, images, cubes_of(image.shape, self.options.cube), self.options.overlap)
+        return np.asarray(found[0, 0].numpy(), dtype=np.float32)
+
+    def _of_cube(self, images: Tensor) -> Tensor:
+        images = images.to(self.options.device)
+        return mirror_images(self._answer, images) if self.options.tta else self._answer(images)
+
+    def _answer(self, images: Tensor) -> Tensor:
+        image, told = images[:, :1], images[:, 1:]
+        prior = None
+        if self.takes_point:
+            prior = told if told.shape[1] else torch.zeros_like(image)
+        return self._network(image, prior).logits.float().sigmoid()  # type: ignore[no-any-return]
+
+
+def cubes_of(sizes: tuple[int, ...], side: int) -> Shape3:
+    """The size of the cubes in which an image is seen: never larger than itself."""
+    z, y, x = (min(size, side) for size in sizes)
+    return z, y, x
+
+
+def _triple(index: NDArray[np.float64]) -> Triple:
+    return float(index[0]), float(index[1]), float(index[2])
