@@ -118,8 +118,8 @@ def _patch_use(data: PatchDataConfig) -> str:
     if data.point_share:
         told = (
             f"Second input: where the nodule is, a bright ball of {2 * SIGMA_MM:g} mm across (`--point`). In training "
-            "it stood for somebody's click; in the figures of this card it is at the nodule's centre as the data set says "
-            "it, which a click misses by some millimetres. Without a point whatever looks like a nodule is marked. "
+            "it stood for somebody's click; in the figures of this card it is at the nodule's centre as the data set "
+            "says it, which a click misses by some millimetres. Without a point whatever looks like a nodule is marked. "
         )
     return told + (
         "Research on the segmentation of a lung nodule in three dimensions: learnt from pieces of CTs, resampled to "
