@@ -1,4 +1,7 @@
-"""The nodule at a point of a CT, slice by slice: from the point's slice up and down as long as it goes on."""
+"""The nodule at a point of a CT, slice by slice: from the point's slice up and down as long as it goes on.
+
+What the way in three dimensions (`hilum.infer.prompted_volume`) has in common with it is here, too.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ NEAR_MM = 5.0
 """How far from the point the nodule may begin."""
 AIR_HU = -950.0
 """Where the mean around the point is below, there is only air: lung is denser."""
+AT_THE_END = "the mask reaches the CT's first or last slice: the nodule may go on beyond"
 NOTHING = f"nothing is marked within {NEAR_MM:g} mm of the point"
 
 
@@ -60,7 +64,7 @@ def nodule_at(volume: Volume, point_lps_mm: Triple, predictor: SlicePredictor) -
     """
     volume.require(Quantity.HU)
     axial = to_lps_axes(volume)
-    place = _checked_place(axial, point_lps_mm)
+    place = checked_place(axial, point_lps_mm)
     found = dict(_followed(axial, place, predictor))
     labels = np.zeros(volume.array.shape, dtype=np.uint8)
     mask = Mask(labels, volume.geometry, names={1: "nodule"})
@@ -69,28 +73,47 @@ def nodule_at(volume: Volume, point_lps_mm: Triple, predictor: SlicePredictor) -
         shown[number][part.mask] = 1
     if not found:
         return Prompted(mask, None, (NOTHING,))
-    marked = mask.labels > 0
-    nodule = Nodule(
-        "1",
-        centre_lps_mm=centroid_lps_mm(marked, volume.geometry),
-        volume_mm3=volume_mm3(marked, volume.geometry),
-        diameters_mm=diameters(marked, volume.geometry),
-        score=max(part.score for part in found.values()),
-    )
+    nodule = measured(mask, max(part.score for part in found.values()))
     return Prompted(mask, nodule, tuple(_notes(axial, found)))
+
+
+def measured(mask: Mask, score: float) -> Nodule:
+    """The nodule that a mask on a CT's grid marks, in mm and mm³.
+
+    Args:
+        mask: with a voxel at least.
+        score: of its surest voxel.
+    """
+    marked, geometry = mask.labels > 0, mask.require_geometry()
+    return Nodule(
+        "1",
+        centre_lps_mm=centroid_lps_mm(marked, geometry),
+        volume_mm3=volume_mm3(marked, geometry),
+        diameters_mm=diameters(marked, geometry),
+        score=score,
+    )
 
 
 def _notes(axial: Volume, found: dict[int, _Part]) -> Iterator[str]:
     if any(part.is_cut for part in found.values()):
         _, row_mm, column_mm = axial.geometry.spacing_zyx_mm
         size = f"{PIECE_PX * row_mm:.0f} by {PIECE_PX * column_mm:.0f} mm"
-        yield f"the mask reaches the edge of the piece of {size} that the model sees: look at it before it is used"
+        yield cut_by(size)
     if {0, axial.array.shape[0] - 1} & found.keys() and axial.array.shape[0] > 1:
-        yield "the mask reaches the CT's first or last slice: the nodule may go on beyond"
+        yield AT_THE_END
 
 
-def _checked_place(axial: Volume, point_lps_mm: Triple) -> tuple[int, int, int]:
-    """The voxel (k, j, i) of the point."""
+def cut_by(size: str) -> str:
+    """The note that a nodule is larger than what the model sees of it."""
+    return f"the mask reaches the edge of the piece of {size} that the model sees: look at it before it is used"
+
+
+def checked_place(axial: Volume, point_lps_mm: Triple) -> tuple[int, int, int]:
+    """The voxel (k, j, i) of a point in a CT with axes along the patient's.
+
+    Raises:
+        InputError: the point lies outside the CT, or in air outside the body.
+    """
     words = ", ".join(f"{one:g}" for one in point_lps_mm)
     if not axial.geometry.contains(point_lps_mm):
         corners = axial.geometry.corners_lps_mm()

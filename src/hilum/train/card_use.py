@@ -114,19 +114,20 @@ def _slice_use(data: SliceDataConfig) -> str:
 
 
 def _patch_use(data: PatchDataConfig) -> str:
-    told = ""
-    if data.point_share:
-        told = (
-            f"Second input: where the nodule is, a bright ball of {2 * SIGMA_MM:g} mm across (`--point`). In training "
-            "it stood for somebody's click; in the figures of this card it is at the nodule's centre as the data set "
-            "says it, which a click misses by some millimetres. Without a point whatever looks like a nodule is marked. "
-        )
-    return told + (
+    words = (
         "Research on the segmentation of a lung nodule in three dimensions: learnt from pieces of CTs, resampled to "
         f"voxels of {data.voxel_mm:g} mm. `hilum predict CT OUT --point x,y,z` resamples the piece around that point, "
         "marks the nodule there and measures it on the CT's own grid. Slices of more than 3 mm show too little along "
         "z to be measured. Not for diagnosis, not for deciding on treatment, not for children, and not for finding "
         "nodules in whole scans."
+    )
+    if not data.point_share:
+        return words
+    return (
+        f"{words}\n\nSecond input: where the nodule is, a bright ball of {2 * SIGMA_MM:g} mm across (`--point`). It "
+        "stands for somebody's click; in the figures of this card, for the nodule's centre as the data set says it, "
+        "which a click misses by some millimetres. Without a point whatever looks like a nodule is marked, and more "
+        "of it is wrong."
     )
 
 

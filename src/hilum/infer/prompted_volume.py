@@ -1,0 +1,161 @@
+"""The nodule at a point of a CT in three dimensions: the piece around the point, on the voxels that a model has learnt.
+
+The probability goes back to the CT's own grid, where the mask is made and measured.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from hilum.core import Geometry, Mask, Quantity, Volume
+from hilum.core.geometry import Shape3, Triple
+from hilum.core.mask import Selection
+from hilum.infer.postprocess import PostRule, post_processed
+from hilum.infer.prompted import AT_THE_END, NEAR_MM, NOTHING, Prompted, checked_place, cut_by, measured
+from hilum.infer.volumes import PatchPredictor
+from hilum.ops import label_parts, resample_to, to_lps_axes
+
+PIECES_PX = (64, 96, 128)
+"""Sides of the cube around the point, in the model's voxels; a larger one is looked at where a nodule leaves it."""
+THICK_MM = 3.0
+"""Slices farther apart show too little along z for a volume to be trusted; LUNA16 leaves such CTs out (Setio 2017)."""
+_ROUNDED = 1e-6
+Place: TypeAlias = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """The part at the point, on a block of the CT's own voxels.
+
+    Attributes:
+        place: of the block in the CT.
+        mask: of the block.
+        score: of its surest voxel.
+        is_cut: whether it touches a face of the block that is none of the CT.
+    """
+
+    place: Place
+    mask: Selection
+    score: float
+    is_cut: bool
+
+
+def nodule_in_volume(volume: Volume, point_lps_mm: Triple, predictor: PatchPredictor) -> Prompted:
+    """Segment the nodule at a point.
+
+    Args:
+        volume: a CT in HU.
+        point_lps_mm: (x, y, z) in or beside the nodule.
+        predictor: a model of pieces of a CT.
+
+    Raises:
+        UnitError: the volume holds no HU.
+        InputError: the point lies outside the CT, or in air outside the body.
+    """
+    volume.require(Quantity.HU)
+    axial = to_lps_axes(volume)
+    checked_place(axial, point_lps_mm)
+    found, side = None, PIECES_PX[0]
+    for side in PIECES_PX:
+        found = _in_piece(axial, point_lps_mm, side, predictor)
+        if found is None or not found.is_cut:
+            break
+    mask = Mask(np.zeros(volume.array.shape, dtype=np.uint8), volume.geometry, names={1: "nodule"})
+    if found is None:
+        return Prompted(mask, None, (NOTHING, *_thick(axial)))
+    shown = to_lps_axes(mask).labels  # a view: what is written there is written to the CT's own grid
+    shown[found.place][found.mask] = 1
+    side_mm = side * predictor.model.pixel_mm
+    notes = [cut_by(f"{side_mm:.0f} by {side_mm:.0f} by {side_mm:.0f} mm")] if found.is_cut else []
+    if len(shown) > 1 and (shown[0].any() or shown[-1].any()):
+        notes.append(AT_THE_END)
+    return Prompted(mask, measured(mask, found.score), (*notes, *_thick(axial)))
+
+
+def _thick(axial: Volume) -> Iterator[str]:
+    step_mm = axial.geometry.spacing_zyx_mm[0]
+    if step_mm > THICK_MM:
+        yield f"slices are {step_mm:g} mm apart, more than {THICK_MM:g} mm: the volume is not to be relied on"
+
+
+def _in_piece(axial: Volume, point_lps_mm: Triple, side: int, predictor: PatchPredictor) -> _Found | None:
+    """The part at the point in a cube of so many of the model's voxels; None where nothing is marked there."""
+    grid = _grid(axial.geometry, point_lps_mm, side, predictor.model.pixel_mm)
+    seen = resample_to(_around(axial, grid), grid)
+    k, j, i = (float(one) for one in grid.to_index(point_lps_mm))
+    probability = Volume(predictor.probability(seen.array, (k, j, i)), grid, Quantity.DISPLAY)
+    place = _within(axial.geometry, grid)
+    block = axial.geometry.crop(_starts(place), tuple(one.stop - one.start for one in place))
+    back = resample_to(probability, block).array
+    marked = post_processed(back, block.spacing_zyx_mm, PostRule(predictor.threshold))
+    own = _part_at(marked, block, point_lps_mm)
+    if own is None:
+        return None
+    return _Found(place, own, float(back[own].max()), _is_cut(own, place, axial.array.shape))
+
+
+def _grid(axial: Geometry, point_lps_mm: Triple, side: int, voxel_mm: float) -> Geometry:
+    """A cube of voxels around the point along the CT's axes, moved into the CT where it fits there."""
+    reach = (side - 1) / 2 * voxel_mm / np.array(axial.spacing_zyx_mm)
+    last, middle = np.array(axial.shape_zyx) - 1, axial.to_index(point_lps_mm)
+    middle = np.where(2 * reach <= last, np.clip(middle, reach, np.maximum(last - reach, reach)), middle)
+    affine = np.array(axial.affine_lps)
+    affine[:3, :3] = axial.directions * voxel_mm
+    affine[:3, 3] = axial.to_lps_mm(middle - reach)
+    return Geometry((side, side, side), affine, axial.frame_uid)
+
+
+def _around(axial: Volume, grid: Geometry) -> Volume:
+    """What of a CT a cube needs; beyond the CT's ends its last voxels are repeated, as they were in training."""
+    corners = axial.geometry.to_index(grid.corners_lps_mm())
+    low, high = np.floor(corners.min(axis=0)).astype(int) - 1, np.ceil(corners.max(axis=0)).astype(int) + 1
+    indices = [
+        np.clip(np.arange(first, last + 1), 0, size - 1)
+        for first, last, size in zip(low, high, axial.array.shape, strict=True)
+    ]
+    array = axial.array[np.ix_(*indices)]
+    affine = np.array(axial.geometry.affine_lps)
+    affine[:3, 3] = axial.geometry.to_lps_mm(low)
+    return Volume(array, Geometry(array.shape, affine, axial.geometry.frame_uid), axial.quantity)
+
+
+def _within(axial: Geometry, grid: Geometry) -> Place:
+    """The CT's voxels that lie within a cube of other ones."""
+    corners = axial.to_index(grid.corners_lps_mm())
+    low = np.maximum(np.ceil(corners.min(axis=0) - _ROUNDED), 0).astype(int)
+    high = np.minimum(np.floor(corners.max(axis=0) + _ROUNDED), np.array(axial.shape_zyx) - 1).astype(int)
+    z, y, x = (slice(int(first), int(last) + 1) for first, last in zip(low, high, strict=True))
+    return z, y, x
+
+
+def _starts(place: Place) -> Shape3:
+    z, y, x = (one.start for one in place)
+    return z, y, x
+
+
+def _part_at(marked: Selection, block: Geometry, point_lps_mm: Triple) -> Selection | None:
+    """The marked part with most voxels within `NEAR_MM` of the point; None where there is none."""
+    labels = label_parts(marked)
+    shared = np.bincount(labels[_near(block, point_lps_mm)], minlength=2)
+    shared[0] = 0
+    return np.asarray(labels == shared.argmax()) if shared.any() else None
+
+
+def _near(block: Geometry, point_lps_mm: Triple) -> Selection:
+    """[z, y, x] voxels within `NEAR_MM` of a point, or within a step where that is larger."""
+    steps = block.spacing_zyx_mm
+    places = np.ogrid[tuple(slice(size) for size in block.shape_zyx)]
+    offsets = zip(places, block.to_index(point_lps_mm), steps, strict=True)
+    squares = sum(((place - at) * step) ** 2 for place, at, step in offsets)
+    return np.asarray(squares <= max(NEAR_MM, *steps) ** 2)
+
+
+def _is_cut(own: Selection, place: Place, shape: tuple[int, ...]) -> bool:
+    """Whether a mask touches a face of its block that is none of the CT."""
+    for axis, (part, size) in enumerate(zip(place, shape, strict=True)):
+        ends = np.moveaxis(own, axis, 0)
+        if (part.start > 0 and ends[0].any()) or (part.stop < size and ends[-1].any()):
+            return True
+    return False
