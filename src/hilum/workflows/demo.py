@@ -6,41 +6,41 @@ and returns its section of the report; a new capability adds its chapter to `CHA
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
-from hilum.core import Mask, Nodule, Prediction, Volume
+from hilum.core import Mask, Nodule, Prediction
 from hilum.core.mask import Selection
-from hilum.datasets.lidc import LidcNodule, lidc_nodules
 from hilum.drr.room import Taken
 from hilum.drr.shadow import Shadow
 from hilum.drr.source_style import source_mask, source_style_drr
 from hilum.infer.loaded import WEIGHTS, load_model, model_folder
 from hilum.io import read_volume
 from hilum.io.installed import SAMPLE_PATIENT, lidc_database_path, sample_ct_path, sample_organs_path
-from hilum.io.lidc import Read, lidc_reads
+from hilum.io.lidc import lidc_reads
 from hilum.io.nodules_file import write_nodules
 from hilum.io.text_file import write_bytes, write_text
 from hilum.io.volumes import write_mask
 from hilum.io.words import grid_line
 from hilum.io.words import number as said
 from hilum.measure import MASS_MM, axial_axes, centroid_lps_mm, fleischner_mm
-from hilum.ops import place, to_lps_axes
+from hilum.ops import place
 from hilum.report.drawing import COLOURS
 from hilum.report.nodules import nodule_line, rating_table, shadow_table, size_table
 from hilum.report.page import Page, Picture, Section, Table, render
 from hilum.report.pictures import LUNG_WINDOW_HU, Layer, three_planes
 from hilum.report.xray import Silhouette, shadow_detail
+from hilum.workflows.demo_scene import CONSENSUS, Scene
+from hilum.workflows.demo_slices import segmented_at_a_point
 from hilum.workflows.drr import DrrRequest, Made, overlay, picture_of, write_drr
 from hilum.workflows.drr_nodules import organs_of, subjects_of_read
 from hilum.workflows.output import Run, is_done, output_folder, sha256_of
 from hilum.workflows.predict import DEFAULT_XRAY, write_prediction
+from hilum.workflows.predict_options import SHIPPED_FOR
 from hilum.workflows.track import Track, silently
 
-CONSENSUS = 0.5
 RULE = (
     "A voxel belongs to the nodule when its centre is inside the reader's line; the line itself is out, because LIDC's "
     "readers marked the first pixel outside. The consensus holds the voxels that at least half of the readers who "
@@ -54,44 +54,6 @@ SHADOW_RULE = (
     "itself adds. Visibility, 0 to 1, puts the latter together with size and overlap; it orders shadows and is no "
     "probability."
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """What every chapter may look at.
-
-    Attributes:
-        ct: the CT as its file stores it.
-        read: what LIDC's readers marked on it.
-    """
-
-    ct: Volume
-    read: Read
-
-    @cached_property
-    def upright(self) -> Volume:
-        """The CT with axes in LPS order: DICOM's rows and columns, as the readers saw it."""
-        return to_lps_axes(self.ct)
-
-    @cached_property
-    def nodules(self) -> tuple[LidcNodule, ...]:
-        """The readers' nodules, from foot to head."""
-        return lidc_nodules(self.read)
-
-    @cached_property
-    def measured(self) -> tuple[Nodule, ...]:
-        """Each nodule's consensus, measured, with the range of its readers."""
-        return tuple(nodule.measured(self.upright.geometry, CONSENSUS) for nodule in self.nodules)
-
-    @cached_property
-    def masks(self) -> tuple[tuple[Mask, ...], ...]:
-        """What each reader outlined of each nodule, on blocks of the upright grid."""
-        return tuple(nodule.masks(self.upright.geometry) for nodule in self.nodules)
-
-    @cached_property
-    def agreed(self) -> tuple[Mask, ...]:
-        """Each nodule's consensus, on the same blocks."""
-        return tuple(nodule.consensus(self.upright.geometry, CONSENSUS) for nodule in self.nodules)
 
 
 Chapter: TypeAlias = Callable[[Scene, Path], Section]
@@ -117,8 +79,8 @@ def run_demo(out: Path, *, force: bool = False, track: Track = silently) -> Demo
         MissingError: the sample CT or the readers' outlines are not installed.
         OutputError: `out` holds something else, or can't be written.
     """
-    weights = model_folder(DEFAULT_XRAY) / WEIGHTS
-    inputs = {path.name: sha256_of(path) for path in (sample_ct_path(), lidc_database_path(), weights)}
+    inputs = {path.name: sha256_of(path) for path in (sample_ct_path(), lidc_database_path())}
+    inputs |= {f"{name} {WEIGHTS}": sha256_of(model_folder(name) / WEIGHTS) for name in SHIPPED_FOR.values()}
     run = Run("demo", inputs, {"consensus": CONSENSUS, "chapters": [chapter.__name__ for chapter in CHAPTERS]})
     if is_done(out, run) and not force:
         return Demonstration(out, was_done=True)
@@ -226,7 +188,13 @@ def _ranked(found: Prediction, known: Selection) -> Table:
     return Table(columns, rows, "The likeliest places, the likeliest first; at most five.")
 
 
-CHAPTERS: tuple[Chapter, ...] = (nodules_measured, nodules_outlined, seen_by_xray, found_by_network)
+CHAPTERS: tuple[Chapter, ...] = (
+    nodules_measured,
+    nodules_outlined,
+    segmented_at_a_point,
+    seen_by_xray,
+    found_by_network,
+)
 
 
 def _on_ct(mask: Mask, scene: Scene) -> Mask:
