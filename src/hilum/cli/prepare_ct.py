@@ -162,3 +162,55 @@ def luna16(
         tables = LunaTables(annotations, candidates, patients)
         options = LunaOptions(tables, _rule(pieces), _running(running), single_scan)
     return say_prepared(prepare_luna16(src, out, options, bar), debug=debug, of=_NOT_LEARNT_FROM)
+
+
+@prepare.command(name="tumour-ct")
+def tumour_ct(
+    src: Path,
+    out: Path,
+    /,
+    *,
+    label: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    licence: str | None = None,
+    pieces: Pieces | None = None,
+    running: PatchRunning | None = None,
+    debug: Debug = False,
+) -> int:
+    """CTs of lung tumours: pieces about them, at random places in the lungs, and where something only looks like one.
+
+    SRC is one of two things. A task of the Medical Segmentation Decathlon, or what is laid out like one: dataset.json,
+    imagesTr and labelsTr with NIfTI; each connected part of the tumour's label is a nodule. Or DICOM series with
+    Pascal-VOC files anywhere below SRC, one for each slice with a tumour, named by its SOP Instance UID
+    (Lung-PET-CT-Dx): what rectangles enclose from slice to slice is a nodule, and its truth is called "box", because a
+    box holds more than the tumour. Series without boxes are left out.
+
+    OUT then holds what hilum prepare luna16 leaves. Patients are split by a hash of their names. Slices more than 3 mm
+    apart are noted: volumes and small nodules are not to be trusted there.
+
+    A run that was stopped, however it was, goes on when it is started again. A CT that fails is listed in failures.json
+    and costs nothing else; the exit code is 3.
+
+    ```
+    hilum prepare tumour-ct Task06_Lung lung --workers 8
+    hilum prepare tumour-ct Lung-PET-CT-Dx dx --licence "Lung-PET-CT-Dx: CC BY 4.0" --size 96
+    ```
+
+    Parameters
+    ----------
+    src
+        Folder with the CTs and what marks their tumours.
+    out
+        Folder for the data set.
+    label
+        Number of the tumour in masks; the only one, or the one that is called so, when not given.
+    licence
+        Source and licence, for model cards.
+    debug
+        Show the traceback of each CT that failed; `hilum --debug`.
+    """
+    from hilum.cli.progress import bar
+    from hilum.workflows.prepare_tumour_ct import TumourOptions, prepare_tumour_ct
+
+    with checked_options():
+        options = TumourOptions(label, licence, _rule(pieces), _running(running))
+    return say_prepared(prepare_tumour_ct(src, out, options, bar), debug=debug, of="series without a mark")

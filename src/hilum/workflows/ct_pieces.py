@@ -20,6 +20,7 @@ from hilum.workflows.patch_case import Piece, safe, write_piece
 
 THICK_MM = 3.0
 _BEYOND = "the piece reaches beyond the CT, where it is -1024 HU"
+_LARGER = "the nodule may be larger than the piece"
 _MOST_INSIDE = 0.999
 
 
@@ -134,7 +135,10 @@ def _about(one: MarkedNodule, marked: MarkedCt, rule: PieceRule) -> Piece:
     name = f"{marked.key}_n{safe(one.nodule.id)}"
     piece = _piece(name, marked, one.centre_lps_mm, rule, POSITIVE)
     about = replace(piece.about, nodule=name, truth=one.truth, diameter_mm=one.diameter_mm)
-    return replace(piece, about=about, nodule=one.nodule, study={"diameter_mm": one.diameter_mm})
+    larger = (_LARGER,) if 2 * one.marked().radius_mm > rule.side_mm else ()
+    return replace(
+        piece, about=about, nodule=one.nodule, study={"diameter_mm": one.diameter_mm}, odd=(*piece.odd, *larger)
+    )
 
 
 def _without(marked: MarkedCt, lungs: Mask, rule: PieceRule) -> Iterator[Piece]:

@@ -72,7 +72,7 @@ def find_subjects(
         return subjects_of_read(require_same_scan(read_lidc_xml(path), ct, series_uid), ct, consensus, rule)
     if path.suffix.lower() == ".json":
         return _of_file(read_nodules(path), path, ct.geometry)
-    return _of_mask(read_mask(path, ct.geometry), ct.geometry)
+    return subjects_of_mask(read_mask(path, ct.geometry), ct.geometry)
 
 
 def subjects_of_read(
@@ -111,7 +111,12 @@ def _of_outlines(nodule: LidcNodule, grid: Geometry, consensus: float, rule: Out
     return Subject(measured, mask, readers, note)
 
 
-def _of_mask(mask: Mask, grid: Geometry) -> tuple[Subject, ...]:
+def subjects_of_mask(mask: Mask, grid: Geometry) -> tuple[Subject, ...]:
+    """The nodules of a mask: of one label each connected part, of several each label.
+
+    Raises:
+        InputError: the mask is flat, or empty.
+    """
     if mask.geometry is None:
         raise InputError(
             "a flat mask says nothing about the CT; a 3D one on its grid was expected.",

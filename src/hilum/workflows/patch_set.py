@@ -22,6 +22,9 @@ from hilum.workflows.track import Track
 
 Record: TypeAlias = dict[str, Any]
 
+UNMARKED = "nothing is marked on it"
+"""Why a job leaves no piece that is no failure."""
+
 
 class Job(Protocol):
     """What a data set is made of, one by one."""
@@ -111,9 +114,10 @@ def _as_left(wanted: PatchSet[J], out: Path) -> Prepared:
 
 
 def _prepared(wanted: PatchSet[J], out: Path, index: Record, failed: tuple[Failure, ...], note: str) -> Prepared:
-    left_out = tuple(key for keys in wanted.left_out.values() for key in keys)
+    left_out = tuple(key for keys in index["left_out"].values() for key in keys)
+    empty = (f"no patient falls into the split {name}" for name in ("train", "validation") if not index["splits"][name])
     odd = (remark for remark in index["odd"] if not remark.startswith(wanted.notes))
-    notes = "; ".join(one for one in (*wanted.notes, *odd, note) if one)
+    notes = "; ".join(one for one in (*wanted.notes, *odd, *empty, note) if one)
     return Prepared(out, len(index["cases"]), failed, left_out, False, notes)
 
 
@@ -151,6 +155,7 @@ def _attempt(
 def _index(wanted: PatchSet[J], entries: Mapping[str, Sequence[Record]], failed: Sequence[Failure]) -> Record:
     """`dataset.json`: nothing in it tells when, where or by how many processes it was made."""
     cases = [case for key in sorted(entries) for case in entries[key]]
+    unmarked = sorted(key for key, records in entries.items() if not records)
     if not any(case["patch"]["nodule"] for case in cases):
         why = f"; {failed[0].input}: {failed[0].error}" if failed else "."
         raise InputError(f"no piece with a nodule came out{why}", "Check the CTs and what marks their nodules.")
@@ -164,7 +169,7 @@ def _index(wanted: PatchSet[J], entries: Mapping[str, Sequence[Record]], failed:
         "odd": _together(cases),
         "cases": cases,
         "splits": wanted.split({case["patient"] for case in cases}).record(),
-        "left_out": wanted.left_out,
+        "left_out": {**wanted.left_out, **({UNMARKED: unmarked} if unmarked else {})},
         "failures": failed,
     }
 

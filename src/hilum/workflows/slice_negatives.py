@@ -89,8 +89,7 @@ def negative_source(wanted: NegativesFrom, crop_yx: Sequence[int]) -> NegativeSo
             f"the negatives' CT is of {series.patient or 'nobody'}; negatives are of named patients beside LIDC's.",
             "Give another CT.",
         )
-    places = {read_header(plane.pixels.path).text("SOPInstanceUID"): index for index, plane in enumerate(series.slices)}
-    boxes = {places[path.stem]: _boxes(path) for path in sorted(wanted.boxes.glob("*.xml")) if path.stem in places}
+    boxes = boxes_of(series, {path.stem: path for path in wanted.boxes.glob("*.xml")})
     if not any(boxes.values()):
         raise InputError(
             f"none of the boxes in {wanted.boxes} belongs to a slice of {wanted.folder}.",
@@ -106,6 +105,21 @@ def negative_source(wanted: NegativesFrom, crop_yx: Sequence[int]) -> NegativeSo
         rule=wanted.rule,
         hash=f"{files} boxes {folder_hash(wanted.boxes)}",
     )
+
+
+def boxes_of(series: Series, files: Mapping[str, Path]) -> dict[int, tuple[Box, ...]]:
+    """The boxes that belong to a series, by the index of the slice.
+
+    Args:
+        series: the slices.
+        files: Pascal-VOC files, by the SOP Instance UID that names them; of other series, too.
+
+    Raises:
+        InputError: a file can't be read.
+        UnreadableError: a file is damaged.
+    """
+    uids = (read_header(plane.pixels.path).text("SOPInstanceUID") for plane in series.slices)
+    return {index: _boxes(files[uid]) for index, uid in enumerate(uids) if uid in files}
 
 
 def _boxes(path: Path) -> tuple[Box, ...]:
