@@ -1,18 +1,25 @@
 """Pieces of a CT from a data set through training to a model, and what is refused on the way."""
 
 import json
+from dataclasses import replace
 
+import nibabel as nib
+import numpy as np
 import pytest
 
-from hilum.core import ConfigError, InputError, TooManyFailuresError
+from hilum.cli.app import main
+from hilum.core import ConfigError, InputError, MissingError, TooManyFailuresError
 from hilum.datasets.patch_config import PatchDataConfig
 from hilum.infer.loaded import load_model, model_kind
+from hilum.infer.subject import subject_of
 from hilum.train.config import Machine, TrainConfig
+from hilum.workflows.predict import run_predict
+from hilum.workflows.predict_options import PredictOptions
 from hilum.workflows.train import TrainOptions, run_train
 from hilum.workflows.train_config import resolved_config
 from hilum.workflows.train_data import read_data
-from tests.patches import POINTED, TINY, write_patches
-from tests.slices import write_slices
+from tests.patches import POINTED, TINY, patch_model, write_patches
+from tests.slices import LUNG_HU, NODULE_HU, ball, write_slices
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 OPTIONS = TrainOptions(Machine(device="cpu", threads=1))
@@ -76,6 +83,77 @@ def test_data_of_another_kind_and_other_voxels_are_refused(data, tmp_path):
     fine = TINY.model_copy(update={"data": PatchDataConfig(voxel_mm=0.7, max_failures=0)})
     with pytest.raises(TooManyFailuresError, match=r"1 × 1 × 1 mm, and 0\.7 mm are asked for"):
         read_data(data, fine)
+
+
+@pytest.fixture
+def model(tmp_path):
+    return patch_model(tmp_path / "tiny", point_share=0.8)
+
+
+def test_a_data_set_is_predicted_and_judged(run, data, tmp_path):
+    out = tmp_path / "judged"
+    words = ["evaluate", str(run.folder), str(out), "--data", str(data), "--split", "validation", "--bootstraps", "50"]
+    assert main(words) == 0
+    figures = json.loads((out / "evaluation.json").read_text())["figures"]
+    assert figures["dice_mean"]["n"] == 2, "pieces with a nodule"
+    stored = json.loads((run.folder / "model" / "config.json").read_text())["figures"]
+    assert figures["dice_mean"]["value"] == pytest.approx(stored["dice_mean"]["value"], abs=1e-3)
+
+
+def test_pieces_get_their_files_and_only_of_the_split(model, data, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["predict", str(data), str(out), "--model", str(model), "--split", "validation", "--tta"]) == 0
+    assert "3 pieces" in capsys.readouterr().out
+    index = json.loads((out / "predictions.json").read_text())
+    assert index["provenance"]["options"]["tta"] is True
+    keys = [case["key"] for case in index["cases"]]
+    assert len(keys) == 3
+    for key in keys:
+        mask, probability = (nib.load(out / key / f"{name}.nii.gz") for name in ("mask", "probability"))
+        np.testing.assert_allclose(mask.affine, nib.load(data / key / "image.nii.gz").affine)
+        inside = np.asarray(probability.dataobj) >= 0.3
+        np.testing.assert_array_equal(np.asarray(mask.dataobj) > 0, inside)
+
+
+@pytest.fixture
+def ct(tmp_path):
+    truth = ball((30, 60, 64), (14, 30, 33), 7)
+    hu = np.where(truth, NODULE_HU, LUNG_HU).astype(np.int16)
+    # NIfTI is RAS: x and y run the other way.
+    nib.save(nib.Nifti1Image(hu.transpose(2, 1, 0), np.diag([-0.8, -0.8, 1.5, 1.0])), tmp_path / "ct.nii.gz")
+    return tmp_path / "ct.nii.gz"
+
+
+def test_the_nodule_at_a_point_of_a_ct(ct, model, tmp_path):
+    words = ["predict", str(ct), str(tmp_path / "out"), "--model", str(model), "--threshold", "0.001"]
+    assert main([*words, "--point", f"{33 * 0.8},{30 * 0.8},{14 * 1.5}"]) == 0
+    folder = tmp_path / "out" / "ct"
+    mask, source = nib.load(folder / "mask.nii.gz"), nib.load(ct)
+    np.testing.assert_allclose(mask.affine, source.affine)
+    assert mask.shape == source.shape
+    (nodule,) = json.loads((folder / "nodules.json").read_text())["nodules"]
+    voxels = int((np.asarray(mask.dataobj) > 0).sum())
+    assert nodule["volume_mm3"] == pytest.approx(voxels * 0.8**2 * 1.5)
+    assert (folder / "overlay.png").stat().st_size > 5000
+    assert main([*words, "--point", f"{33 * 0.8},{30 * 0.8},{14 * 1.5}"]) == 0, "there already"
+
+
+def test_what_fits_no_model_is_one_clear_line(ct, model, data, tmp_path):
+    out, given = tmp_path / "out", PredictOptions(str(model))
+    slices = write_slices(tmp_path / "slices", [("LIDC-IDRI-0002", "1", 3, (30, 30), 5)])
+    with pytest.raises(InputError, match="kind slices, and the model marks nodules in pieces of a CT"):
+        run_predict([slices], out, given)
+    with pytest.raises(InputError, match=r"is no data set of pieces.*--point x,y,z"):
+        run_predict([ct], out, given)
+    with pytest.raises(ConfigError, match="--crf is not for models of pieces of a CT"):
+        run_predict([data], out, replace(given, crf=True))
+    with pytest.raises(InputError, match="no piece in the split 'test'"):
+        run_predict([data], out, replace(given, split="test"))
+    with pytest.raises(MissingError, match="no model of pieces of a CT comes with this hilum"):
+        run_predict([data], out)
+    with pytest.raises(ConfigError, match="a network for pieces of a CT, and only those for pictures"):
+        subject_of(str(model))
+    assert main(["explain", str(ct), str(out), "--model", str(model)]) == 1
 
 
 def test_a_recipe_for_pieces_takes_settings():

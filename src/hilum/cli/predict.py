@@ -65,14 +65,14 @@ class Use:
     "Where the network runs."
 
 
-@Parameter(name="*", group="CT slices")
+@Parameter(name="*", group="CTs and their slices")
 @dataclass(frozen=True)
 class OfSlices:
-    """What models of CT slices can do, and others can't."""
+    """What models of CT slices, or of pieces of CTs, can do, and others can't."""
 
     point: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
-    "x,y,z in LPS mm (x to the patient's left, y to the back, z to the head): the nodule there, in one CT, is followed \
-from slice to slice."
+    "x,y,z in LPS mm (x to the patient's left, y to the back, z to the head): the nodule there, in one CT. A model of \
+slices follows it from slice to slice, one of pieces marks it in three dimensions."
     point_px: str | None = None
     "row,column, counted from 0: the nodule there, on one picture of a slice, for a model that is told where."
     crf: Annotated[bool, Parameter(negative="")] = False
@@ -94,9 +94,10 @@ def predict(
     """Find nodules on chest X-rays, or mark those on CT slices: masks, maps of scores, nodules, and a picture each.
 
     INPUTS are frontal chest X-rays (PNG, JPEG, TIFF, DICOM), folders of them, or a prepared data set; for a model of CT
-    slices pictures of slices or a data set of them, or with --point one CT. OUT then holds predictions.json and a
-    folder a case with mask.png, probability.png (scores, not calibrated; 65535 = 1), nodules.json and overlay.png (of a
-    CT mask.nii.gz on its grid, and nodules.json with mm and mm³); what couldn't be predicted is in failures.json, and
+    slices pictures of slices or a data set of them, or with --point one CT; for one of pieces of CTs a data set of
+    them, or with --point one CT. OUT then holds predictions.json and a folder a case with mask.png, probability.png
+    (scores, not calibrated; 65535 = 1), nodules.json and overlay.png (of a CT mask.nii.gz on its grid, and nodules.json
+    with mm and mm³; of a piece mask.nii.gz and probability.nii.gz); what couldn't be predicted is in failures.json, and
     the exit code is 3. hilum evaluate reads the folder.
 
     Decision support for research, not a medical device: the network misses nodules, and marks what is none.

@@ -73,7 +73,7 @@ def load_patch(case: CaseSource, config: PatchDataConfig) -> PatchSample:
     _require_voxels(case.key, spacing, config.voxel_mm)
     low, high = WINDOWS[config.window]
     image: Picture = np.clip((ct.array.astype(np.float32) - low) / (high - low), 0, 1).astype(np.float32)
-    point = _point(case.patch, ct.geometry, truth)
+    point = patch_point(case.patch, ct.geometry, truth)
     return PatchSample(
         key=case.key,
         patient=case.patient,
@@ -98,8 +98,8 @@ def _require_voxels(key: str, spacing: Sequence[float], wanted: float) -> None:
         )
 
 
-def _point(about: PatchSource, grid: Geometry, truth: Selection) -> Triple | None:
-    """Where the nodule is: its centre as the source says it, else the middle of the box around its mask."""
+def patch_point(about: PatchSource, grid: Geometry, truth: Selection) -> Triple | None:
+    """Where the nodule is, in voxels: its centre as the source says it, else the middle of the box around its mask."""
     if about.kind != POSITIVE:
         return None
     if about.centre_lps_mm is not None:

@@ -83,7 +83,9 @@ def asked(inputs: Sequence[Path], predict: PredictOptions, options: ExplainOptio
         ConfigError: an option is for another kind, or an earlier X-ray is missing.
     """
     name = model_for(inputs, predict)
-    return _ASKED[model_kind(name)](inputs, replace(predict, model=name), options)
+    if (kind := model_kind(name)) not in _ASKED:
+        raise ConfigError(f"the model {name} is of {kind}, and of such none is explained.", "Name another: --model.")
+    return _ASKED[kind](inputs, replace(predict, model=name), options)
 
 
 def _xrays(inputs: Sequence[Path], predict: PredictOptions, options: ExplainOptions) -> Asked:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hilum.core import ConfigError, InputError, MissingError, Radiograph, SpacingPlane
 from hilum.core.radiograph import PixelMm
-from hilum.datasets.data_kind import SLICES, XRAY
+from hilum.datasets.data_kind import CT_PATCHES, SLICES, XRAY
 from hilum.datasets.prepared import SPLITS, index_of, read_prepared
 from hilum.infer.device import resolved_device
 from hilum.infer.known_lesions import SecondLook
@@ -27,6 +27,7 @@ from hilum.workflows.predict_options import DEFAULT as DEFAULT
 from hilum.workflows.predict_options import DEFAULT_KNOWN_LESIONS, DEFAULT_NEW_LESIONS, NO_MODEL, SHIPPED_FOR
 from hilum.workflows.predict_options import DEFAULT_XRAY as DEFAULT_XRAY
 from hilum.workflows.predict_options import PredictOptions as PredictOptions
+from hilum.workflows.predict_patches import run_patches
 from hilum.workflows.predict_prior import PriorSource, header_doubts, with_priors
 from hilum.workflows.predict_slices import run_slices
 from hilum.workflows.track import Track, silently
@@ -94,13 +95,16 @@ def model_for(inputs: Sequence[Path], options: PredictOptions) -> str:
     Raises:
         MissingError: none is shipped for them.
     """
+    if options.model != DEFAULT:
+        return options.model
     points_at = options.point is not None or options.point_px is not None
-    fitting = SLICES if points_at or _are_slices(inputs) else XRAY
-    name = SHIPPED_FOR[fitting] if options.model == DEFAULT else options.model
-    if options.model == DEFAULT and fitting == XRAY and _knows_lesions(inputs, options):
+    fitting = SLICES if points_at else _kind_of_sets(inputs)
+    if fitting == XRAY and _knows_lesions(inputs, options):
         return DEFAULT_NEW_LESIONS
-    if options.model == DEFAULT and fitting == SLICES and name not in shipped_models():
-        raise MissingError("no model of CT slices comes with this hilum.", "Name a trained one: --model FOLDER")
+    name = SHIPPED_FOR.get(fitting)
+    if name is None or (fitting != XRAY and name not in shipped_models()):
+        words = "CT slices" if fitting == SLICES else "pieces of a CT"
+        raise MissingError(f"no model of {words} comes with this hilum.", "Name a trained one: --model FOLDER")
     return name
 
 
@@ -118,9 +122,10 @@ def _beside(model: str, known: str | None) -> str | None:
     return None if known == NO_MODEL else known
 
 
-def _are_slices(inputs: Sequence[Path]) -> bool:
-    """Whether they are data sets of CT slices; a picture alone doesn't say it."""
-    return bool(inputs) and all(index_of(one).is_file() and read_prepared(one).kind == SLICES for one in inputs)
+def _kind_of_sets(inputs: Sequence[Path]) -> str:
+    """Slices or pieces of CTs where all inputs are data sets of one of them, else X-rays: a picture doesn't say it."""
+    kinds = {read_prepared(one).kind if index_of(one).is_file() else XRAY for one in inputs}
+    return kind if len(kinds) == 1 and (kind := kinds.pop()) in (SLICES, CT_PATCHES) else XRAY
 
 
 def _run_xrays(inputs: Sequence[Path], out: Path, options: PredictOptions, *, force: bool, track: Track) -> Predicted:
@@ -148,7 +153,7 @@ def _run_xrays(inputs: Sequence[Path], out: Path, options: PredictOptions, *, fo
     return work_through(list(by_key), predict_run(sources, name, options), out, ready, force=force, track=track)
 
 
-_PREDICT = {XRAY: _run_xrays, SLICES: run_slices}
+_PREDICT = {XRAY: _run_xrays, SLICES: run_slices, CT_PATCHES: run_patches}
 """By the kind of data that the model has learnt."""
 
 

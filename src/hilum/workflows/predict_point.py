@@ -1,17 +1,20 @@
 """The nodule at a point of a CT, in three dimensions (`hilum predict CT OUT --point x,y,z`)."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hilum.core import InputError, Volume
+from hilum.core import InputError, Provenance, Volume
 from hilum.core.geometry import Triple
+from hilum.datasets.data_kind import CT_PATCHES, SLICES
 from hilum.datasets.prepared import index_of
 from hilum.infer.crf import CrfConfig
 from hilum.infer.device import resolved_device
-from hilum.infer.loaded import load_model, model_folder
+from hilum.infer.loaded import load_model, model_folder, model_kind
 from hilum.infer.prompted import Prompted, nodule_at
+from hilum.infer.prompted_volume import nodule_in_volume
 from hilum.infer.slices import SliceOptions, SlicePredictor
+from hilum.infer.volumes import PatchPredictor, VolumeOptions
 from hilum.io import read_volume
 from hilum.io.inputs import require_path
 from hilum.io.nodules_file import write_nodules
@@ -23,6 +26,23 @@ from hilum.workflows.predict_case import hash_of, key_of
 from hilum.workflows.predict_left import Predicted, Worker, work_through
 from hilum.workflows.predict_options import PredictOptions
 from hilum.workflows.track import Track
+
+
+@dataclass(frozen=True, eq=False)
+class PointFinder:
+    """A model of slices or of pieces of a CT, ready to find the nodule at a point.
+
+    Attributes:
+        name: of the model.
+        threshold: from which probability a voxel is in the mask.
+        provenance: what predictions are made with.
+        find: the nodule at a point (x, y, z) in LPS mm.
+    """
+
+    name: str
+    threshold: float
+    provenance: Provenance
+    find: Callable[[Volume, Triple], Prompted]
 
 
 def run_point(
@@ -48,16 +68,16 @@ def run_point(
     key = key_of(path, "ct")
 
     def ready() -> Worker:  # before the folder is touched: what can't be read or found is one clear line
-        predictor, volume = slice_predictor(options), read_volume(path)
-        found = nodule_at(volume, point, predictor)
+        finder, volume = _FINDERS[model_kind(options.model)](options), read_volume(path)
+        found = finder.find(volume, point)
 
         def write(_: str) -> dict[str, object]:
-            _write(out / key, volume, point, found, predictor)
+            _write(out / key, volume, point, found, finder.threshold)
             is_there = int(found.nodule is not None)
             said: dict[str, object] = {"marked": is_there, "nodules": is_there, "notes": found.notes}
-            return {**said, "provenance": predictor.provenance}
+            return {**said, "provenance": finder.provenance}
 
-        return Worker(predictor.model.name, write, {key: path})
+        return Worker(finder.name, write, {key: path})
 
     files = files_in(path) if path.is_dir() else [path]
     hashes = {f"{key} {file.relative_to(path)}" if path.is_dir() else key: hash_of(file) for file in files}
@@ -79,14 +99,36 @@ def slice_predictor(options: PredictOptions) -> SlicePredictor:
     return SlicePredictor(load_model(options.model), SliceOptions(options.threshold, options.tta, crf, device))
 
 
-def _write(folder: Path, volume: Volume, point: Triple, found: Prompted, predictor: SlicePredictor) -> None:
+def patch_predictor(options: PredictOptions) -> PatchPredictor:
+    """A model of pieces of a CT, as the options use it."""
+    device = resolved_device(options.device)
+    return PatchPredictor(load_model(options.model), VolumeOptions(options.threshold, options.tta, device))
+
+
+def _by_slices(options: PredictOptions) -> PointFinder:
+    predictor = slice_predictor(options)
+    name, threshold = predictor.model.name, predictor.rule.threshold
+    return PointFinder(name, threshold, predictor.provenance, lambda ct, point: nodule_at(ct, point, predictor))
+
+
+def _by_pieces(options: PredictOptions) -> PointFinder:
+    predictor = patch_predictor(options)
+    name, threshold = predictor.model.name, predictor.threshold
+    return PointFinder(name, threshold, predictor.provenance, lambda ct, point: nodule_in_volume(ct, point, predictor))
+
+
+_FINDERS: Mapping[str, Callable[[PredictOptions], PointFinder]] = {SLICES: _by_slices, CT_PATCHES: _by_pieces}
+"""By the kind of data that the model has learnt."""
+
+
+def _write(folder: Path, volume: Volume, point: Triple, found: Prompted, threshold: float) -> None:
     from hilum.report.prompted import prompted_picture
 
     write_mask(found.mask, folder / "mask.nii.gz")
     study = {
         "key": folder.name,
         "point_lps_mm": point,
-        "threshold": predictor.rule.threshold,
+        "threshold": threshold,
         "notes": found.notes,
         "volume_rule": "number of voxels in the mask times a voxel's volume",
     }
