@@ -54,3 +54,29 @@ def write_luna(folder, scans, subset=0, volume=None):
         lines += [",".join(map(str, (series, *nodule))) for nodule in nodules]
     table.write_text("\n".join(lines) + "\n")
     return folder
+
+
+def lidc_xml(series_uid, nodules, no_nodules=(), small=()):
+    """LIDC's XML: nodules is [readers][outlines] of (z_mm, [(column, row), …]); the others are (z_mm, column, row)."""
+
+    def roi(z_mm, points, tag="roi"):
+        edges = "".join(f"<edgeMap><xCoord>{x}</xCoord><yCoord>{y}</yCoord></edgeMap>" for x, y in points)
+        return f"<{tag}><imageZposition>{z_mm}</imageZposition><inclusion>TRUE</inclusion>{edges}</{tag}>"
+
+    sessions = []
+    for number, outlines in enumerate(nodules):
+        rois = "".join(roi(z_mm, points) for z_mm, points in outlines)
+        own = f"<unblindedReadNodule><noduleID>{number}</noduleID>{rois}</unblindedReadNodule>"
+        if number == 0:
+            own += "".join(
+                f"<unblindedReadNodule><noduleID>s{n}</noduleID>{roi(z, [(x, y)])}</unblindedReadNodule>"
+                for n, (z, x, y) in enumerate(small)
+            )
+            own += "".join(
+                f"<nonNodule><nonNoduleID>n{n}</nonNoduleID><imageZposition>{z}</imageZposition>"
+                f"<locus><xCoord>{x}</xCoord><yCoord>{y}</yCoord></locus></nonNodule>"
+                for n, (z, x, y) in enumerate(no_nodules)
+            )
+        sessions.append(f"<readingSession>{own}</readingSession>")
+    header = f"<ResponseHeader><SeriesInstanceUid>{series_uid}</SeriesInstanceUid></ResponseHeader>"
+    return f"<LidcReadMessage>{header}{''.join(sessions)}</LidcReadMessage>"

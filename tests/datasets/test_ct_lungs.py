@@ -5,7 +5,16 @@ import pytest
 
 from hilum.core import InputError, UnitError, Volume
 from hilum.datasets.ct_lungs import find_lungs, inside
-from hilum.datasets.patch_places import Marked, PieceRule, blobs, free_places, is_free, negative_places, random_places
+from hilum.datasets.patch_places import (
+    Known,
+    Marked,
+    PieceRule,
+    blobs,
+    free_places,
+    is_free,
+    negative_places,
+    random_places,
+)
 from hilum.io import read_mask, read_volume
 from hilum.io.installed import sample_ct_path, sample_organs_path
 from hilum.ops import resample_to, to_lps_axes
@@ -71,7 +80,7 @@ def test_blobs_are_what_is_round_and_dense(seen):
 def test_pieces_without_a_nodule_show_none_and_lie_in_the_lungs(seen):
     ct, lungs = seen
     marks = [Marked(NODULE, 10.0), Marked((60.0, 0.0, 0.0), 0.0, is_nodule=False)]
-    found = list(negative_places(ct, lungs, marks, None, RULE, np.random.default_rng(3)))
+    found = list(negative_places(ct, lungs, Known(marks), RULE, np.random.default_rng(3)))
     assert [kind for kind, _ in found] == ["hard"] * 4 + ["random"] * 3
     places = np.array([place for _, place in found])
     assert inside(lungs, places).all()
@@ -79,15 +88,25 @@ def test_pieces_without_a_nodule_show_none_and_lie_in_the_lungs(seen):
     assert (np.linalg.norm(places - (60.0, 0.0, 0.0), axis=1) >= RULE.apart_mm).all()
     apart = np.linalg.norm(places[:, None] - places[None], axis=2)[np.triu_indices(len(places), 1)]
     assert apart.min() >= RULE.apart_mm
-    again = list(negative_places(ct, lungs, marks, None, RULE, np.random.default_rng(3)))
+    again = list(negative_places(ct, lungs, Known(marks), RULE, np.random.default_rng(3)))
     assert again == found
 
 
 def test_listed_candidates_go_before_what_is_found_here(seen):
     ct, lungs = seen
     listed = np.array([(60.0, 30.0, 30.0), (0.0, 0.0, 0.0), NODULE])
-    found = list(negative_places(ct, lungs, [Marked(NODULE, 10.0)], listed, RULE, np.random.default_rng(0)))
+    marks = [Marked(NODULE, 10.0)]
+    found = list(negative_places(ct, lungs, Known(marks, listed=listed), RULE, np.random.default_rng(0)))
     assert [place for kind, place in found if kind == "hard"] == [(60.0, 30.0, 30.0)]
+
+
+def test_what_readers_called_no_nodule_goes_first_and_the_rest_is_found_here(seen):
+    ct, lungs = seen
+    first = np.array([(60.0, 30.0, 30.0), NODULE])
+    found = negative_places(ct, lungs, Known([Marked(NODULE, 10.0)], first), RULE, np.random.default_rng(0))
+    hard = [place for kind, place in found if kind == "hard"]
+    assert hard[0] == (60.0, 30.0, 30.0)
+    assert len(hard) == RULE.hard
 
 
 def test_a_place_is_free_as_soon_as_the_piece_shows_no_part_of_the_nodule():

@@ -28,6 +28,7 @@ hilum prepare jsrt JSRT films             real radiographs, a nodule's centre an
 hilum prepare over-time pairs over-time   an earlier picture of each, and what changed since
 hilum prepare slices slices.npz slices    CT crops of nodules, what each reader outlined
 hilum prepare cubes cubes.npz cubes       cubes of CTs around nodules, what one reader outlined
+hilum prepare lidc LIDC-IDRI lidc         pieces of CTs, nodules as their readers outlined them
 hilum prepare luna16 LUNA16 luna16        pieces of CTs, nodules as balls of their diameter
 hilum prepare tumour-ct Task06_Lung lung  pieces of CTs, tumours by masks or boxes
 hilum prepare xray-pack pairs pairs.npz   a data set as one file, to train from elsewhere

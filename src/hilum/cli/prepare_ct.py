@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from hilum.cli.exit_code import checked_options
-from hilum.cli.options import RUN, Debug, Force, MaxFailures, Seed, Workers
+from hilum.cli.options import RUN, Debug, Force, MaxFailures, Seed, Share, Workers
 from hilum.cli.prepare import prepare as prepare
 from hilum.cli.prepare import say_prepared
 
@@ -214,3 +214,59 @@ def tumour_ct(
     with checked_options():
         options = TumourOptions(label, licence, _rule(pieces), _running(running))
     return say_prepared(prepare_tumour_ct(src, out, options, bar), debug=debug, of="series without a mark")
+
+
+@prepare.command
+def lidc(
+    src: Path,
+    out: Path,
+    /,
+    *,
+    xml: Path | None = None,
+    consensus: Share = 0.5,
+    outline_rule: Literal["inside", "outline"] = "inside",
+    pieces: Pieces | None = None,
+    running: PatchRunning | None = None,
+    debug: Debug = False,
+) -> int:
+    """LIDC-IDRI's CTs: pieces about nodules with what half of their readers outlined, and pieces without one.
+
+    SRC holds CTs of LIDC patients, as hilum prepare drr-pairs takes them. Their outlines come from LIDC's XML in --xml
+    or beside the slices, else from the installed database. The XML also knows small nodules (< 3 mm), about which no
+    piece is taken, and what readers called no nodule, which are the first hard negatives; dense blobs in the lungs are
+    the rest.
+
+    OUT then holds cases/KEY/ with image.nii.gz (HU), mask.nii.gz and nodules.json (size, reader count, ratings);
+    qa.png, some of them to be looked at; and dataset.json with the split and every file's SHA-256. The truth of a piece
+    says how many readers there were. Left out, and listed there, are held-out patients and LIDC-IDRI-0001.
+
+    A run that was stopped, however it was, goes on when it is started again. A CT that fails is listed in failures.json
+    and costs nothing else; the exit code is 3.
+
+    ```
+    hilum prepare lidc LIDC-IDRI lidc --workers 8
+    hilum prepare lidc LIDC-IDRI lidc --xml LIDC-XML-only --voxel-mm 0.7 --size 96
+    ```
+
+    Parameters
+    ----------
+    src
+        Folder with the CTs.
+    out
+        Folder for the data set.
+    xml
+        Folder with LIDC's XML, by series, wherever it lies below it.
+    consensus
+        Share of a nodule's readers who need to have a voxel.
+    outline_rule
+        Whether the pixels under the readers' lines belong to a nodule; LIDC's readers marked the first pixel outside.
+    debug
+        Show the traceback of each CT that failed; `hilum --debug`.
+    """
+    from hilum.cli.progress import bar
+    from hilum.ops import OutlineRule
+    from hilum.workflows.prepare_lidc import LidcOptions, prepare_lidc
+
+    with checked_options():
+        options = LidcOptions(xml, consensus, OutlineRule(outline_rule), _rule(pieces), _running(running))
+    return say_prepared(prepare_lidc(src, out, options, bar), debug=debug, of=_NOT_LEARNT_FROM)

@@ -17,6 +17,7 @@ from hilum.core import Geometry, InputError, Mask, Volume
 from hilum.core.geometry import Floats, Triple
 from hilum.datasets.ct_lungs import inside
 from hilum.datasets.patch_grid import crop_around
+from hilum.datasets.patch_sample import HARD, RANDOM
 from hilum.ops import PeakRule, peaks, resample_to
 
 _STEP_MM = 1.5
@@ -144,28 +145,42 @@ def random_places(lungs: Mask, rng: np.random.Generator, count: int) -> Floats:
     return lungs.require_geometry().to_lps_mm(drawn)
 
 
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of places on a CT.
+
+    Attributes:
+        marks: nodules, and what is neither nodule nor nothing.
+        first: [n, 3] places in LPS mm that readers called no nodule: the first hard negatives.
+        listed: [n, 3] places that somebody's finder took for nodules; None finds them here.
+    """
+
+    marks: Sequence[Marked] = ()
+    first: Floats | None = None
+    listed: Floats | None = None
+
+
 def negative_places(
-    ct: Volume, lungs: Mask, marks: Sequence[Marked], listed: Floats | None, rule: PieceRule, rng: np.random.Generator
+    ct: Volume, lungs: Mask, known: Known, rule: PieceRule, rng: np.random.Generator
 ) -> Iterator[tuple[str, Triple]]:
     """Kind and centre of each piece without a nodule: hard ones first, which keep their places.
 
     Args:
         ct: in HU.
         lungs: `find_lungs`.
-        marks: what is marked on it.
-        listed: [n, 3] places in LPS mm that somebody's finder took for nodules; None finds them here.
+        known: of it.
         rule: see there.
-        rng: of the random places.
+        rng: of all that is drawn.
     """
-    from hilum.datasets.patch_sample import HARD, RANDOM
-
-    hard: list[Triple] = []
-    if rule.hard:
+    first = np.empty((0, 3)) if known.first is None else rng.permutation(known.first)
+    hard = free_places(first, known.marks, (), rule, rule.hard)
+    if len(hard) < rule.hard:
+        listed = known.listed
         looks = blobs(ct, lungs)[: _AMONG * rule.hard] if listed is None else listed[inside(lungs, listed)]
-        hard = free_places(rng.permutation(looks), marks, (), rule, rule.hard)
+        hard += free_places(rng.permutation(looks), known.marks, hard, rule, rule.hard - len(hard))
     yield from ((HARD, place) for place in hard)
     drawn = random_places(lungs, rng, rule.random)
-    yield from ((RANDOM, place) for place in free_places(drawn, marks, hard, rule, rule.random))
+    yield from ((RANDOM, place) for place in free_places(drawn, known.marks, hard, rule, rule.random))
 
 
 def _triple(place: Floats) -> Triple:

@@ -9,6 +9,8 @@ from hilum.core.geometry import Triple
 SPHERE = "sphere of a diameter"
 """Truth of who knows a centre and a diameter only, as LUNA16 does."""
 ONE_READER = "one reader's contour"
+READERS = "contours of readers, at least half"
+"""Truth of several readers, of a piece without a nodule; `by_readers` says of one with a nodule how many."""
 BOX = "box"
 """Truth of who drew a rectangle on each slice."""
 LABELS = "labels of the source"

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from hilum.core import InputError, Mask, Nodule, Volume
-from hilum.core.geometry import Floats, Geometry, Triple
+from hilum.core.geometry import Geometry, Triple
 from hilum.core.mask import Selection
 from hilum.datasets.ct_lungs import find_lungs
 from hilum.datasets.patch_grid import ball_on, cut, piece_grid, share_inside
-from hilum.datasets.patch_places import Marked, PieceRule, negative_places
+from hilum.datasets.patch_places import Known, Marked, PieceRule, negative_places
 from hilum.datasets.patch_sample import POSITIVE
 from hilum.datasets.patch_source import PatchSource
 from hilum.ops import resample_to
@@ -78,8 +78,7 @@ class MarkedCt:
         ct: HU, axes along the patient's (`hilum.ops.to_lps_axes`).
         nodules: all that are known.
         truth: what masks of this source are made of: also of pieces that show none.
-        others: marks that are no nodules of this truth, and may look like some.
-        listed: [n, 3] places in LPS mm that somebody's finder took for nodules; None finds them here.
+        known: other places on it; its marks are no nodules of this truth, and may look like some.
         fold: LUNA16's subset; None elsewhere.
         odd: what a person should know of the CT, one line each.
     """
@@ -90,10 +89,9 @@ class MarkedCt:
     ct: Volume
     nodules: Sequence[MarkedNodule]
     truth: str
-    others: Sequence[Marked] = ()
-    listed: Floats | None = None
+    known: Known = field(default_factory=Known)
     fold: int | None = None
-    odd: tuple[str, ...] = field(default=())
+    odd: tuple[str, ...] = ()
 
 
 def ct_cases(marked: MarkedCt, rule: PieceRule, out: Path) -> list[dict[str, object]]:
@@ -145,9 +143,9 @@ def _without(marked: MarkedCt, lungs: Mask, rule: PieceRule) -> Iterator[Piece]:
     """Pieces without a nodule; which they are follows from the seed and the CT's key, in whatever order CTs come."""
     digest = hashlib.sha256(marked.key.encode()).digest()
     rng = np.random.default_rng((rule.seed, int.from_bytes(digest[:8])))
-    marks = [*(one.marked() for one in marked.nodules), *marked.others]
+    known = replace(marked.known, marks=[*(one.marked() for one in marked.nodules), *marked.known.marks])
     counts: dict[str, int] = {}
-    for kind, place in negative_places(marked.ct, lungs, marks, marked.listed, rule, rng):
+    for kind, place in negative_places(marked.ct, lungs, known, rule, rng):
         counts[kind] = counts.get(kind, 0) + 1
         yield _piece(f"{marked.key}_{kind}{counts[kind]:02}", marked, place, rule, kind)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hilum.core import Nodule
-from hilum.datasets.patch_places import Marked, PieceRule
+from hilum.datasets.patch_places import Known, Marked, PieceRule
 from hilum.datasets.patch_source import SPHERE
 from hilum.datasets.stored_split import StoredSplit, split_of_any
 from hilum.io import read_volume
@@ -91,6 +91,7 @@ def _same(patients: Iterable[str]) -> StoredSplit:
 
 def _cases(scan: LunaScan, out: Path, rule: PieceRule, odd: tuple[str, ...]) -> list[dict[str, object]]:
     ct = to_lps_axes(read_volume(scan.path))
+    excluded = [Marked((x, y, z), 0.0, is_nodule=False) for x, y, z in scan.excluded.tolist()]
     marked = MarkedCt(
         key=scan.key,
         patient=NOBODY if odd else scan.patient,
@@ -98,8 +99,7 @@ def _cases(scan: LunaScan, out: Path, rule: PieceRule, odd: tuple[str, ...]) -> 
         ct=ct,
         nodules=_nodules(scan),
         truth=SPHERE,
-        others=[Marked((x, y, z), 0.0, is_nodule=False) for x, y, z in scan.excluded.tolist()],
-        listed=scan.listed,
+        known=Known(excluded, listed=scan.listed),
         fold=scan.fold,
         odd=odd,
     )
