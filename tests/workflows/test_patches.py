@@ -92,7 +92,7 @@ def model(tmp_path):
 
 def test_a_data_set_is_predicted_and_judged(run, data, tmp_path):
     out = tmp_path / "judged"
-    words = ["evaluate", str(run.folder), str(out), "--data", str(data), "--split", "validation", "--bootstraps", "50"]
+    words = ["evaluate", str(run.folder), str(out), "--data", str(data), "--split", "validation", "--bootstraps", "100"]
     assert main(words) == 0
     figures = json.loads((out / "evaluation.json").read_text())["figures"]
     assert figures["dice_mean"]["n"] == 2, "pieces with a nodule"
