@@ -12,9 +12,11 @@ from hilum.datasets.patch_load import load_patches
 from hilum.datasets.patch_places import PieceRule
 from hilum.datasets.prepared import read_prepared
 from hilum.io import read_mask, read_volume, write_volume
+from hilum.recipes.patches import nodule3d_cheap
 from hilum.workflows.luna16_sources import LunaTables
 from hilum.workflows.patch_set import Running
 from hilum.workflows.prepare_luna16 import LunaOptions, prepare_luna16
+from hilum.workflows.train_patches import read_patches
 from tests.ct_patches import GRID, chest, write_luna
 
 NODULES = ((-60.0, 10.0, 20.0, 20.0), (62.0, -10.0, 30.0, 12.0))
@@ -142,6 +144,11 @@ def test_one_scan_is_both_splits_and_every_output_says_what_that_is_worth(tmp_pa
     for split in ("train", "validation"):
         samples, _ = load_patches(tmp_path / "out", split, PatchDataConfig())
         assert len(samples) == 3
+    read = read_patches(tmp_path / "out", nodule3d_cheap())
+    assert "single scan: figures mean nothing" in read.facts.notes  # so it stands on the model's card
+    (tmp_path / "out" / "dataset.json").write_text(json.dumps({**index, "notes": []}))
+    with pytest.raises(InputError, match="figures would flatter"):
+        read_patches(tmp_path / "out", nodule3d_cheap())
     held_out = write_luna(tmp_path / "other", {"LIDC-IDRI-0005": NODULES})
     with pytest.raises(InputError, match="held out: 1"):
         prepare_luna16(held_out, tmp_path / "no", LunaOptions(single_scan=True))

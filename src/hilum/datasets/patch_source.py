@@ -15,6 +15,8 @@ BOX = "box"
 """Truth of who drew a rectangle on each slice."""
 LABELS = "labels of the source"
 """Truth of who publishes masks and doesn't say how many readers drew them."""
+SINGLE_SCAN = "single scan: figures mean nothing"
+"""Note of a data set whose training and validation are both of one CT, to try the way through with."""
 
 
 def by_readers(count: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from hilum.core import Failures, HilumError, InputError, Nodule, UnreadableError
 from hilum.core.radiograph import PixelMm
 from hilum.datasets.drr_pairs import PairNodule
-from hilum.datasets.patch_source import PatchSource, patch_source
+from hilum.datasets.patch_source import SINGLE_SCAN, PatchSource, patch_source
 from hilum.io import read_json, read_mask
 from hilum.io.nodules_file import read_nodules
 
@@ -105,6 +105,7 @@ class Prepared:
         labels: classes that it declares; empty when it doesn't say.
         records: of its cases, as they stand in the file.
         has_points: whether centres and sizes of all lesions are known, so that they are a truth of their own.
+        notes: what a person should know of all of it, one line each.
     """
 
     index: Path
@@ -114,6 +115,12 @@ class Prepared:
     labels: Mapping[int, str]
     records: Sequence[Mapping[str, Any]] = field(repr=False)
     has_points: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_single_scan(self) -> bool:
+        """Whether it says that its splits are of one and the same CT, and has no other patient."""
+        return SINGLE_SCAN in self.notes and len({*self.splits["train"], *self.splits["validation"]}) == 1
 
     def truth_name(self, wanted: str | None = None) -> str:
         """Which of the cases' masks is the truth, or `POINTS`.
@@ -217,6 +224,7 @@ def read_prepared(data: Path) -> Prepared:
             {int(label): str(name) for label, name in (content.get("labels") or {}).items()},
             content["cases"],
             bool(content.get("point_truth", False)),
+            tuple(str(note) for note in content.get("notes") or ()),
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from hilum.core import Failure, Failures, InputError, MissingError
 from hilum.core.geometry import Floats
+from hilum.datasets.patch_source import SINGLE_SCAN
 from hilum.datasets.splits import Role, is_lidc_patient, leading_lidc_patient, role
 from hilum.io.inputs import files_in, require_path
 from hilum.io.lidc import lidc_scans
@@ -18,7 +19,6 @@ from hilum.io.luna16 import CLASS, DIAMETER, SeriesPoints, read_patients, read_p
 from hilum.workflows.output import sha256_of
 
 ANNOTATIONS, EXCLUDED = "annotations.csv", "annotations_excluded.csv"
-SINGLE_SCAN = "single scan: figures mean nothing"
 UNKNOWN = (
     "nobody says whose these CTs are, so each counts as a patient of its own: patients with two CTs may stand in both "
     "splits, and LIDC-IDRI's held-out patients, if they are among them, are not left out; --patients names them"

@@ -9,13 +9,13 @@ import numpy as np
 
 from hilum.core import Nodule
 from hilum.datasets.patch_places import Known, Marked, PieceRule
-from hilum.datasets.patch_source import SPHERE
+from hilum.datasets.patch_source import SINGLE_SCAN, SPHERE
 from hilum.datasets.stored_split import StoredSplit, split_of_any
 from hilum.io import read_volume
 from hilum.io.json_file import plain
 from hilum.ops import to_lps_axes
 from hilum.workflows.ct_pieces import MarkedCt, MarkedNodule, ct_cases
-from hilum.workflows.luna16_sources import SINGLE_SCAN, LunaScan, LunaTables, luna16_source
+from hilum.workflows.luna16_sources import LunaScan, LunaTables, luna16_source
 from hilum.workflows.output import Run
 from hilum.workflows.patch_set import PatchSet, Running, make_patches
 from hilum.workflows.prepare import Prepared, require_apart

@@ -29,7 +29,8 @@ def read_patches(data: Path, config: TrainConfig) -> TrainData[PatchSample]:
     (training, missing), (validation, lost) = (
         loaded(load_patches, data, one, wanted) for one in ("train", "validation")
     )
-    require_apart(training, validation)
+    if not prepared.is_single_scan:
+        require_apart(training, validation)
     failures = (*missing, *lost)
     name = f"{prepared.kind} {index_of(data).parent.resolve().name}"
     facts = facts_of(name, prepared.split_hash, (training, validation), failures)
@@ -45,6 +46,7 @@ def _about(facts: DataFacts, prepared: Prepared, splits: Sequence[Sequence[Patch
     nodules = len({(one.patient, one.nodule) for one in training if one.nodule})
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(one.kind for one in training).most_common())
     notes = (
+        *prepared.notes,
         f"training pieces are of {nodules} nodules: {kinds}",
         "truth was made of: " + "; ".join(f"{words} ({count} pieces)" for words, count in made_of.most_common()),
         *(str(one) for one in odd),
