@@ -13,6 +13,7 @@ from hilum.datasets.patch_sample import HARD, RANDOM
 from hilum.datasets.sampling import drawn_by, patch_traits
 from hilum.datasets.slice_point import point_map
 from hilum.datasets.xray_config import AugmentConfig
+from hilum.recipes.catalogue import recipe
 from hilum.train.config import Machine, TrainConfig
 from hilum.train.data import collate, without_padding
 from hilum.train.fit import Cases, fit
@@ -21,6 +22,7 @@ from hilum.train.judging import judge
 from hilum.train.panels import middle_slice
 from hilum.train.patches import Patches
 from tests.patches import POINTED, TINY, patch
+from tests.slices import ball
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 MACHINE = Machine(device="cpu", threads=1)
@@ -84,6 +86,18 @@ def test_pieces_of_several_sizes_make_a_batch_and_come_apart_again():
     assert batch.weight[0].sum() == 12**3
     for case, plane in without_padding(batch, batch.target[:, 0]).items():
         np.testing.assert_array_equal(plane.numpy() > 0, dict(some)[case].truth)
+
+
+def test_the_middle_is_not_always_the_nodule():
+    """Published cubes have 51 voxels and their nodule in the middle; a cube of 48 of them shows it elsewhere, too."""
+    truth = ball((51, 51, 51), (25, 25, 25), 5)
+    image = truth.astype(np.float32)
+    middle = replace(SAMPLES[0], image=image, truth=truth, weight=np.ones_like(image), point_zyx=(25.0,) * 3)
+    config = recipe("nodule3d")
+    cases = Patches([middle], config, config.data)
+    places = np.array([np.argwhere(cases.draw(0, place, 0).truth).mean(axis=0) for place in range(40)])
+    assert (np.ptp(places, axis=0) > 14).all()
+    assert (places.std(axis=0) > 4).all()
 
 
 def test_what_does_not_go_with_pieces_is_refused():

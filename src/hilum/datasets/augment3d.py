@@ -119,7 +119,7 @@ def draw_augmentation3d(rng: np.random.Generator, config: "PatchAugmentConfig") 
     warp = Warp3D(
         angles_deg=_triple(angles),
         scale=float((1 + config.scale) ** scale),
-        shift_mm=(0.0, 0.0, 0.0) if config.crop_px else _triple(shift),
+        shift_mm=_triple(shift),
         flipped=(bool(flips[0]), bool(flips[1]), bool(flips[2])),
         quarter_turns=turns if config.quarter_turns else 0,
     )

@@ -56,7 +56,8 @@ class PatchAugmentConfig(FrozenConfig):
     scale: NonNegativeFloat = 0.15
     """Enlargement by a factor of 1 / (1 + scale) to 1 + scale."""
     shift_mm: NonNegativeFloat = 0.0
-    """Shift along each axis; a cube has its random place already."""
+    """Shift along each axis, of a cube beside its random place: where pieces are hardly larger than cubes, their middle
+    would always be the nodule. What lies beyond the piece repeats its edge and weighs nothing."""
     gamma: NonNegativeFloat = 0.15
     """Brightness to the power of 1 / (1 + gamma) to 1 + gamma."""
     brightness: NonNegativeFloat = 0.03
