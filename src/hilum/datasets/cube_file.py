@@ -4,8 +4,9 @@
 can't be told from contrast. `mask` [n, y, x, z] is what one reader has, the outline's own pixels in. Steps are 1 mm.
 `name` [n], `patient` [n] (LIDC's number), `attributes` [n, m] and `attribute_names` [m] are the rest.
 
-The last axis runs from head to foot: of each of 26 cubes that were held against LIDC's outlines, the reader's mask fits
-best so, and neither upside down nor with the first two axes exchanged. Where in the patient a cube lies, nobody says.
+The last axis runs from head to foot, the first two along rows and columns: so a reader's mask is what LIDC's outlines
+give, and neither upside down nor with the first two axes exchanged (`tests/datasets/test_cube_file.py`). Where in the
+patient a cube lies, nobody says.
 """
 
 from dataclasses import dataclass
