@@ -10,8 +10,10 @@ from PIL import Image
 
 from hilum.cli.app import main
 from hilum.core import ConfigError, InputError, MissingError, TooManyFailuresError
-from hilum.infer.loaded import load_model, shipped_models
+from hilum.infer.loaded import load_model
+from hilum.infer.slices import SlicePredictor
 from hilum.train.config import Machine, TrainConfig
+from hilum.workflows import predict
 from hilum.workflows.evaluate_data import TruthWanted
 from hilum.workflows.evaluate_model import predictions_of
 from hilum.workflows.predict import run_predict
@@ -20,7 +22,18 @@ from hilum.workflows.train import TrainOptions, run_find_rate, run_train
 from hilum.workflows.train_config import resolved_config
 from hilum.workflows.train_data import read_data
 from hilum.workflows.train_result import ship
-from tests.slices import PATIENTS, POINTED, STEP_MM, TINY, slice_hu, slice_model, stretched, write_slices
+from tests.slices import (
+    NODULE_HU,
+    PATIENTS,
+    POINTED,
+    STEP_MM,
+    TINY,
+    ball,
+    slice_hu,
+    slice_model,
+    stretched,
+    write_slices,
+)
 from tests.xrays import chest, write_xrays
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -229,17 +242,29 @@ def test_points_are_three_numbers(ct, model, tmp_path, capsys):
         assert "is no point" in capsys.readouterr().err
 
 
-def test_default_fits_the_input(data, tmp_path):
-    if "slices" in shipped_models():
-        pytest.skip("a model of slices is shipped: default takes it")
+def test_default_fits_the_input(data, tmp_path, monkeypatch):
+    found = run_predict([data], tmp_path / "out", PredictOptions(split="validation"))
+    assert (found.model, len(found.keys), found.what) == ("slices", 9, "slices")
+    monkeypatch.setattr(predict, "shipped_models", lambda: ("xray",))
     with pytest.raises(MissingError, match="no model of CT slices comes with this hilum"):
-        run_predict([data], tmp_path / "out")
+        run_predict([data], tmp_path / "none")
+
+
+def test_the_shipped_model_marks_the_nodule_that_is_meant(tmp_path):
+    """Two discs in lung, as HU: told one, it marks that one, with as much around it as readers do, and no other."""
+    hu, first = slice_hu((128, 128), (44, 50), 7)
+    second = ball((128, 128), (84, 88), 7)
+    hu[second] = NODULE_HU
+    predictor = SlicePredictor(load_model("slices"))
+    for place, meant, other in (((44, 50), first, second), ((84, 88), second, first)):
+        mask = predictor("one", hu, (STEP_MM, STEP_MM), place).mask.labels > 0
+        assert mask[meant].mean() > 0.9
+        assert mask[other].mean() < 0.1
+        assert mask.sum() < 3 * meant.sum()
 
 
 def test_hu_of_a_data_set_are_used_where_they_are_known(model, data, tmp_path):
     """With the ends' true HU the picture is exact, so that the answer is that of the HU themselves."""
-    from hilum.infer.slices import SlicePredictor
-
     copy = shutil.copytree(data, tmp_path / "copy")
     hu, _ = slice_hu(seed=0, centre=(30, 36), radius=6)
     content = json.loads((copy / "dataset.json").read_text())
@@ -249,4 +274,5 @@ def test_hu_of_a_data_set_are_used_where_they_are_known(model, data, tmp_path):
     run_predict([copy], tmp_path / "out", PredictOptions(str(model)))
     key = content["cases"][0]["key"]
     found = np.array(Image.open(tmp_path / "out" / key / "probability.png")) / 65535
-    np.testing.assert_allclose(found, SlicePredictor(load_model(str(model))).probability(hu), atol=0.02)
+    wanted = SlicePredictor(load_model(str(model)))(key, hu, (STEP_MM, STEP_MM), (30.0, 36.0)).probability
+    np.testing.assert_allclose(found, wanted, atol=0.02)

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from hilum.core import InputError, Mask, Nodule, Quantity, Volume
 from hilum.core.geometry import Triple
 from hilum.core.mask import Selection
+from hilum.infer.at_point import NEAR_MM, near
 from hilum.infer.slices import SlicePredictor
 from hilum.measure import centroid_lps_mm, diameters, volume_mm3
 from hilum.ops import label_parts, to_lps_axes
 
 PIECE_PX = 128
 """Side of the piece of a slice that is looked at: that of the published slices, on the CT's own pixels."""
-NEAR_MM = 5.0
-"""How far from the point the nodule may begin."""
 AIR_HU = -950.0
 """Where the mean around the point is below, there is only air: lung is denser."""
 AT_THE_END = "the mask reaches the CT's first or last slice: the nodule may go on beyond"
@@ -127,7 +126,7 @@ def checked_place(axial: Volume, point_lps_mm: Triple) -> tuple[int, int, int]:
         )
     index = np.rint(axial.geometry.to_index(point_lps_mm)).astype(int)
     k, j, i = (int(np.clip(one, 0, size - 1)) for one, size in zip(index, axial.array.shape, strict=True))
-    around = _near(axial, (j, i))
+    around = near(axial.array[k].shape, (j, i), axial.geometry.spacing_zyx_mm[1:])
     if float(axial.array[k][around].mean(dtype=np.float64)) < AIR_HU:
         raise InputError(
             f"there is only air within {NEAR_MM:g} mm of the point {words}: it lies outside the body or in an airway.",
@@ -136,18 +135,11 @@ def checked_place(axial: Volume, point_lps_mm: Triple) -> tuple[int, int, int]:
     return k, j, i
 
 
-def _near(axial: Volume, place_yx: tuple[int, int]) -> Selection:
-    """[y, x] pixels of a slice within `NEAR_MM` of a place."""
-    _, row_mm, column_mm = axial.geometry.spacing_zyx_mm
-    rows, columns = np.ogrid[: axial.array.shape[1], : axial.array.shape[2]]
-    far = np.hypot((rows - place_yx[0]) * row_mm, (columns - place_yx[1]) * column_mm)
-    return np.asarray(far <= max(NEAR_MM, row_mm, column_mm))
-
-
 def _followed(axial: Volume, place: tuple[int, int, int], predictor: SlicePredictor) -> Iterator[tuple[int, _Part]]:
     """The parts of the nodule by number of the slice."""
     k, j, i = place
-    first = _part(axial, k, (float(j), float(i)), _near(axial, (j, i)), predictor)
+    touching = near(axial.array[k].shape, (j, i), axial.geometry.spacing_zyx_mm[1:])
+    first = _part(axial, k, (float(j), float(i)), touching, predictor)
     if first is None:
         return
     yield k, first

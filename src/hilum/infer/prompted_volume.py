@@ -12,8 +12,9 @@ import numpy as np
 from hilum.core import Geometry, Mask, Quantity, Volume
 from hilum.core.geometry import Shape3, Triple
 from hilum.core.mask import Selection
+from hilum.infer.at_point import near
 from hilum.infer.postprocess import PostRule, post_processed
-from hilum.infer.prompted import AT_THE_END, NEAR_MM, NOTHING, Prompted, checked_place, cut_by, measured
+from hilum.infer.prompted import AT_THE_END, NOTHING, Prompted, checked_place, cut_by, measured
 from hilum.infer.volumes import PatchPredictor
 from hilum.ops import label_parts, resample_to, to_lps_axes
 
@@ -138,18 +139,11 @@ def _starts(place: Place) -> Shape3:
 def _part_at(marked: Selection, block: Geometry, point_lps_mm: Triple) -> Selection | None:
     """The marked part with most voxels within `NEAR_MM` of the point; None where there is none."""
     labels = label_parts(marked)
-    shared = np.bincount(labels[_near(block, point_lps_mm)], minlength=2)
+    shared = np.bincount(
+        labels[near(block.shape_zyx, block.to_index(point_lps_mm).tolist(), block.spacing_zyx_mm)], minlength=2
+    )
     shared[0] = 0
     return np.asarray(labels == shared.argmax()) if shared.any() else None
-
-
-def _near(block: Geometry, point_lps_mm: Triple) -> Selection:
-    """[z, y, x] voxels within `NEAR_MM` of a point, or within a step where that is larger."""
-    steps = block.spacing_zyx_mm
-    places = np.ogrid[tuple(slice(size) for size in block.shape_zyx)]
-    offsets = zip(places, block.to_index(point_lps_mm), steps, strict=True)
-    squares = sum(((place - at) * step) ** 2 for place, at, step in offsets)
-    return np.asarray(squares <= max(NEAR_MM, *steps) ** 2)
 
 
 def _is_cut(own: Selection, place: Place, shape: tuple[int, ...]) -> bool:

@@ -13,6 +13,7 @@ from hilum.datasets.data_kind import SLICES
 from hilum.datasets.slice_point import point_map
 from hilum.datasets.slice_scale import canonical
 from hilum.datasets.xray_grid import PixelGrid
+from hilum.infer.at_point import parts_at
 from hilum.infer.crf import CrfConfig, refined
 from hilum.infer.lesions import LesionRule, lesions
 from hilum.infer.loaded import LoadedModel
@@ -87,12 +88,17 @@ class SlicePredictor:
             key: of the slice.
             image: [y, x] HU, or a picture of unsigned integers; front of the patient up, right on the left.
             step_mm: row and column step; None when nobody knows.
-            point_px: (row, column) where the nodule is; None when nobody says, and for models that aren't told.
+            point_px: (row, column) where the nodule is; None when nobody says. Of what is marked, parts that don't come
+                near the point are not the nodule that is meant: there, mask and probability are 0.
 
         Raises:
             InputError: it can't be brought to the scale that the model has learnt (`hilum.datasets.slice_scale`).
         """
         probability = self.probability(image, step_mm, point_px)
+        if point_px is not None:
+            marked = probability >= self.rule.threshold
+            meant = parts_at(marked, point_px, step_mm or (_USUAL_MM, _USUAL_MM))
+            probability = np.where(marked & ~meant, np.float32(0), probability)
         mask = Mask((probability >= self.rule.threshold).astype(np.uint8), pixel_mm=step_mm, names={1: "nodule"})
         found = lesions(probability, step_mm or (1.0, 1.0), self.rule, knows_mm=step_mm is not None)
         notes = self.notes(step_mm, point_px)
