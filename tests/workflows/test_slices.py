@@ -269,10 +269,9 @@ def test_hu_of_a_data_set_are_used_where_they_are_known(model, data, tmp_path):
     hu, _ = slice_hu(seed=0, centre=(30, 36), radius=6)
     content = json.loads((copy / "dataset.json").read_text())
     content["cases"] = content["cases"][:1]
-    content["cases"][0]["slice"]["hu_ends"] = [int(hu.min()), int(hu.max())]
+    content["cases"][0]["slice"] |= {"hu_ends": [int(hu.min()), int(hu.max())], "point_px": None}
     (copy / "dataset.json").write_text(json.dumps(content))
     run_predict([copy], tmp_path / "out", PredictOptions(str(model)))
     key = content["cases"][0]["key"]
     found = np.array(Image.open(tmp_path / "out" / key / "probability.png")) / 65535
-    wanted = SlicePredictor(load_model(str(model)))(key, hu, (STEP_MM, STEP_MM), (30.0, 36.0)).probability
-    np.testing.assert_allclose(found, wanted, atol=0.02)
+    np.testing.assert_allclose(found, SlicePredictor(load_model(str(model))).probability(hu), atol=0.02)
