@@ -19,6 +19,11 @@ def of_box(box):
     return box[:, :1] * box.mean() + box.std()
 
 
+def of_each(some):
+    """The same of several boxes."""
+    return torch.cat([of_box(one[None]) for one in some])
+
+
 @pytest.mark.parametrize(("size", "sides", "overlap"), [((17, 20), (8, 6), 0.5), ((9, 12, 10), (4, 12, 5), 0.25)])
 def test_it_is_the_mean_by_weights_written_out(size, sides, overlap):
     images = image(1, 2, *size)
@@ -36,6 +41,8 @@ def test_it_is_the_mean_by_weights_written_out(size, sides, overlap):
         total[(0, 0, *box)] += of_box(images[(slice(None), slice(None), *box)])[0, 0] * weight
         weights[box] += weight
     torch.testing.assert_close(slid(of_box, images, sides, overlap), total / weights, rtol=1e-4, atol=1e-5)
+    together = slid(of_each, images, sides, overlap, 3)
+    torch.testing.assert_close(together, slid(of_each, images, sides, overlap))
     assert boxes(size, sides, overlap) == len(list(product(*each)))
 
 
@@ -58,5 +65,5 @@ def test_one_box_is_the_network_itself():
 
 @pytest.mark.parametrize("overlap", [0.0, 0.3, 0.9])
 def test_a_network_that_looks_at_single_pixels_sees_no_boxes(overlap):
-    images = image(2, 1, 23, 31)
+    images = image(1, 1, 23, 31)
     torch.testing.assert_close(slid(torch.square, images, (8, 9), overlap), images**2)

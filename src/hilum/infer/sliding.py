@@ -14,28 +14,36 @@ _LEAST = 1e-3
 """Weight along an axis at the ends of a box, where no other may lie: never 0."""
 
 
-def slid(network: Callable[[Tensor], Tensor], images: Tensor, sides: Sequence[int], overlap: float) -> Tensor:
-    """What a network says of images [B, C, …], box after box: a mean by weights that fall off from a box's middle.
+def slid(
+    network: Callable[[Tensor], Tensor], images: Tensor, sides: Sequence[int], overlap: float, batch: int = 1
+) -> Tensor:
+    """What a network says of an image [1, C, …], box after box: a mean by weights that fall off from a box's middle.
 
     Besides the answer nothing of the images' size is held: boxes lie on a grid, so the sum of their weights is a
     product of one sum for each axis.
 
     Args:
         network: answers of boxes, of their size; with any number of channels.
-        images: to look at; no smaller than a box along any axis.
+        images: one image; no smaller than a box along any axis.
         sides: of a box, along each axis.
         overlap: share of a box's side by which neighbours overlap, at least 0 and below 1.
+        batch: boxes at a time.
     """
     starts = [list(_starts(size, side, overlap)) for size, side in zip(images.shape[2:], sides, strict=True)]
     falls = [_fall(side) for side in sides]
     weight = _outer(falls)
     total = torch.zeros(0)
-    for corner in product(*starts):
-        box = (..., *(slice(start, start + side) for start, side in zip(corner, sides, strict=True)))
-        answer = network(images[box]).to(images.device) * weight  # type: ignore[index]
+    places = [
+        (slice(None), slice(None), *(slice(start, start + side) for start, side in zip(corner, sides, strict=True)))
+        for corner in product(*starts)
+    ]
+    for first in range(0, len(places), batch):
+        some = places[first : first + batch]
+        answers = network(torch.cat([images[place] for place in some])).to(images.device) * weight
         if not total.numel():
-            total = answer.new_zeros((*answer.shape[:2], *images.shape[2:]))
-        total[box] += answer  # type: ignore[index]
+            total = answers.new_zeros((1, answers.shape[1], *images.shape[2:]))
+        for place, answer in zip(some, answers, strict=True):
+            total[place] += answer
     sums = [_summed(own, fall, size) for own, fall, size in zip(starts, falls, images.shape[2:], strict=True)]
     for axis, one in enumerate(sums, start=2):
         total /= one.reshape(-1, *(1 for _ in range(axis + 1, total.ndim)))

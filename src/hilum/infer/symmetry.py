@@ -37,6 +37,8 @@ def mirror_images(network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor
     axes = range(2, images.ndim)
     views = list(chain.from_iterable(combinations(axes, count) for count in range(len(axes) + 1)))
     total = torch.zeros(())
-    for view in views:
-        total = total + network(images.flip(view)).flip(view)
+    for pair in zip(views[::2], views[1::2], strict=True):  # two at a time: see `PatchPredictor`
+        answers = network(torch.cat([images.flip(view) for view in pair])).chunk(2)
+        for answer, view in zip(answers, pair, strict=True):
+            total = total + answer.flip(view)
     return total / len(views)
