@@ -35,6 +35,8 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("luna")
     src = write_luna(folder / "LUNA16", {"1.2": NODULES, "1.5": NODULES[:1]}, subset=3)
     write_luna(src, {"1.11": NODULES[1:]}, subset=7)
+    (src / "seg-lungs-LUNA16").mkdir()  # as LUNA16's archive has it: masks under the same names
+    write_volume(chest(()), src / "seg-lungs-LUNA16" / "1.11.mhd")
     (folder / "map.txt").write_text(MAP)
     options = LunaOptions(LunaTables(patients=folder / "map.txt"), RULE)
     return folder, options, prepare_luna16(src, folder / "out", options)

@@ -80,7 +80,7 @@ class LunaSource:
         left_out: series that are in no split, by the reason.
         failures: what can't be used.
         notes: what a person should know of all of it.
-        hashes: SHA-256 of what decides the result: of CTs names and sizes, of tables the content.
+        hashes: SHA-256 of what decides the result: of CTs names and sizes, of tables the content, of who is whose.
     """
 
     scans: tuple[LunaScan, ...]
@@ -118,9 +118,9 @@ def luna16_source(src: Path, tables: LunaTables, *, single_scan: bool = False) -
             folds[str(scan.fold)].append(scan.series)
     unknown = any(scan.patient == scan.series and not is_lidc_patient(scan.patient) for scan in kept)
     notes = (SINGLE_SCAN,) if single_scan else (UNKNOWN,) if unknown else ()
-    hashes = {"cts": _hash(headers, src), **marks.hashes}
-    if tables.patients is not None:
-        hashes["patients"] = sha256_of(tables.patients)
+    owners = "".join(f"{scan.series} {scan.patient}\n" for scan in sorted(scans, key=lambda scan: scan.key))
+    owned = hashlib.sha256(owners.encode()).hexdigest()
+    hashes = {"cts": _hash(headers, src), "patients": owned, **marks.hashes}
     return LunaSource(tuple(kept), dict(sorted(folds.items())), left_out, failures, notes, hashes)
 
 
@@ -128,6 +128,8 @@ def _headers(src: Path) -> tuple[list[Path], tuple[Failure, ...]]:
     lost = Failures()
     files = [src] if require_path(src).is_file() else files_in(src, lost)
     headers = sorted((path for path in files if path.suffix.lower() in (".mhd", ".mha")), key=lambda path: path.stem)
+    # LUNA16's archive has masks of the lungs beside the subsets, under the same names.
+    headers = [path for path in headers if _SUBSET.search(path.parent.name)] or headers
     if not headers:
         raise InputError(f"{src} holds no MHD or MHA file.", "Name the folder with subset0 to subset9, or one of them.")
     (name, count) = Counter(path.stem for path in headers).most_common(1)[0]
@@ -257,7 +259,7 @@ def _hash(headers: Sequence[Path], src: Path) -> str:
     """Names and sizes: reading 120 GB to see whether a run may go on would take as long as the run."""
     digest = hashlib.sha256()
     for path in headers:
-        raw = path.with_suffix(".raw")
-        size = path.stat().st_size + (raw.stat().st_size if raw.is_file() else 0)
+        voxels = (path.with_suffix(ending) for ending in (".raw", ".zraw"))
+        size = path.stat().st_size + sum(one.stat().st_size for one in voxels if one.is_file())
         digest.update(f"{path.name if path == src else path.relative_to(src)} {size}\n".encode())
     return digest.hexdigest()
