@@ -7,6 +7,8 @@ import pytest
 from hilum.cli.app import main
 from hilum.infer import loaded
 from hilum.models.catalogue import MODELS, build_model
+from tests.patches import patch_model
+from tests.slices import slice_model
 from tests.trained import STEP_MM, THRESHOLD, tiny_model
 
 
@@ -70,3 +72,18 @@ def test_a_shipped_model_is_listed_with_what_its_user_has_to_know(shipped, capsy
     [model] = content["shipped"]
     assert model["bytes"] == (shipped / "weights.safetensors").stat().st_size
     assert model["figures"]["dice_mean"]["high"] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("make", "words", "pixel_mm"),
+    [(slice_model, "pixels as each scan has them", None), (patch_model, "voxels of 1 mm", 1.0)],
+)
+def test_shipped_models_of_all_kinds_are_listed(make, words, pixel_mm, tmp_path, monkeypatch, capsys):
+    folder = make(tmp_path / "own")
+    content = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(content | {"validation": {"dice_mean": 0.5}}))
+    monkeypatch.setattr(loaded, "SHIPPED", tmp_path)
+    assert main(["models", "own"]) == 0
+    assert words in capsys.readouterr().out
+    assert main(["models", "own", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["shipped"][0]["pixel_mm"] == pixel_mm

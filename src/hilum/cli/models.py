@@ -68,7 +68,7 @@ def _show_settings(listing: "ModelListing") -> None:
 
 
 def _show_shipped(model: "ShippedListing", *, all_figures: bool) -> None:
-    print(f"\n{model.name}: trained {model.network}, {model.bytes / _MILLION:.1f} MB, {model.pixel_mm:g} mm a pixel")
+    print(f"\n{model.name}: trained {model.network}, {model.bytes / _MILLION:.1f} MB, {model.pixels}")
     print(f"  marks nodules on {model.marks}")
     print(f"  marks from a probability of {model.threshold:g} on; data: {model.licence}")
     print("  on the validation patients that chose this threshold:")

@@ -10,11 +10,12 @@ import torch
 
 from hilum.config import member
 from hilum.core import ConfigError
+from hilum.datasets.patch_config import PatchDataConfig
 from hilum.infer.loaded import CARD, CONFIG, WEIGHTS, model_folder, shipped_models
 from hilum.io.json_file import read_json
 from hilum.models.attended import AttendedResNet
 from hilum.models.catalogue import MODELS
-from hilum.train.card_use import shown_of
+from hilum.train.card_use import pixels_of, shown_of
 from hilum.train.config import TrainConfig
 
 
@@ -65,7 +66,8 @@ class ShippedListing:
         marks: what it marks, in a few words.
         network: by name.
         bytes: of the weights.
-        pixel_mm: side of the pixels that it was trained on.
+        pixels: that it looks at them on, in a few words.
+        pixel_mm: side of these pixels or voxels; None where each scan keeps its own.
         threshold: from which probability a pixel is marked; chosen on validation.
         figures: on the validation patients that chose the threshold, by name: value, low, high, n; values alone while
             its run goes on.
@@ -77,7 +79,8 @@ class ShippedListing:
     marks: str
     network: str
     bytes: int
-    pixel_mm: float
+    pixels: str
+    pixel_mm: float | None
     threshold: float
     figures: Mapping[str, Mapping[str, float | None]]
     licence: str
@@ -109,12 +112,14 @@ def _shipped(name: str) -> ShippedListing:
     folder = model_folder(name)
     stored = read_json(folder / CONFIG)
     try:
+        data = TrainConfig.of(stored["config"], str(folder / CONFIG)).data
         return ShippedListing(
             name=name,
-            marks=shown_of(TrainConfig.of(stored["config"], str(folder / CONFIG)).data),
+            marks=shown_of(data),
             network=stored["config"]["model"]["name"],
             bytes=(folder / WEIGHTS).stat().st_size,
-            pixel_mm=stored["config"]["data"]["pixel_mm"],
+            pixels=pixels_of(data),
+            pixel_mm=data.voxel_mm if isinstance(data, PatchDataConfig) else data.pixel_mm,
             threshold=stored["threshold"]["value"],
             figures=_figures(stored),
             licence=stored.get("data", {}).get("licence", "not said"),
