@@ -272,6 +272,19 @@ def test_the_suggested_rate_is_a_tenth_of_the_best(accumulate):
     assert (len(found.losses) + 1) * accumulate == batches
 
 
+def test_one_easy_batch_at_the_beginning_hides_no_rate():
+    """The running mean of the first step is that batch's own loss; it is not what a rate of 1e-7 reaches."""
+    rising = Rising(60)
+    trainer = SimpleNamespace(optimizers=[SimpleNamespace(param_groups=[{}])], should_stop=False, global_step=0)
+    while not trainer.should_stop:
+        rising.on_train_batch_start(trainer, None, None, 0)
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        loss = 0.3 if trainer.global_step == 0 else 1 - math.log10(rate / 1e-7) / 20
+        trainer.global_step += 1
+        rising.on_train_batch_end(trainer, None, {"loss": torch.tensor(loss)}, None, 0)
+    assert rising.found().suggested == pytest.approx(0.1)
+
+
 def test_a_loss_that_runs_away_at_once_has_no_rate():
     with pytest.raises(TrainError, match="ran away after 0 steps"):
         Rising(10).found()

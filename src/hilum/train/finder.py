@@ -26,6 +26,9 @@ from hilum.train.phases import Phases
 STEPS, LOWEST, HIGHEST = 100, 1e-7, 1.0
 _MEMORY = 0.9
 """Of the running mean of the loss."""
+_SKIPPED = 10
+"""Steps at the beginning that don't count for the lowest mean: it is then of one or a few batches (Howard and Gugger's
+and Lightning's finders leave out as many)."""
 _TOO_HIGH = 4.0
 """The run ends when the mean is so many times its lowest."""
 
@@ -95,8 +98,9 @@ class Rising(pl.Callback):
                 "Check the data and the loss.",
             )
         losses = np.array(self.losses)
-        lowest = int(np.argmin(losses))
-        suggested = float(self._rates[lowest]) / 10 if lowest else math.nan
+        first = min(_SKIPPED, len(losses) // 2)
+        lowest = first + int(np.argmin(losses[first:]))
+        suggested = float(self._rates[lowest]) / 10 if lowest > first else math.nan
         return FoundRate(self._rates[: len(losses)], losses, suggested)
 
 
