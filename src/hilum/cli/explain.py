@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from hilum.cli.exit_code import checked_options
 from hilum.cli.failures import SHOWN, say_failures
 from hilum.cli.options import Debug, Force, Seed, Threshold
+from hilum.cli.points import pixel_of
 from hilum.cli.predict import Pictures
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class How:
     "Pixels of at least this score are marked; without it the model's own, of validation."
     device: Literal["auto", "cpu", "cuda"] = "auto"
     "Where the network runs."
+    point_px: str | None = None
+    "row,column, counted from 0: the nodule there, on one picture of a CT slice, for a model that is told where."
 
 
 def explain(
@@ -58,6 +61,7 @@ def explain(
     hilum explain film.png why
     hilum explain film.png why --sanity
     hilum explain pairs why --split validation --layer encoder.stages.2
+    hilum explain slice.png why --point-px 64,71 --layer decoder.stages.1
     ```
 
     Parameters
@@ -81,7 +85,10 @@ def explain(
     shown, used = pictures or Pictures(), how or How()
     style = None if shown.style == "auto" else XrayStyle(shown.style)
     with checked_options():
-        predict = PredictOptions(used.model, shown.split, style, shown.pixel_mm, used.threshold, device=used.device)
+        at = None if used.point_px is None else pixel_of(used.point_px)
+        predict = PredictOptions(
+            used.model, shown.split, style, shown.pixel_mm, used.threshold, device=used.device, point_px=at
+        )
     request = ExplainRequest(predict, used.layer, used.sanity, seed)
     return _say(run_explain(inputs, out, request, force=force, track=bar), debug=debug)
 

@@ -1,6 +1,5 @@
 """`hilum predict`."""
 
-import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from cyclopts import Parameter
 from hilum.cli.exit_code import checked_options
 from hilum.cli.failures import SHOWN, say_failures
 from hilum.cli.options import Debug, Force, Threshold
-from hilum.core import InputError
+from hilum.cli.points import pixel_of, point_of
 
 if TYPE_CHECKING:
     from hilum.workflows.predict_left import Predicted
@@ -143,42 +142,12 @@ def predict(
             before.prior,
             before.prior_mask,
             before.prior_pixel_mm,
-            None if slices.point is None else _point(slices.point),
+            None if slices.point is None else point_of(slices.point),
             slices.crf,
             before.known_lesions,
-            None if slices.point_px is None else _pixel(slices.point_px),
+            None if slices.point_px is None else pixel_of(slices.point_px),
         )
     return _say(run_predict(inputs, out, options, force=force, track=bar), debug=debug)
-
-
-def _point(words: str) -> tuple[float, float, float]:
-    """The point that "x,y,z" means.
-
-    Raises:
-        InputError: it is no such words.
-    """
-    x, y, z = _numbers(words, 3, "Write it like --point -52.3,61,-178.5 (x,y,z in LPS mm).")
-    return x, y, z
-
-
-def _pixel(words: str) -> tuple[float, float]:
-    """The place that "row,column" means.
-
-    Raises:
-        InputError: it is no such words.
-    """
-    row, column = _numbers(words, 2, "Write it like --point-px 64,71 (row,column, from 0).")
-    return row, column
-
-
-def _numbers(words: str, count: int, remedy: str) -> list[float]:
-    try:
-        found = [float(one) for one in words.split(",")]
-    except ValueError as error:
-        raise InputError(f"{words!r} is no point.", remedy) from error
-    if len(found) != count or not all(math.isfinite(one) for one in found):
-        raise InputError(f"{words!r} is no point: {count} finite numbers were expected.", remedy)
-    return found
 
 
 def _say(done: "Predicted", *, debug: bool) -> int:

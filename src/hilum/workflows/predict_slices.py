@@ -23,6 +23,7 @@ from hilum.workflows.track import Track
 
 MOST_PX = 1024
 """Rows and columns that a CT slice can have; a larger picture is another one, such as an X-ray."""
+_PREPARE = "Crops in one file become a data set first: hilum prepare slices FILE.npz SLICES"
 _SAY_WHERE = "Of a CT, say where the nodule is: --point x,y,z (LPS mm)."
 
 
@@ -69,8 +70,6 @@ def run_slices(inputs: Sequence[Path], out: Path, options: PredictOptions, *, fo
     if options.point is not None:
         return run_point(inputs, out, options, options.point, force=force, track=track)
     files = slice_files(inputs, options)
-    if options.point_px is not None:
-        files = (_pointed_at(files, options.point_px),)
     by_key = {one.key: one for one in files}
 
     def ready() -> Worker:
@@ -94,7 +93,7 @@ def slice_files(inputs: Sequence[Path], options: PredictOptions) -> tuple[SliceF
         raise InputError(
             "nothing to predict.", "Name pictures of CT slices (PNG, 8 bit), a folder of them or a data set."
         )
-    return files
+    return files if options.point_px is None else (_pointed_at(files, options.point_px),)
 
 
 def _pointed_at(files: Sequence[SliceFile], point_px: tuple[float, float]) -> SliceFile:
@@ -125,7 +124,8 @@ def _files(path: Path, options: PredictOptions) -> Iterator[SliceFile]:
         if recognise(file) in RASTERS:
             yield SliceFile(key_of(file, "slice"), file, stated)
         elif kind is not Kind.FOLDER:
-            raise UnsupportedError(f"{path} is {kind.phrase}; a picture of a CT slice was expected.", _SAY_WHERE)
+            remedy = _PREPARE if path.suffix == ".npz" else _SAY_WHERE
+            raise UnsupportedError(f"{path} is {kind.phrase}; a picture of a CT slice was expected.", remedy)
 
 
 def _of_dataset(path: Path, split: str) -> Iterator[SliceFile]:
@@ -170,6 +170,7 @@ def _slice(file: SliceFile, predictor: SlicePredictor, out: Path) -> dict[str, o
     return {
         "marked": marked,
         "nodules": len(found.nodules),
+        "point_px": file.point_px,
         "notes": found.notes,
         "provenance": predictor.provenance,
     }
