@@ -13,7 +13,7 @@ from hilum.workflows.explain import ExplainRequest, pointing, run_explain
 from hilum.workflows.predict_options import PredictOptions
 from tests.datasets.test_chest import chest
 from tests.report.test_explanation import explanation
-from tests.slices import slice_model, write_slices
+from tests.slices import slice_hu, slice_model, stretched, write_slices
 from tests.trained import STEP_MM, tiny_model
 from tests.xrays import chest as drawn
 from tests.xrays import write_xrays
@@ -107,6 +107,20 @@ def test_ct_slices_are_explained_by_a_model_of_slices(tmp_path, capsys):
     assert np.array(Image.open(tmp_path / "out" / "LIDC-IDRI-0006-1-1" / "map.png")).shape == (64, 64)
     assert main([*words, "--style", "film", "--force"]) == 1
     assert "--style" in capsys.readouterr().err
+
+
+def test_a_picture_of_a_slice_is_explained_at_a_point(tmp_path):
+    """The shipped model is told it: another point, another map."""
+    hu, _ = slice_hu((96, 96), (40, 44), 7)
+    Image.fromarray(stretched(hu)).save(tmp_path / "slice.png")
+    maps = []
+    for at in ("40,44", "70,80"):
+        words = ["--point-px", at, "--pixel-mm", "0.7", "--layer", "decoder.stages.1"]
+        assert main(["explain", str(tmp_path / "slice.png"), str(tmp_path / at), *words]) == 0
+        maps.append(np.array(Image.open(tmp_path / at / "slice" / "map.png")).astype(int))
+    assert (maps[0] != maps[1]).any()
+    hottest = np.unravel_index(maps[0].argmax(), maps[0].shape)
+    assert np.hypot(hottest[0] - 40, hottest[1] - 44) < 14
 
 
 def test_the_pointing_game_by_hand():
