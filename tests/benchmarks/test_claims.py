@@ -236,7 +236,7 @@ def test_a_ball_is_like_its_ball(sizes, arithmetic):
 # --- what is to be measured ---
 
 RUN = re.compile(r"^\| `([\w.-]+)` \| `(hilum train .*)` \|$", re.MULTILINE)
-PLANNED = {"ct_volume", "ct_slice", "xray_classes"}
+PLANNED = {"ct_volume", "xray_classes"}
 
 
 def runs() -> dict[str, str]:
@@ -246,7 +246,7 @@ def runs() -> dict[str, str]:
 
 def test_every_claim_to_be_measured_names_runs_that_the_page_has():
     lines = [line for line in PAGE.splitlines() if line.startswith("| ") and "to be measured" in line]
-    assert len(lines) > 40
+    assert len(lines) > 25
     for line in lines:
         named = re.findall(r"`([\w.-]+)`", line.split("to be measured", 1)[1].split(" |")[0])
         assert set(named) & (runs().keys() | PLANNED), line
