@@ -218,6 +218,8 @@ def test_a_run_that_is_told_of_points_is_used_with_them(data, tmp_path, capsys):
     np.testing.assert_array_equal(own, shown["there"])
     notes = json.loads((tmp_path / "nowhere" / "predictions.json").read_text())["cases"][0]["notes"]
     assert any("nobody says where the nodule is" in note for note in notes)
+    for case in json.loads((tmp_path / "set" / "predictions.json").read_text())["cases"]:
+        assert "made of the readers' outlines" in case["notes"][0]
     words = ["predict", str(picture), str(tmp_path / "out"), "--model", str(model), "--point-px"]
     for wrong, said in {"64,3": "lies outside", "5": "is no point", "a,b": "is no point"}.items():
         assert main([*words, wrong]) in (1, 2)

@@ -23,6 +23,7 @@ from hilum.workflows.track import Track
 
 MOST_PX = 1024
 """Rows and columns that a CT slice can have; a larger picture is another one, such as an X-ray."""
+TOLD = "told where the nodule is, by the data set: the middle of its box, which is made of the readers' outlines"
 _PREPARE = "Crops in one file become a data set first: hilum prepare slices FILE.npz SLICES"
 _SAY_WHERE = "Of a CT, say where the nodule is: --point x,y,z (LPS mm)."
 
@@ -37,6 +38,7 @@ class SliceFile:
         pixel_mm: row and column step that the data set or the user states.
         hu_ends: HU of the picture's darkest and brightest pixel; None when nobody knows.
         point_px: (row, column) where the nodule is; None when nobody says.
+        is_of_dataset: whether it is a data set's own.
     """
 
     key: str
@@ -44,6 +46,7 @@ class SliceFile:
     pixel_mm: PixelMm | None = None
     hu_ends: tuple[float, float] | None = None
     point_px: tuple[float, float] | None = None
+    is_of_dataset: bool = False
 
 
 def run_slices(inputs: Sequence[Path], out: Path, options: PredictOptions, *, force: bool, track: Track) -> Predicted:
@@ -111,7 +114,7 @@ def _pointed_at(files: Sequence[SliceFile], point_px: tuple[float, float]) -> Sl
             f"row {row}, column {column} lies outside {files[0].path}, which has {rows} rows and {columns} columns.",
             "Both count from 0, rows from the top, columns from the left.",
         )
-    return replace(files[0], point_px=point_px)
+    return replace(files[0], point_px=point_px, is_of_dataset=False)
 
 
 def _files(path: Path, options: PredictOptions) -> Iterator[SliceFile]:
@@ -141,7 +144,7 @@ def _of_dataset(path: Path, split: str) -> Iterator[SliceFile]:
     for case in data.cases(data.truth_name()):
         if case.image is not None and (wanted is None or case.patient in wanted):
             about = (None, None) if case.slice is None else (case.slice.hu_ends, case.slice.point_px)
-            yield SliceFile(case.key, case.image, case.pixel_mm, *about)
+            yield SliceFile(case.key, case.image, case.pixel_mm, *about, is_of_dataset=True)
 
 
 def read_slice(file: SliceFile) -> Pixels:
@@ -167,10 +170,11 @@ def _slice(file: SliceFile, predictor: SlicePredictor, out: Path) -> dict[str, o
     plane = None if file.pixel_mm is None else SpacingPlane.PATIENT
     write_prediction(out / file.key, Radiograph(grey, file.pixel_mm, source=file.path.name, plane=plane), found)
     marked = int(found.mask.labels.any())
+    is_told = predictor.takes_point and file.is_of_dataset and file.point_px is not None
     return {
         "marked": marked,
         "nodules": len(found.nodules),
         "point_px": file.point_px,
-        "notes": found.notes,
+        "notes": (*found.notes, TOLD) if is_told else found.notes,
         "provenance": predictor.provenance,
     }
