@@ -122,7 +122,7 @@ def layout_doubts(picture: NDArray[np.floating], pixel_mm: float) -> Iterator[st
     if turned[best] > as_it_is:
         yield best
     elif as_it_is < LEAST_CORRELATION:
-        yield "the picture doesn't look like a frontal chest X-ray"
+        yield "the picture doesn't look like a frontal chest X-ray (of a CT slice, name the model: slices)"
 
 
 def _on_a_side(picture: NDArray[np.floating], pixel_mm: float) -> float:
