@@ -80,7 +80,8 @@ def segmented_at_a_point(scene: Scene, folder: Path) -> Section:
 
 def _picture(beside: _Beside, agreed: Mask, scene: Scene) -> Picture:
     layers = [
-        Layer(f"reader {number}", mask, COLOURS[number % len(COLOURS)]) for number, mask in enumerate(beside.readers, 1)
+        Layer(f"reader {number}", mask, COLOURS[(number - 1) % len(COLOURS)])  # as in the chapter before
+        for number, mask in enumerate(beside.readers, 1)
     ]
     layers.append(Layer("the network", beside.own, "white", 2.4))
     axes = axial_axes(agreed.select(1), agreed.require_geometry())
