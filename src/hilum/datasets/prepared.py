@@ -158,6 +158,22 @@ class Prepared:
             found = tuple(_case(record, self.index.parent, self._file_of(record, truth)) for record in self.records)
         return found if truth == UNION else tuple(replace(case, consensus=None) for case in found)
 
+    def cases_in(self, split: str) -> tuple[CaseSource, ...]:
+        """The cases of a split that have a picture, with the truth that is taken unless told otherwise.
+
+        Args:
+            split: "train", "validation", "test", or "all" for every case, those of patients in no split too.
+
+        Raises:
+            InputError: there is no such split.
+            UnreadableError: an entry is missing.
+        """
+        if split not in SPLITS and split != "all":
+            raise InputError(f"there is no split {split!r}.", f"There are: {', '.join(SPLITS)} and all.")
+        wanted = set(self.splits[split]) if split in SPLITS else None
+        every = self.cases(self.truth_name())
+        return tuple(case for case in every if case.image is not None and (wanted is None or case.patient in wanted))
+
     def _file_of(self, record: Mapping[str, Any], truth: str) -> str:
         return str(record["nodules"] if self.is_points(truth) else record["masks"][truth])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from hilum.core import ConfigError, InputError, MissingError, Radiograph, SpacingPlane
 from hilum.core.radiograph import PixelMm
 from hilum.datasets.data_kind import CT_PATCHES, SLICES, XRAY
-from hilum.datasets.prepared import SPLITS, index_of, read_prepared
+from hilum.datasets.prepared import index_of, read_prepared
 from hilum.infer.device import resolved_device
 from hilum.infer.known_lesions import SecondLook
 from hilum.infer.loaded import LoadedModel, load_model, model_folder, model_kind, prior_wanted, shipped_models
@@ -198,11 +198,8 @@ def _style_of(file: Path) -> XrayStyle:
 
 def _of_dataset(path: Path, options: PredictOptions) -> Iterator[XraySource]:
     data = read_prepared(path)
-    wanted = set(data.splits[options.split]) if options.split in SPLITS else None
-    if wanted is None and options.split != "all":
-        raise InputError(f"there is no split {options.split!r}.", f"There are: {', '.join(SPLITS)} and all.")
-    for case in data.cases(data.truth_name()):
-        if case.image is None or (wanted is not None and case.patient not in wanted):
+    for case in data.cases_in(options.split):
+        if case.image is None:
             continue
         published = data.kind == OVER_TIME or (data.kind == PAIRS and case.image.name.endswith(PUBLISHED_ENDING))
         style = options.style or (XrayStyle.PUBLISHED if published else XrayStyle.FILM)

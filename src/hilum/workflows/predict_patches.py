@@ -10,7 +10,7 @@ from hilum.core import ConfigError, InputError, Mask, Quantity, Volume
 from hilum.core.geometry import Triple
 from hilum.datasets.data_kind import CT_PATCHES
 from hilum.datasets.patch_load import patch_point
-from hilum.datasets.prepared import SPLITS, CaseSource, index_of, read_prepared
+from hilum.datasets.prepared import CaseSource, index_of, read_prepared
 from hilum.infer.postprocess import PostRule, post_processed
 from hilum.infer.volumes import PatchPredictor
 from hilum.io import read_mask, read_volume, write_mask, write_volume
@@ -83,14 +83,7 @@ def _pieces(path: Path, split: str) -> list[Piece]:
             f"{path} is a data set of the kind {data.kind}, and the model marks nodules in pieces of a CT.",
             "Name a data set of pieces, or a model of its kind.",
         )
-    wanted = set(data.splits[split]) if split in SPLITS else None
-    if wanted is None and split != "all":
-        raise InputError(f"there is no split {split!r}.", f"There are: {', '.join(SPLITS)} and all.")
-    found = [
-        Piece(case.key, case, case.image)
-        for case in data.cases(data.truth_name())
-        if case.image is not None and (wanted is None or case.patient in wanted)
-    ]
+    found = [Piece(case.key, case, case.image) for case in data.cases_in(split) if case.image is not None]
     if not found:
         raise InputError(f"there is no piece in the split {split!r} of {path}.", "Choose another: --split all.")
     return found

@@ -9,7 +9,7 @@ import numpy as np
 from hilum.core import ConfigError, InputError, Radiograph, SpacingPlane, UnsupportedError
 from hilum.core.radiograph import PixelMm, Pixels
 from hilum.datasets.data_kind import SLICES
-from hilum.datasets.prepared import SPLITS, index_of, read_prepared
+from hilum.datasets.prepared import index_of, read_prepared
 from hilum.datasets.slice_scale import canonical, stretched_hu
 from hilum.infer.slices import SlicePredictor
 from hilum.io import read_radiograph
@@ -138,11 +138,8 @@ def _of_dataset(path: Path, split: str) -> Iterator[SliceFile]:
             f"{path} is a data set of the kind {data.kind}, and the model marks nodules on CT slices.",
             "Name a data set of slices, or a model of its kind.",
         )
-    wanted = set(data.splits[split]) if split in SPLITS else None
-    if wanted is None and split != "all":
-        raise InputError(f"there is no split {split!r}.", f"There are: {', '.join(SPLITS)} and all.")
-    for case in data.cases(data.truth_name()):
-        if case.image is not None and (wanted is None or case.patient in wanted):
+    for case in data.cases_in(split):
+        if case.image is not None:
             about = (None, None) if case.slice is None else (case.slice.hu_ends, case.slice.point_px)
             yield SliceFile(case.key, case.image, case.pixel_mm, *about, is_of_dataset=True)
 

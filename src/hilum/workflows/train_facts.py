@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from hilum.core import Failure, Failures, InputError, TooManyFailuresError
 from hilum.datasets.insertion import NoduleBank
@@ -116,3 +116,20 @@ def facts_of(
         validation=counts[1],
         failed=tuple(one.input for one in failures),
     )
+
+
+class OfNodule(Protocol):
+    """A sample of a nodule, or of none."""
+
+    @property
+    def patient(self) -> str:
+        """Whose it is."""
+
+    @property
+    def nodule(self) -> str:
+        """Of the patient; "" for none."""
+
+
+def nodules_of(samples: Sequence[OfNodule]) -> list[str]:
+    """Which nodule each sample is of, unique over patients, so that those of one are judged together; "" for none."""
+    return [f"{one.patient} {one.nodule}" if one.nodule else "" for one in samples]

@@ -15,7 +15,7 @@ from hilum.train.card import DataFacts
 from hilum.train.config import TrainConfig
 from hilum.train.fit import Cases
 from hilum.train.patches import Patches
-from hilum.workflows.train_facts import TrainData, facts_of, loaded, require_apart, require_own_hash
+from hilum.workflows.train_facts import TrainData, facts_of, loaded, nodules_of, require_apart, require_own_hash
 
 
 def read_patches(data: Path, config: TrainConfig) -> TrainData[PatchSample]:
@@ -57,8 +57,7 @@ def _about(facts: DataFacts, prepared: Prepared, splits: Sequence[Sequence[Patch
 def patch_cases(read: TrainData[PatchSample], config: TrainConfig) -> Cases:
     """How the pieces are shown; pieces of one nodule are judged together, too."""
     shown = Patches(read.training, config, _patches_of(config))
-    nodules = [f"{one.patient} {one.nodule}" if one.nodule else "" for one in read.validation]
-    return Cases(shown, read.validation, read.facts.split_hash, groups=nodules)
+    return Cases(shown, read.validation, read.facts.split_hash, groups=nodules_of(read.validation))
 
 
 def _patches_of(config: TrainConfig) -> PatchDataConfig:

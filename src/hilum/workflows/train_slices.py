@@ -14,7 +14,7 @@ from hilum.train.card import DataFacts
 from hilum.train.config import TrainConfig
 from hilum.train.fit import Cases
 from hilum.train.slices import Slices
-from hilum.workflows.train_facts import TrainData, facts_of, loaded, require_apart, require_own_hash
+from hilum.workflows.train_facts import TrainData, facts_of, loaded, nodules_of, require_apart, require_own_hash
 
 
 def read_slices(data: Path, config: TrainConfig) -> TrainData[SliceSample]:
@@ -47,8 +47,7 @@ def _about_slices(facts: DataFacts, prepared: Prepared, training: Sequence[Slice
 def slice_cases(read: TrainData[SliceSample], config: TrainConfig) -> Cases:
     """How the slices are shown; slices of one nodule are judged together, too."""
     shown = Slices(read.training, config, _slices_of(config))
-    nodules = [f"{one.patient} {one.nodule}" if one.nodule else "" for one in read.validation]
-    return Cases(shown, read.validation, read.facts.split_hash, groups=nodules)
+    return Cases(shown, read.validation, read.facts.split_hash, groups=nodules_of(read.validation))
 
 
 def _slices_of(config: TrainConfig) -> SliceDataConfig:
