@@ -69,3 +69,11 @@ def test_in_a_piece_of_a_ct_it_is_a_ball_of_millimetres():
     clicks = np.array([drawn_point(truth, (2.0, 0.5, 1.0), rng) for _ in range(500)])
     assert clicks.mean(axis=0) == pytest.approx([10, 20, 30], abs=0.5)
     assert (clicks - [10, 20, 30]).std(axis=0)[1] > (clicks - [10, 20, 30]).std(axis=0)[0]
+
+
+def test_what_only_looks_like_a_nodule_is_pointed_at_as_closely_as_a_centre() -> None:
+    rng = np.random.default_rng(5)
+    like = (12.0, 20.0, 30.0)
+    clicks = np.array([drawn_point(np.zeros((41, 41, 61), bool), (2.0, 0.5, 1.0), rng, like) for _ in range(2000)])
+    assert clicks.mean(axis=0) == pytest.approx(like, abs=0.2)
+    assert clicks.std(axis=0) * (2.0, 0.5, 1.0) == pytest.approx([1.5] * 3, rel=0.1)

@@ -10,7 +10,7 @@ from hilum.core.geometry import Triple
 from hilum.core.mask import Selection
 from hilum.datasets.data_kind import CT_PATCHES
 from hilum.datasets.patch_config import PatchDataConfig
-from hilum.datasets.patch_sample import POSITIVE, PatchSample
+from hilum.datasets.patch_sample import HARD, RANDOM, PatchSample
 from hilum.datasets.patch_source import PatchSource
 from hilum.datasets.prepared import CaseSource, read_each, read_prepared
 from hilum.datasets.slice_point import point_map
@@ -99,14 +99,17 @@ def _require_voxels(key: str, spacing: Sequence[float], wanted: float) -> None:
 
 
 def patch_point(about: PatchSource, grid: Geometry, truth: Selection) -> Triple | None:
-    """Where the nodule is, in voxels: its centre as the source says it, else the middle of the box around its mask."""
-    if about.kind != POSITIVE:
+    """Where the nodule is, or what only looks like one, in voxels; None where nothing is.
+
+    That is its centre as the source says it, else the middle of the box around its mask.
+    """
+    if about.kind == RANDOM:
         return None
     if about.centre_lps_mm is not None:
         k, j, i = grid.to_index(about.centre_lps_mm).tolist()
         return k, j, i
-    places = np.argwhere(truth)
-    if not len(places):
+    if about.kind == HARD or not truth.any():
         return None
+    places = np.argwhere(truth)
     k, j, i = ((places.min(axis=0) + places.max(axis=0)) / 2).tolist()
     return k, j, i

@@ -24,7 +24,8 @@ class PatchSample:
         voxel_mm: (z, y, x) steps.
         kind: `POSITIVE`, `RANDOM` or `HARD`.
         truth_type: what the truth was made of, in words.
-        point_zyx: where somebody says that the nodule is, in voxels; None where nobody does.
+        point_zyx: where somebody says that the nodule is, or points at what only looks like one, in voxels; None where
+            nobody does.
         prior: [z, y, x] 0 to 1, that point as a second image; None where a network isn't told of points.
 
     Raises:

@@ -39,16 +39,20 @@ def point_map(shape: tuple[int, ...], point_px: Sequence[float] | None, step_mm:
     return spot
 
 
-def drawn_point(truth: Selection, step_mm: Place, rng: np.random.Generator) -> Place:
+def drawn_point(truth: Selection, step_mm: Place, rng: np.random.Generator, like: Place | None = None) -> Place:
     """Where somebody might point who means this nodule: from its centre to any of its pixels, and a little beside.
 
     Args:
-        truth: [y, x] or [z, y, x] the nodule; where it is empty, the point lies anywhere about the middle.
+        truth: [y, x] or [z, y, x] the nodule.
         step_mm: along each axis.
         rng: where the randomness comes from; as many draws whatever the truth.
+        like: where something only looks like a nodule, in pixels; it is pointed at where the truth is empty. None: then
+            the point lies anywhere about the middle.
     """
     share, pixel, beside = rng.random(), rng.random(), rng.standard_normal(truth.ndim)
     places, steps = np.argwhere(truth), np.array(step_mm)
+    if not len(places) and like is not None:
+        return cast("Place", tuple((np.array(like) + beside * _BESIDE_MM / steps).tolist()))
     if not len(places):
         middle = (np.array(truth.shape) - 1) / 2
         return cast("Place", tuple((middle + beside * _ELSEWHERE_MM / steps).tolist()))

@@ -1,4 +1,4 @@
-"""The size of a nodule from its mask."""
+"""The size and the texture of a nodule from its mask."""
 
 from hilum.measure.size import (
     MASS_MM,
@@ -11,6 +11,7 @@ from hilum.measure.size import (
     fleischner_mm,
     volume_mm3,
 )
+from hilum.measure.texture import solid_share, texture_of
 
 __all__ = [
     "MASS_MM",
@@ -21,5 +22,7 @@ __all__ = [
     "disc_diameter_mm",
     "equivalent_diameter_mm",
     "fleischner_mm",
+    "solid_share",
+    "texture_of",
     "volume_mm3",
 ]

@@ -39,8 +39,11 @@ class Patches(DrawnCases[PatchSample]):
         return self._pointed_at(shown, epoch, place) if self._point_share else shown
 
     def _pointed_at(self, shown: PatchSample, epoch: int, place: int) -> PatchSample:
-        """As somebody would click who means what is shown of the nodule; the data set's own point is judged by."""
+        """As somebody would click who means what is shown of the nodule, or falls for what only looks like one.
+
+        The data set's own point is judged by.
+        """
         rng = generator(self._seed, Purpose.POINT, epoch, place)
         is_told = rng.random() < self._point_share
-        point = drawn_point(shown.truth, shown.voxel_mm, rng) if is_told else None
+        point = drawn_point(shown.truth, shown.voxel_mm, rng, shown.point_zyx) if is_told else None
         return replace(shown, point_zyx=point, prior=point_map(shown.truth.shape, point, shown.voxel_mm))

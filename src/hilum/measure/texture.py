@@ -1,0 +1,48 @@
+"""Texture of a nodule on CT, estimated from how much of it is solid.
+
+Readers rate texture from 1 (non-solid, ground glass) to 5 (solid), 3 is part-solid (LIDC). Here the share of voxels
+above -350 HU, one voxel within the outline, where partial volume makes no glass of an edge, decides between the three.
+The bounds .2 and .7 lie where the medians of rated nodules do: of 75 published cubes of training patients (LIDC-IDRI,
+one reader's outline) those rated 1, 3 and 5 have a median share of .01, .57 and .89. It is an estimate: a nodule of a
+few voxels is all edge, and vessels in ground glass count as solid.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from hilum.core import GeometryError, MeasureError
+from hilum.core.mask import Selection
+
+SOLID_HU = -350.0
+NON_SOLID, PART_SOLID, SOLID = 1.0, 3.0, 5.0
+"""LIDC's ratings."""
+_BOUNDS = (0.2, 0.7)
+_LEAST_VOXELS = 10
+
+
+def solid_share(hu: NDArray[np.generic], nodule: Selection) -> float:
+    """Share of a nodule's inner voxels that are denser than -350 HU.
+
+    Args:
+        hu: [z, y, x].
+        nodule: [z, y, x] its voxels; all of them count where fewer than 10 lie a voxel within the outline.
+
+    Raises:
+        GeometryError: the arrays differ in size.
+        MeasureError: there is no voxel.
+    """
+    if hu.shape != nodule.shape:
+        raise GeometryError(f"HU of shape {hu.shape} and a nodule of {nodule.shape} are not on one grid.")
+    if not nodule.any():
+        raise MeasureError("an empty mask has no texture.")
+    inner = ndimage.binary_erosion(nodule)
+    core = inner if inner.sum() >= _LEAST_VOXELS else nodule
+    return float(np.mean(np.asarray(hu[core], dtype=np.float32) > SOLID_HU))
+
+
+def texture_of(share: float) -> float:
+    """LIDC's rating that a share of solid voxels stands for: 1 non-solid, 3 part-solid, 5 solid."""
+    if share < _BOUNDS[0]:
+        return NON_SOLID
+    return PART_SOLID if share < _BOUNDS[1] else SOLID
