@@ -43,7 +43,7 @@ def test_a_ball_has_its_volume_and_its_place(predictor):
     assert found.nodule.centre_lps_mm == pytest.approx(point_of(volume), abs=0.1)
     assert 0.5 < found.nodule.score <= 1
     assert found.notes == ()
-    assert [size for size, _ in predictor._network.seen] == [(PIECES_PX[0],) * 3]
+    assert [size for size, _ in predictor._networks[0].seen] == [(PIECES_PX[0],) * 3]
 
 
 def test_the_network_is_told_the_place_of_the_point(predictor):
@@ -51,7 +51,7 @@ def test_the_network_is_told_the_place_of_the_point(predictor):
     volume = lung()
     for place in (CENTRE, (12, 100, 66)):
         nodule_in_volume(volume, point_of(volume, place), predictor)
-        image, prior = predictor._network.seen[-1][1].shape, predictor._network.seen[-1][1][0, 0].numpy()
+        image, prior = predictor._networks[0].seen[-1][1].shape, predictor._networks[0].seen[-1][1][0, 0].numpy()
         assert image[2:] == (PIECES_PX[0],) * 3
         assert prior.max() > 0.97
 
@@ -115,7 +115,7 @@ def test_nothing_at_the_point_is_said(predictor):
 def test_a_nodule_larger_than_the_cube_is_looked_at_in_a_larger_one(predictor):
     volume = lung(Geometry.regular((60, 130, 130), (2.0, 1.0, 1.0)), (30, 65, 65), 38.0)
     found = nodule_in_volume(volume, point_of(volume, (30, 65, 65)), predictor)
-    assert [size[0] for size, _ in predictor._network.seen if size[0] == 64]
+    assert [size[0] for size, _ in predictor._networks[0].seen if size[0] == 64]
     assert found.nodule.volume_mm3 == pytest.approx(4 / 3 * math.pi * 38**3, rel=0.02)
     assert found.notes == ()
 

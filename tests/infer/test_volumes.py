@@ -67,8 +67,8 @@ def test_a_network_that_looks_at_single_voxels_sees_no_cubes(model, shape):
     np.testing.assert_allclose(found, whole.probability(hu), atol=1e-5)
     expected = 1 / (1 + np.exp(-40 * ((hu.astype(np.float64) + 1000) / 1400 - 0.357)))
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    assert {size for size, _ in slid._network.seen} == {cubes_of(shape, 16)}
-    assert len(whole._network.seen) == 1
+    assert {size for size, _ in slid._networks[0].seen} == {cubes_of(shape, 16)}
+    assert len(whole._networks[0].seen) == 1
 
 
 def test_a_real_network_in_cubes_says_nearly_what_it_says_at_once(model):
@@ -124,12 +124,12 @@ def test_a_point_is_told_where_it_is_wanted(told, model):
     predictor = with_network(told, Watched())
     predictor.probability(noise(9, 8, 7), (4, 3, 2))
     predictor.probability(noise(9, 8, 7))
-    (_, prior), (_, dark) = predictor._network.seen
+    (_, prior), (_, dark) = predictor._networks[0].seen
     np.testing.assert_array_equal(prior[0, 0].numpy(), point_map((9, 8, 7), (4, 3, 2), (1.0, 1.0, 1.0)))
     assert not dark.any()
     without = with_network(model, Watched())
     without.probability(noise(9, 8, 7), (4, 3, 2))
-    assert without._network.seen[0][1] is None
+    assert without._networks[0].seen[0][1] is None
     real = PatchPredictor(told)
     hu = noise(16, 16, 16)
     assert not np.array_equal(real.probability(hu, (8, 8, 8)), real.probability(hu))
@@ -156,3 +156,39 @@ def test_what_it_cannot_do_is_said(model, tmp_path):
     stated = PatchPredictor(model, VolumeOptions(threshold=0.7)).provenance
     assert (stated.thresholds, stated.options["tta"]) == ({"mask": 0.7}, False)
     assert ball((3, 3, 3), (1, 1, 1), 1).sum() == 7
+
+
+class Constant(torch.nn.Module):
+    """Says the same of every voxel."""
+
+    def __init__(self, probability):
+        super().__init__()
+        self.logit = math.log(probability / (1 - probability))
+
+    def forward(self, xray, prior=None):
+        del prior
+        return Segmentation(torch.full_like(xray, self.logit))
+
+
+def test_several_models_say_the_mean_of_what_each_says(model, told):
+    """One of them is told of the point, and the others are asked without."""
+    models = [replace(one, network=Constant(p), threshold=t) for one, p, t in ((model, 0.2, 0.3), (told, 0.5, 0.5))]
+    both = PatchPredictor(models[0], None, models[1:])
+    np.testing.assert_allclose(both.probability(noise(20, 20, 20), (3.0, 4.0, 5.0)), 0.35, atol=1e-6)
+    assert both.threshold == pytest.approx(0.4)
+    assert both.takes_point
+    assert both.name == "tiny + told"
+    assert both.provenance.options["ensemble"] == {"told": told.weights_hash}
+    assert "ensemble" not in PatchPredictor(models[0]).provenance.options
+
+
+def test_models_on_other_voxels_are_not_averaged(model, told):
+    with pytest.raises(ConfigError, match=r"voxels of 2 mm .* can't be averaged"):
+        PatchPredictor(model, None, [replace(told, pixel_mm=2.0)])
+
+
+def test_a_probability_is_never_above_one(model):
+    """Means by weights that sum to one but for rounding."""
+    sure = with_network(model, Constant(1 - 1e-12), cube=12).probability(noise(31, 29, 30))
+    assert sure.max() <= 1
+    assert sure.min() > 0.999

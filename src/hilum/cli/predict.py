@@ -78,6 +78,21 @@ slices follows it from slice to slice, one of pieces marks it in three dimension
     "Let neighbouring pixels that look alike agree (a conditional random field after the network)."
 
 
+@Parameter(name="*", group="Whole CTs")
+@dataclass(frozen=True)
+class OfCts:
+    """What models of pieces of CTs can do with whole CTs."""
+
+    detector: str | None = None
+    "What finds candidates for --model to outline: a run of nodule3d_detector, by its folder; the shipped one unless \
+another is named. none: whatever --model marks in the lungs."
+    ensemble: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    "A further model whose probabilities are averaged with --model's; can be given several times."
+    score: float | None = None
+    "What has at least this score (0 to 1; no probability) is called a nodule; without it what was chosen on \
+validation. candidates.csv has all."
+
+
 def predict(
     inputs: Annotated[list[Path], Parameter(negative="")],
     out: Path,
@@ -87,17 +102,21 @@ def predict(
     earlier: Earlier | None = None,
     use: Use | None = None,
     of_slices: OfSlices | None = None,
+    of_cts: OfCts | None = None,
     force: Force = False,
     debug: Debug = False,
 ) -> int:
-    """Find nodules on chest X-rays, or mark those on CT slices: masks, maps of scores, nodules, and a picture each.
+    """Find nodules on chest X-rays and CTs, or mark those on CT slices: masks, nodules, and a picture each.
 
-    INPUTS are frontal chest X-rays (PNG, JPEG, TIFF, DICOM), folders of them, or a prepared data set; for a model of CT
-    slices pictures of slices or a data set of them, or with --point one CT; for one of pieces of CTs a data set of
-    them, or with --point one CT. OUT then holds predictions.json and a folder a case with mask.png, probability.png
-    (scores, not calibrated; 65535 = 1), nodules.json and overlay.png (of a CT mask.nii.gz on its grid, and nodules.json
-    with mm and mm³; of a piece mask.nii.gz and probability.nii.gz); what couldn't be predicted is in failures.json, and
-    the exit code is 3. hilum evaluate reads the folder.
+    INPUTS are frontal chest X-rays (PNG, JPEG, TIFF, DICOM), folders of them, or a prepared data set; CTs of the chest
+    (DICOM series, NIfTI, MHD/MHA, NRRD, or a folder of such files), whole or with --point the nodule there; for a model
+    of CT slices pictures of slices or a data set of them; for one of pieces of CTs a data set of them.
+
+    OUT then holds predictions.json and a folder a case: of an X-ray or slice mask.png, probability.png (scores, not
+    calibrated; 65535 = 1), nodules.json and overlay.png; of a CT mask.nii.gz on its grid, a label a nodule,
+    nodules.json with mm and mm³, candidates.csv (all of them in OUT, too, for hilum froc) and overlay.png; of a piece
+    mask.nii.gz and probability.nii.gz. What couldn't be predicted is in failures.json, and the exit code is 3. hilum
+    evaluate reads the folder.
 
     Decision support for research, not a medical device: the network misses nodules, and marks what is none.
 
@@ -107,7 +126,9 @@ def predict(
     hilum predict films found --pixel-mm 0.7 --tta
     hilum predict slices found --model run --split validation
     hilum predict slice.png found --point-px 64,64 --pixel-mm 0.7
-    hilum predict ct.nii.gz found --model run --point -52.3,61,-178.5
+    hilum predict ct.nii.gz found
+    hilum predict ct.nii.gz found --point -52.3,61,-178.5
+    hilum predict subset0 found --model run --detector finder --ensemble run2 --tta
     hilum predict today.png found --model follow --prior before.png --prior-mask before_lesions.png
     hilum predict today.png found --prior before.png --prior-mask before_lesions.png --known-lesions again
     ```
@@ -115,7 +136,7 @@ def predict(
     Parameters
     ----------
     inputs
-        X-rays or CT slices, folders of them, a data set, or one CT.
+        X-rays, CTs or their slices, folders of them, or a data set.
     out
         Folder for the results.
     force
@@ -128,7 +149,8 @@ def predict(
     from hilum.workflows.predict import run_predict
     from hilum.workflows.predict_options import PredictOptions
 
-    shown, used, before, slices = pictures or Pictures(), use or Use(), earlier or Earlier(), of_slices or OfSlices()
+    shown, used, before = pictures or Pictures(), use or Use(), earlier or Earlier()
+    slices, cts = of_slices or OfSlices(), of_cts or OfCts()
     style = None if shown.style == "auto" else XrayStyle(shown.style)
     with checked_options():
         options = PredictOptions(
@@ -146,6 +168,9 @@ def predict(
             slices.crf,
             before.known_lesions,
             None if slices.point_px is None else pixel_of(slices.point_px),
+            cts.detector,
+            cts.ensemble,
+            cts.score,
         )
     return _say(run_predict(inputs, out, options, force=force, track=bar), debug=debug)
 

@@ -27,20 +27,30 @@ Place: TypeAlias = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
-    """The part at the point, on a block of the CT's own voxels.
+class Part:
+    """The part at a point, on a block of the CT's own voxels.
 
     Attributes:
         place: of the block in the CT.
         mask: of the block.
+        grid: of the block.
         score: of its surest voxel.
         is_cut: whether it touches a face of the block that is none of the CT.
+        side_mm: of the cube that the model saw.
     """
 
     place: Place
     mask: Selection
+    grid: Geometry
     score: float
     is_cut: bool
+    side_mm: float
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know who uses it, one line each."""
+        side = f"{self.side_mm:.0f}"
+        return (cut_by(f"{side} by {side} by {side} mm"),) if self.is_cut else ()
 
 
 def nodule_in_volume(volume: Volume, point_lps_mm: Triple, predictor: PatchPredictor) -> Prompted:
@@ -58,30 +68,42 @@ def nodule_in_volume(volume: Volume, point_lps_mm: Triple, predictor: PatchPredi
     volume.require(Quantity.HU)
     axial = to_lps_axes(volume)
     checked_place(axial, point_lps_mm)
-    found, side = None, PIECES_PX[0]
+    found = part_at(axial, point_lps_mm, predictor)
+    mask = Mask(np.zeros(volume.array.shape, dtype=np.uint8), volume.geometry, names={1: "nodule"})
+    if found is None:
+        return Prompted(mask, None, (NOTHING, *thick(axial)))
+    shown = to_lps_axes(mask).labels  # a view: what is written there is written to the CT's own grid
+    shown[found.place][found.mask] = 1
+    notes = list(found.notes)
+    if len(shown) > 1 and (shown[0].any() or shown[-1].any()):
+        notes.append(AT_THE_END)
+    return Prompted(mask, measured(mask, found.score), (*notes, *thick(axial)))
+
+
+def part_at(axial: Volume, point_lps_mm: Triple, predictor: PatchPredictor) -> Part | None:
+    """What a model marks at a point; None where it marks nothing there. A larger piece is looked at where it is cut.
+
+    Args:
+        axial: a CT in HU, axes along the patient's.
+        point_lps_mm: (x, y, z) in the CT.
+        predictor: a model of pieces of a CT.
+    """
+    found = None
     for side in PIECES_PX:
         found = _in_piece(axial, point_lps_mm, side, predictor)
         if found is None or not found.is_cut:
             break
-    mask = Mask(np.zeros(volume.array.shape, dtype=np.uint8), volume.geometry, names={1: "nodule"})
-    if found is None:
-        return Prompted(mask, None, (NOTHING, *_thick(axial)))
-    shown = to_lps_axes(mask).labels  # a view: what is written there is written to the CT's own grid
-    shown[found.place][found.mask] = 1
-    side_mm = side * predictor.model.pixel_mm
-    notes = [cut_by(f"{side_mm:.0f} by {side_mm:.0f} by {side_mm:.0f} mm")] if found.is_cut else []
-    if len(shown) > 1 and (shown[0].any() or shown[-1].any()):
-        notes.append(AT_THE_END)
-    return Prompted(mask, measured(mask, found.score), (*notes, *_thick(axial)))
+    return found
 
 
-def _thick(axial: Volume) -> Iterator[str]:
+def thick(axial: Volume) -> Iterator[str]:
+    """The note that slices lie too far apart for volumes, where they do."""
     step_mm = axial.geometry.spacing_zyx_mm[0]
     if step_mm > THICK_MM:
         yield f"slices are {step_mm:g} mm apart, more than {THICK_MM:g} mm: the volume is not to be relied on"
 
 
-def _in_piece(axial: Volume, point_lps_mm: Triple, side: int, predictor: PatchPredictor) -> _Found | None:
+def _in_piece(axial: Volume, point_lps_mm: Triple, side: int, predictor: PatchPredictor) -> Part | None:
     """The part at the point in a cube of so many of the model's voxels; None where nothing is marked there."""
     grid = _grid(axial.geometry, point_lps_mm, side, predictor.model.pixel_mm)
     seen = resample_to(_around(axial, grid), grid)
@@ -94,7 +116,8 @@ def _in_piece(axial: Volume, point_lps_mm: Triple, side: int, predictor: PatchPr
     own = _part_at(marked, block, point_lps_mm)
     if own is None:
         return None
-    return _Found(place, own, float(back[own].max()), _is_cut(own, place, axial.array.shape))
+    is_cut = _is_cut(own, place, axial.array.shape)
+    return Part(place, own, block, float(back[own].max()), is_cut, side * predictor.model.pixel_mm)
 
 
 def _grid(axial: Geometry, point_lps_mm: Triple, side: int, voxel_mm: float) -> Geometry:

@@ -1,6 +1,8 @@
 """A network on pieces of a CT of any size: cubes one after another, blended, in memory that the cubes bound."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,37 +48,43 @@ class VolumeOptions:
 
 
 class PatchPredictor:
-    """A loaded model, ready for one volume after another.
+    """A loaded model, or several whose probabilities are averaged, ready for one volume after another.
 
     Attributes:
-        threshold: from which probability a voxel is in.
-        takes_point: whether the model has learnt to be told where the nodule is.
+        name: of the model; of all of them.
+        threshold: from which probability a voxel is in; of several models the mean of theirs.
+        takes_point: whether any of them has learnt to be told where the nodule is.
 
     Args:
         model: of pieces of a CT.
         options: see there.
+        others: further models, on the same voxels and window.
 
     Raises:
-        ConfigError: the model is of something else.
+        ConfigError: a model is of something else, or of other voxels or another window than the first.
     """
 
-    def __init__(self, model: LoadedModel, options: VolumeOptions | None = None) -> None:
-        if model.kind != CT_PATCHES:
-            raise ConfigError(
-                f"the model {model.name} marks nodules on data of the kind {model.kind}, not in pieces of a CT.",
-                "Take one that was trained on such pieces: --model FOLDER",
-            )
+    def __init__(
+        self, model: LoadedModel, options: VolumeOptions | None = None, others: Sequence[LoadedModel] = ()
+    ) -> None:
+        self._models = (model, *others)
+        for one in self._models:
+            _require_alike(one, model)
         self.model = model
+        self.name = " + ".join(one.name for one in self._models)
         self.options = options or VolumeOptions()
-        self.threshold = self.options.threshold or model.threshold
-        self.takes_point = bool(model.config["config"]["data"].get("point_share", 0))
-        self._window = WINDOWS[model.config["config"]["data"]["window"]]
-        self._network = model.network.to(self.options.device)
+        self.threshold = self.options.threshold or sum(one.threshold for one in self._models) / len(self._models)
+        self._told = [bool(_data_of(one).get("point_share", 0)) for one in self._models]
+        self.takes_point = any(self._told)
+        self._window = WINDOWS[_data_of(model)["window"]]
+        self._networks = [one.network.to(self.options.device) for one in self._models]
 
     @property
     def provenance(self) -> Provenance:
         """What predictions are made with."""
-        used = {"tta": self.options.tta, "cube": self.options.cube, "overlap": self.options.overlap}
+        used: dict[str, object] = {"tta": self.options.tta, "cube": self.options.cube, "overlap": self.options.overlap}
+        if len(self._models) > 1:
+            used["ensemble"] = {one.name: one.weights_hash for one in self._models[1:]}
         return self.model.provenance({"mask": self.threshold}, used, is_stated=self.options.threshold is not None)
 
     def grid_of(self, geometry: Geometry) -> Geometry:
@@ -116,7 +124,8 @@ class PatchPredictor:
         with torch.inference_mode():
             cube = cubes_of(image.shape, self.options.cube)
             found = slid(self._of_cube, images, cube, self.options.overlap, _AT_A_TIME)
-        return np.asarray(found[0, 0].numpy(), dtype=np.float32)
+        # A weighted mean of ones may round to a little more than one.
+        return np.asarray(found[0, 0].clamp(0, 1).numpy(), dtype=np.float32)
 
     def _of_cube(self, images: Tensor) -> Tensor:
         images = images.to(self.options.device)
@@ -124,12 +133,32 @@ class PatchPredictor:
 
     def _answer(self, images: Tensor) -> Tensor:
         pair = images.expand(_AT_A_TIME, -1, -1, -1, -1) if len(images) == 1 else images
-        image, told = pair[:, :1], pair[:, 1:]
-        prior = None
-        if self.takes_point:
-            prior = told if told.shape[1] else torch.zeros_like(image)
-        logits: Tensor = self._network(image, prior).logits[: len(images)]
-        return logits.float().sigmoid()
+        image, point = pair[:, :1], pair[:, 1:]
+        found = []
+        for network, is_told in zip(self._networks, self._told, strict=True):
+            prior = (point if point.shape[1] else torch.zeros_like(image)) if is_told else None
+            found.append(network(image, prior).first(len(images)).in_32_bits().probability())
+        return torch.stack(found).mean(dim=0)
+
+
+def _require_alike(one: LoadedModel, first: LoadedModel) -> None:
+    if one.kind != CT_PATCHES:
+        raise ConfigError(
+            f"the model {one.name} marks nodules on data of the kind {one.kind}, not in pieces of a CT.",
+            "Take one that was trained on such pieces: --model FOLDER",
+        )
+    if (one.pixel_mm, _data_of(one)["window"]) != (first.pixel_mm, _data_of(first)["window"]):
+        raise ConfigError(
+            f"{one.name} has learnt on voxels of {one.pixel_mm:g} mm in the window {_data_of(one)['window']}, and "
+            f"{first.name} on {first.pixel_mm:g} mm in {_data_of(first)['window']}: they can't be averaged.",
+            "Take models that have learnt on the same voxels.",
+        )
+
+
+def _data_of(model: LoadedModel) -> Mapping[str, Any]:
+    """What it has learnt from, as its configuration has it."""
+    data: Mapping[str, Any] = model.config["config"]["data"]
+    return data
 
 
 def cubes_of(sizes: tuple[int, ...], side: int) -> Shape3:

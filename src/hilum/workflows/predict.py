@@ -21,6 +21,7 @@ from hilum.io.read import files_in
 from hilum.workflows.output import Run, sha256_of
 from hilum.workflows.predict_case import PUBLISHED_ENDING, distinct, hash_of, key_of
 from hilum.workflows.predict_case import write_prediction as write_prediction  # also for those who predict one by one
+from hilum.workflows.predict_ct import is_ct
 from hilum.workflows.predict_left import FAILED as FAILED
 from hilum.workflows.predict_left import Predicted, Worker, work_through
 from hilum.workflows.predict_options import DEFAULT as DEFAULT
@@ -34,6 +35,8 @@ from hilum.workflows.track import Track, silently
 
 PAIRS, OVER_TIME = "drr-pairs", "xray-over-time"
 """Kinds of data sets whose pictures are in that style: of the first those that are called so, of the second all."""
+_OF_CTS = ("point", "point_px", "crf", "detector", "ensemble", "score")
+"""Options that X-rays don't have, so what determines a prediction of them doesn't name them."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def model_for(inputs: Sequence[Path], options: PredictOptions) -> str:
     if options.model != DEFAULT:
         return options.model
     points_at = options.point is not None or options.point_px is not None
-    fitting = SLICES if points_at else _kind_of_sets(inputs)
+    fitting = SLICES if points_at else _kind_of(inputs)
     if fitting == XRAY and _knows_lesions(inputs, options):
         return DEFAULT_NEW_LESIONS
     name = SHIPPED_FOR.get(fitting)
@@ -122,19 +125,26 @@ def _beside(model: str, known: str | None) -> str | None:
     return None if known == NO_MODEL else known
 
 
-def _kind_of_sets(inputs: Sequence[Path]) -> str:
-    """Slices or pieces of CTs where all inputs are data sets of one of them, else X-rays: a picture doesn't say it."""
-    kinds = {read_prepared(one).kind if index_of(one).is_file() else XRAY for one in inputs}
+def _kind_of(inputs: Sequence[Path]) -> str:
+    """Slices or pieces of CTs where all inputs are data sets of one of them, or CTs; else X-rays."""
+    kinds = {_kind_at(one) for one in inputs}
     return kind if len(kinds) == 1 and (kind := kinds.pop()) in (SLICES, CT_PATCHES) else XRAY
+
+
+def _kind_at(path: Path) -> str:
+    """What a data set is of, and a CT; a picture doesn't say it, and is taken for an X-ray."""
+    if index_of(path).is_file():
+        return read_prepared(path).kind
+    return CT_PATCHES if is_ct(path) else XRAY
 
 
 def _run_xrays(inputs: Sequence[Path], out: Path, options: PredictOptions, *, force: bool, track: Track) -> Predicted:
     """X-rays, by a model of X-rays."""
-    if options.of_slices:
+    if foreign := (*options.of_slices, *options.of_cts):
         raise ConfigError(
-            f"{' and '.join(options.of_slices)} {'are' if len(options.of_slices) > 1 else 'is'} for CT slices, and the "
-            f"model {options.model} marks nodules on X-rays.",
-            "Name a model of slices (--model FOLDER), or leave it out.",
+            f"{' and '.join(foreign)} {'are' if len(foreign) > 1 else 'is'} for CTs and their slices, and the model "
+            f"{options.model} marks nodules on X-rays.",
+            "Name a model of CTs or slices (--model FOLDER), or leave it out.",
         )
     name = options.model
     sources = with_priors(xray_sources(inputs, options), name, _stated_prior(options), options.known_lesions)
@@ -219,7 +229,7 @@ def predict_run(sources: Sequence[XraySource], model: str, options: PredictOptio
     # The earlier X-ray is an input, known by its content.
     stated = asdict(options).items()
     settings: dict[str, object] = {name: value for name, value in stated if name not in ("prior", "prior_mask")}
-    settings = {name: value for name, value in settings.items() if name not in ("point", "point_px", "crf")}
+    settings = {name: value for name, value in settings.items() if name not in _OF_CTS}
     for name in ("prior_pixel_mm", "known_lesions"):  # runs of a time before these don't say them
         if settings[name] is None:
             del settings[name]

@@ -34,6 +34,11 @@ S = TypeVar("S", bound=Keyed)
 def key_of(path: Path, otherwise: str = "xray") -> str:
     """A file's name as a key; `otherwise` where nothing of it is left."""
     stem = path.name.removesuffix(PUBLISHED_ENDING).split(".")[0] if path.suffix else path.name
+    return safe_key(stem, otherwise)
+
+
+def safe_key(stem: str, otherwise: str) -> str:
+    """A name as a key; `otherwise` where nothing of it is left."""
     return _UNSAFE.sub("_", stem).strip("._") or otherwise
 
 

@@ -12,6 +12,8 @@ DEFAULT = "default"
 DEFAULT_XRAY = "xray"
 DEFAULT_NEW_LESIONS, DEFAULT_KNOWN_LESIONS = "xray_new_lesions", "xray_known_lesions"
 """Shipped, for X-rays of which an earlier one with its lesions is known: what is new, and what became of each."""
+DEFAULT_CT, DEFAULT_DETECTOR = "ct_nodules", "ct_detector"
+"""Shipped, for CTs: what outlines a nodule that it is pointed at, and what points."""
 NO_MODEL = "none"
 SHIPPED_FOR = {XRAY: DEFAULT_XRAY, SLICES: "slices"}
 """The shipped model of each kind of data: what `DEFAULT` means for it."""
@@ -40,6 +42,10 @@ class PredictOptions:
         point: (x, y, z) in LPS mm: the nodule there, in one CT, by a model of slices.
         crf: let neighbouring pixels agree afterwards, for models of slices.
         point_px: (row, column), counted from 0: the nodule there, on one picture of a slice.
+        detector: of nodules in whole CTs, by name or folder, or `NO_MODEL`: then what the model marks in the lungs is
+            looked at. None is the shipped one.
+        ensemble: further models of pieces of CTs, by name or folder, whose probabilities are averaged with the model's.
+        score: from which score what was found in a CT is called a nodule; chosen on validation when None.
     """
 
     model: str = DEFAULT
@@ -56,10 +62,15 @@ class PredictOptions:
     crf: bool = False
     known_lesions: str | None = None
     point_px: tuple[float, float] | None = None
+    detector: str | None = None
+    ensemble: tuple[str, ...] = ()
+    score: float | None = None
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
             raise InputError(f"a threshold is above 0 and at most 1, got {self.threshold}.")
+        if self.score is not None and not 0 < self.score <= 1:
+            raise InputError(f"a score is above 0 and at most 1, got {self.score}.")
         for side_mm in (self.pixel_mm, self.prior_pixel_mm):
             if side_mm is not None and not PIXEL_MM[0] <= side_mm <= PIXEL_MM[1]:
                 raise InputError(
@@ -83,4 +94,14 @@ class PredictOptions:
     def of_slices(self) -> tuple[str, ...]:
         """Which options are set that CT slices alone have."""
         given = {"--point": self.point is not None, "--point-px": self.point_px is not None, "--crf": self.crf}
+        return tuple(name for name, is_set in given.items() if is_set)
+
+    @property
+    def of_cts(self) -> tuple[str, ...]:
+        """Which options are set that whole CTs and pieces of them alone have."""
+        given = {
+            "--detector": self.detector is not None,
+            "--ensemble": bool(self.ensemble),
+            "--score": self.score is not None,
+        }
         return tuple(name for name, is_set in given.items() if is_set)

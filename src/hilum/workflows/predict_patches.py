@@ -16,6 +16,7 @@ from hilum.infer.volumes import PatchPredictor
 from hilum.io import read_mask, read_volume, write_mask, write_volume
 from hilum.ops import label_parts
 from hilum.workflows.predict_case import hash_of
+from hilum.workflows.predict_ct import run_ct
 from hilum.workflows.predict_left import Predicted, Worker, work_through
 from hilum.workflows.predict_options import PredictOptions
 from hilum.workflows.predict_point import patch_predictor, run_point, slices_run
@@ -38,17 +39,18 @@ class Piece:
 
 
 def run_patches(inputs: Sequence[Path], out: Path, options: PredictOptions, *, force: bool, track: Track) -> Predicted:
-    """Predict the pieces of a data set or, where a point is given, the nodule there in one CT.
+    """Predict the pieces of a data set, or find the nodules of CTs or, where a point is given, the nodule there.
 
     Args:
-        inputs: a data set of pieces; with a point one CT.
+        inputs: a data set of pieces, or CTs; with a point one CT.
         out: folder to fill.
         options: with the model's name or folder.
         force: replace what an earlier run of hilum left there.
         track: shows how far it is.
 
     Raises:
-        InputError: there is nothing to predict, or nobody says where in a CT.
+        InputError: there is nothing to predict, or a CT is named beside a data set.
+        MissingError: there is no such model.
         ConfigError: an option is for X-rays or slices.
         OutputError: `out` holds something else, or can't be written.
     """
@@ -61,12 +63,14 @@ def run_patches(inputs: Sequence[Path], out: Path, options: PredictOptions, *, f
         )
     if options.point is not None:
         return run_point(inputs, out, options, options.point, force=force, track=track)
+    if inputs and not any(index_of(path).is_file() for path in inputs):
+        return run_ct(inputs, out, options, force=force, track=track)
     pieces = {one.key: one for path in inputs for one in _pieces(path, options.split)}
 
     def ready() -> Worker:
         predictor = patch_predictor(options)
         places = {key: one.image for key, one in pieces.items()}
-        return Worker(predictor.model.name, lambda key: _piece(pieces[key], predictor, out), places)
+        return Worker(predictor.name, lambda key: _piece(pieces[key], predictor, out), places)
 
     run = slices_run({key: hash_of(one.image) for key, one in pieces.items()}, options)
     return replace(work_through(list(pieces), run, out, ready, force=force, track=track), what="pieces")
@@ -75,7 +79,8 @@ def run_patches(inputs: Sequence[Path], out: Path, options: PredictOptions, *, f
 def _pieces(path: Path, split: str) -> list[Piece]:
     if not index_of(path).is_file():
         raise InputError(
-            f"{path} is no data set of pieces of CTs.", "Of a CT, say where the nodule is: --point x,y,z (LPS mm)."
+            f"{path} is no data set of pieces of CTs, and others of the inputs are.",
+            "Predict CTs by a run of their own.",
         )
     data = read_prepared(path)
     if data.kind != CT_PATCHES:

@@ -24,7 +24,7 @@ from hilum.io.volumes import write_mask
 from hilum.workflows.output import Run, sha256_of
 from hilum.workflows.predict_case import hash_of, key_of
 from hilum.workflows.predict_left import Predicted, Worker, work_through
-from hilum.workflows.predict_options import PredictOptions
+from hilum.workflows.predict_options import NO_MODEL, PredictOptions
 from hilum.workflows.track import Track
 
 
@@ -87,9 +87,22 @@ def run_point(
 
 def slices_run(inputs: dict[str, str], options: PredictOptions) -> Run:
     """What determines a prediction: pictures and model by their content, and the options."""
-    model = {f"model {path.name}": sha256_of(path) for path in sorted(model_folder(options.model).iterdir())}
-    names = ("model", "split", "pixel_mm", "threshold", "tta", "device", "point", "crf", "point_px")
-    return Run("predict", inputs | model, {name: getattr(options, name) for name in names})
+    names = ["model", "split", "pixel_mm", "threshold", "tta", "device", "point", "crf", "point_px"]
+    names += [
+        name for name in ("detector", "ensemble", "score") if getattr(options, name)
+    ]  # younger than runs there are
+    models = {
+        "model": options.model,
+        **{f"model {number}": one for number, one in enumerate(options.ensemble, start=2)},
+    }
+    if options.detector is not None and options.detector != NO_MODEL:
+        models["detector"] = options.detector
+    hashes = {
+        f"{what} {path.name}": sha256_of(path)
+        for what, one in models.items()
+        for path in sorted(model_folder(one).iterdir())
+    }
+    return Run("predict", inputs | hashes, {name: getattr(options, name) for name in names})
 
 
 def slice_predictor(options: PredictOptions) -> SlicePredictor:
@@ -102,7 +115,8 @@ def slice_predictor(options: PredictOptions) -> SlicePredictor:
 def patch_predictor(options: PredictOptions) -> PatchPredictor:
     """A model of pieces of a CT, as the options use it."""
     device = resolved_device(options.device)
-    return PatchPredictor(load_model(options.model), VolumeOptions(options.threshold, options.tta, device))
+    used = VolumeOptions(options.threshold, options.tta, device)
+    return PatchPredictor(load_model(options.model), used, [load_model(one) for one in options.ensemble])
 
 
 def _by_slices(options: PredictOptions) -> PointFinder:
@@ -113,7 +127,7 @@ def _by_slices(options: PredictOptions) -> PointFinder:
 
 def _by_pieces(options: PredictOptions) -> PointFinder:
     predictor = patch_predictor(options)
-    name, threshold = predictor.model.name, predictor.threshold
+    name, threshold = predictor.name, predictor.threshold
     return PointFinder(name, threshold, predictor.provenance, lambda ct, point: nodule_in_volume(ct, point, predictor))
 
 

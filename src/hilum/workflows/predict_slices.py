@@ -61,7 +61,7 @@ def run_slices(inputs: Sequence[Path], out: Path, options: PredictOptions, *, fo
 
     Raises:
         InputError: there is nothing to predict, or it is no slice.
-        ConfigError: an option is for X-rays.
+        ConfigError: an option is for X-rays, or for whole CTs.
         OutputError: `out` holds something else, or can't be written.
     """
     if options.of_xrays:
@@ -69,6 +69,12 @@ def run_slices(inputs: Sequence[Path], out: Path, options: PredictOptions, *, fo
             f"{' and '.join(options.of_xrays)} {'are' if len(options.of_xrays) > 1 else 'is'} for X-rays, and the "
             f"model {options.model} marks nodules on CT slices.",
             "Name a model of X-rays (--model xray), or leave it out.",
+        )
+    if options.of_cts:
+        raise ConfigError(
+            f"{' and '.join(options.of_cts)} {'are' if len(options.of_cts) > 1 else 'is'} for models of pieces of CTs, "
+            f"and {options.model} marks nodules on CT slices.",
+            "Leave it out, or name a model of pieces of CTs: --model FOLDER",
         )
     if options.point is not None:
         return run_point(inputs, out, options, options.point, force=force, track=track)

@@ -1,0 +1,161 @@
+"""From a whole CT to its nodules: lungs, candidates in them, each outlined and doubted by a second model, measured.
+
+The second model segments what it is pointed at, and has learnt from look-alikes to mark nothing there. What it leaves
+unmarked is no nodule; of the rest its surest voxel counts as much as the detector's score (false-positive reduction).
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from hilum.core import InputError, Mask, Nodule, Quantity, Volume
+from hilum.datasets.ct_lungs import find_lungs, inside
+from hilum.infer.candidates import Candidate
+from hilum.infer.prompted import measured
+from hilum.infer.prompted_volume import Part, part_at, thick
+from hilum.infer.volumes import PatchPredictor
+from hilum.measure import solid_share, texture_of
+from hilum.ops import to_lps_axes
+
+Finder: TypeAlias = Callable[[Volume, Mask], Sequence[Candidate]]
+"""Candidates of a CT, axes along the patient's, in its lungs."""
+_MOST = 255
+"""Nodules that a mask of 8 bits can tell apart."""
+SOLID_SHARE = "solid_share"
+
+
+@dataclass(frozen=True)
+class CtRule:
+    """What is called a nodule.
+
+    Attributes:
+        score: the least one of a nodule; both models' together.
+        least: candidates of a lower detector's score aren't looked at again.
+        same: two candidates whose outlines share more than this part of the smaller one are one.
+        in_lungs: share of a nodule's voxels that lie in the lungs, with what is dense in them.
+    """
+
+    score: float = 0.5
+    least: float = 0.01
+    same: float = 0.5
+    in_lungs: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.score <= 1:
+            raise InputError(f"a score is above 0 and at most 1, got {self.score}.")
+
+
+@dataclass(frozen=True, eq=False)
+class CtNodules:
+    """What was found in a CT.
+
+    Attributes:
+        mask: on its own grid: label 1 is the surest nodule's, 2 the next one's, …
+        nodules: measured, surest first; their ids are the labels.
+        marks: all that was outlined, surest first, nodules or not: for whoever chooses another score (FROC).
+        notes: what a person who uses it should know, one line each.
+    """
+
+    mask: Mask
+    nodules: tuple[Nodule, ...]
+    marks: tuple[Candidate, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Outlined:
+    """A candidate with what the second model marks there; the candidate's score is both models'."""
+
+    candidate: Candidate
+    part: Part
+
+
+def nodules_in(volume: Volume, finder: Finder, segmenter: PatchPredictor, rule: CtRule) -> CtNodules:
+    """Find and measure the nodules of a CT.
+
+    Args:
+        volume: of the chest, in HU, axes in any order.
+        finder: the candidates' detector.
+        segmenter: outlines what it is pointed at.
+        rule: what is called a nodule.
+
+    Raises:
+        UnitError: the volume holds no HU.
+        InputError: there is no body on it, or no lungs.
+    """
+    volume.require(Quantity.HU)
+    axial = to_lps_axes(volume)
+    lungs = find_lungs(axial)
+    found = [one for one in finder(axial, lungs) if one.score >= rule.least]
+    outlined = _distinct(list(_outlined(axial, lungs, found, segmenter, rule)), rule.same)
+    nodules = [one for one in outlined if one.candidate.score >= rule.score][:_MOST]
+    mask = Mask(
+        np.zeros(volume.array.shape, dtype=np.uint8),
+        volume.geometry,
+        names={label: f"nodule {label}" for label in range(1, len(nodules) + 1)},
+    )
+    shown = to_lps_axes(mask).labels  # a view: what is written there is written to the CT's own grid
+    for label, one in reversed(list(enumerate(nodules, start=1))):  # the surest last, over what it shares with others
+        shown[one.part.place][one.part.mask] = label
+    notes = [f"nodule {label}: {note}" for label, one in enumerate(nodules, start=1) for note in one.part.notes]
+    return CtNodules(
+        mask,
+        tuple(_nodule(str(label), one, axial) for label, one in enumerate(nodules, start=1)),
+        tuple(one.candidate for one in outlined),
+        (*notes, *thick(axial)),
+    )
+
+
+def _outlined(
+    axial: Volume, lungs: Mask, found: Sequence[Candidate], segmenter: PatchPredictor, rule: CtRule
+) -> Iterator[_Outlined]:
+    """What the second model marks at each candidate, in the lungs; with the geometric mean of both scores."""
+    for one in found:
+        part = part_at(axial, one.centre_lps_mm, segmenter)
+        if part is None or _share_inside(part, lungs) < rule.in_lungs:
+            continue
+        nodule = measured(Mask.of(part.mask, part.grid), part.score)
+        size = one.diameter_mm if nodule.diameters_mm is None else nodule.diameters_mm.equivalent_mm
+        centre = one.centre_lps_mm if nodule.centre_lps_mm is None else nodule.centre_lps_mm
+        yield _Outlined(
+            replace(one, centre_lps_mm=centre, diameter_mm=size, score=math.sqrt(one.score * part.score)), part
+        )
+
+
+def _share_inside(part: Part, lungs: Mask) -> float:
+    return float(inside(lungs, part.grid.to_lps_mm(np.argwhere(part.mask))).mean())
+
+
+def _distinct(outlined: Sequence[_Outlined], same: float) -> list[_Outlined]:
+    """The surest first; without those whose outline a surer one has."""
+    kept: list[_Outlined] = []
+    for one in sorted(outlined, key=lambda each: -each.candidate.score):
+        if all(_shared(one.part, other.part) <= same for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _shared(one: Part, other: Part) -> float:
+    """Voxels that two parts have in common, as a share of the smaller one's."""
+    spans = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one.place, other.place, strict=True)]
+    if any(first >= last for first, last in spans):
+        return 0.0
+    both = [
+        part.mask[
+            tuple(
+                slice(first - own.start, last - own.start) for (first, last), own in zip(spans, part.place, strict=True)
+            )
+        ]
+        for part in (one, other)
+    ]
+    return float((both[0] & both[1]).sum() / min(one.mask.sum(), other.mask.sum()))
+
+
+def _nodule(name: str, one: _Outlined, axial: Volume) -> Nodule:
+    """Measured on the CT's grid; its texture is an estimate."""
+    share = solid_share(axial.array[one.part.place], one.part.mask)
+    nodule = measured(Mask.of(one.part.mask, one.part.grid), one.candidate.score)
+    return replace(nodule, id=name, texture=texture_of(share), characteristics={SOLID_SHARE: share})
