@@ -17,7 +17,7 @@ from hilum.drr.siddon import project_siddon
 Projector = Callable[[Volume, Projection], NDArray[Any]]
 
 LIMIT = 0.002
-"""Mean error of a partial-volume ellipsoid's chords at 1 mm, as a share of its longest (issue 3)."""
+"""Mean error of a partial-volume ellipsoid's chords at 1 mm, as a share of its longest."""
 
 PROJECTORS: Mapping[str, Projector] = {
     "Joseph, compiled": project_joseph,

@@ -1,4 +1,4 @@
-"""The published style: how the sources' DRR pairs (issue 3, "Show") were made of a CT. Kept to compare with.
+"""The published style: how the sources' DRR pairs were made of a CT. Kept to compare with.
 
 It is no physics: everything below −500 HU, lungs included, becomes air; attenuation runs from 0 to .001 a voxel between
 the CT's own extremes, whatever a voxel's size; contrast is stretched per picture. The steps and their numbers are those

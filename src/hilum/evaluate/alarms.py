@@ -1,4 +1,4 @@
-"""What a reviewer would ask, asked by the machine: each alarm with the evidence for it (issue: "Alarms").
+"""What a reviewer would ask, asked by the machine: each alarm with the evidence for it.
 
 Every function looks at one thing and returns no alarm or one.
 """

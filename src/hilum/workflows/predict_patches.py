@@ -31,11 +31,13 @@ class Piece:
         key: names its folder.
         case: of the data set.
         image: its file.
+        notes: of its data set, one line each.
     """
 
     key: str
     case: CaseSource
     image: Path
+    notes: tuple[str, ...] = ()
 
 
 def run_patches(inputs: Sequence[Path], out: Path, options: PredictOptions, *, force: bool, track: Track) -> Predicted:
@@ -88,7 +90,7 @@ def _pieces(path: Path, split: str) -> list[Piece]:
             f"{path} is a data set of the kind {data.kind}, and the model marks nodules in pieces of a CT.",
             "Name a data set of pieces, or a model of its kind.",
         )
-    found = [Piece(case.key, case, case.image) for case in data.cases_in(split) if case.image is not None]
+    found = [Piece(case.key, case, case.image, data.notes) for case in data.cases_in(split) if case.image is not None]
     if not found:
         raise InputError(f"there is no piece in the split {split!r} of {path}.", "Choose another: --split all.")
     return found
@@ -106,7 +108,7 @@ def _piece(piece: Piece, predictor: PatchPredictor, out: Path) -> dict[str, obje
     return {
         "marked": int(marked.any()),
         "nodules": int(label_parts(marked).max()),
-        "notes": (),
+        "notes": piece.notes,
         "provenance": predictor.provenance,
     }
 
