@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hilum.cli.app import main
-from hilum.core import ConfigError, InputError, MissingError, TooManyFailuresError
+from hilum.core import ConfigError, InputError, TooManyFailuresError
 from hilum.datasets.patch_config import PatchDataConfig
 from hilum.infer.loaded import load_model, model_kind
 from hilum.infer.subject import subject_of
@@ -18,7 +18,8 @@ from hilum.workflows.predict_options import PredictOptions
 from hilum.workflows.train import TrainOptions, run_train
 from hilum.workflows.train_config import resolved_config
 from hilum.workflows.train_data import read_data
-from tests.patches import POINTED, TINY, patch_model, write_patches
+from hilum.workflows.train_further import with_further
+from tests.patches import CONTOURS, POINTED, TINY, patch_model, write_patches
 from tests.slices import LUNG_HU, NODULE_HU, ball, write_slices
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -94,7 +95,9 @@ def test_a_data_set_is_predicted_and_judged(run, data, tmp_path):
     out = tmp_path / "judged"
     words = ["evaluate", str(run.folder), str(out), "--data", str(data), "--split", "validation", "--bootstraps", "100"]
     assert main(words) == 0
-    figures = json.loads((out / "evaluation.json").read_text())["figures"]
+    judged = json.loads((out / "evaluation.json").read_text())
+    assert judged["truth"] == f"nodule: {CONTOURS}", "what the truth is made of stands on every figure"
+    figures = judged["figures"]
     assert figures["dice_mean"]["n"] == 2, "pieces with a nodule"
     stored = json.loads((run.folder / "model" / "config.json").read_text())["figures"]
     assert figures["dice_mean"]["value"] == pytest.approx(stored["dice_mean"]["value"], abs=1e-3)
@@ -143,14 +146,12 @@ def test_what_fits_no_model_is_one_clear_line(ct, model, data, tmp_path):
     slices = write_slices(tmp_path / "slices", [("LIDC-IDRI-0002", "1", 3, (30, 30), 5)])
     with pytest.raises(InputError, match="kind slices, and the model marks nodules in pieces of a CT"):
         run_predict([slices], out, given)
-    with pytest.raises(InputError, match=r"is no data set of pieces.*--point x,y,z"):
-        run_predict([ct], out, given)
+    with pytest.raises(InputError, match="is no data set of pieces of CTs, and others of the inputs are"):
+        run_predict([ct, data], out, given)
     with pytest.raises(ConfigError, match="--crf is not for models of pieces of a CT"):
         run_predict([data], out, replace(given, crf=True))
     with pytest.raises(InputError, match="no piece in the split 'test'"):
         run_predict([data], out, replace(given, split="test"))
-    with pytest.raises(MissingError, match="no model of pieces of a CT comes with this hilum"):
-        run_predict([data], out)
     with pytest.raises(ConfigError, match="a network for pieces of a CT, and only those for pictures"):
         subject_of(str(model))
     assert main(["explain", str(ct), str(out), "--model", str(model)]) == 1
@@ -159,7 +160,28 @@ def test_what_fits_no_model_is_one_clear_line(ct, model, data, tmp_path):
 def test_a_recipe_for_pieces_takes_settings():
     config = resolved_config("nodule3d", settings=["augment.rotate_deg=5", "data.window=full"])
     assert (config.augment.rotate_deg, config.augment.crop_px, config.data.window) == (5, 48, "full")
-    wide = resolved_config("nodule3d_unet", settings=["data.point_share=0.5", "model.options.inputs=2"])
+    wide = resolved_config("luna16_unet", settings=["data.point_share=0.5", "model.options.inputs=2"])
     assert wide.model.options["deep_supervision"] is True
     with pytest.raises(ConfigError, match="goes with augment of pictures"):
         resolved_config("nodule3d", settings=["data.kind=slices"])
+
+
+def test_a_run_learns_from_further_data_sets_and_is_judged_on_the_first(data, tmp_path):
+    more = write_patches(tmp_path / "more", (("LIDC-IDRI-0007", "1", 4), ("LIDC-IDRI-0016", "1", 4)))
+    trained = run_train(TINY, data, tmp_path / "run", replace(OPTIONS, also=(more,)))
+    card = (trained.folder / "model" / "card.md").read_text()
+    assert "also learnt from the training split of ct-patches more" in card
+    assert "1 samples of 1 patients" in card
+    alone, both = read_data(data, TINY), with_further(read_data(data, TINY), [read_data(more, TINY)])
+    assert [one.key for one in both.validation] == [one.key for one in alone.validation]
+    assert len(both.training) == len(alone.training) + 1
+    assert both.facts.training == (len(both.training), len({one.patient for one in both.training}))
+
+
+def test_nobody_who_is_judged_is_learnt_from_in_a_further_data_set(data, tmp_path):
+    more = write_patches(tmp_path / "more", (("LIDC-IDRI-0007", "1", 4), ("LIDC-IDRI-0016", "1", 4)))
+    first, second = read_data(data, TINY), read_data(more, TINY)
+    turned = replace(second, training=second.validation)
+    assert with_further(first, [turned]).training[-1].patient == "LIDC-IDRI-0016"
+    with pytest.raises(InputError, match="LIDC-IDRI-0006 is judged"):
+        with_further(first, [replace(second, training=first.validation)])

@@ -69,6 +69,7 @@ def train(
     start: Annotated[str | None, Parameter(name="--from")] = None,
     pretrained: str | None = None,
     unlabeled: Path | None = None,
+    also: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     find_lr: Annotated[bool, Parameter(negative="")] = False,
     changes: Changes | None = None,
     running: Running | None = None,
@@ -86,6 +87,7 @@ def train(
     hilum train xray_unet run --data pairs --epochs 30 --lr 3e-4 --set loss.name=focal
     hilum train xray_unet again --data pairs -c run/config.yaml --seed 1
     hilum train xray_unet rate --data pairs --find-lr
+    hilum train nodule3d ct --data cubes --also inserted
     hilum train xray films --data pairs --unlabeled jsrt --set adaptation.method=gradient_reversal
     ```
 
@@ -105,6 +107,9 @@ def train(
         A prepared data set of films, such as JSRT's, to whose pictures the network adapts by adaptation.method: those
         of the split train, or all where it has nobody in train. Labels are not looked at. Such a model is not to be
         shipped.
+    also
+        A further data set of the same kind, whose training split is learnt from, too; can be given several times. The
+        run is judged on the validation split of --data alone.
     find_lr
         Only look for a learning rate: OUT then holds lr_finder.png and lr_finder.json.
     debug
@@ -116,7 +121,7 @@ def train(
     changes = changes or Changes()
     with checked_options():
         config = resolved_config(recipe, changes.config, changes.settings, changes.fields())
-        options = replace(_options(running or Running(), start, pretrained), unlabeled=unlabeled)
+        options = replace(_options(running or Running(), start, pretrained), unlabeled=unlabeled, also=also)
     if find_lr:
         found = run_find_rate(config, data, out, options)
         return _say_rate(found.suggested, out / "lr_finder.png")

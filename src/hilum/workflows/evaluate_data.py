@@ -34,7 +34,7 @@ class TruthSource:
         data: name, without its place on this machine.
         split: which part.
         split_hash: of the stored split; "" when there is none.
-        truth: its name.
+        truth: its name, and of pieces of CTs what it is made of.
         cases: those that are reported.
         training: those that a trivial rival may learn from; none of them is reported.
         others: all cases that are not reported.
@@ -133,7 +133,7 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
         data=f"{data.kind} {data.split_hash[:8]}".strip(),
         split=split,
         split_hash=data.split_hash,
-        truth=truth,
+        truth=_in_words(truth, reported),
         cases=tuple(reported),
         training=tuple(one for one in every if one.patient in learnable),
         others=tuple(one for one in every if one not in reported),
@@ -144,6 +144,12 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
         is_points=data.is_points(truth),
         least_readers=least if any(one.slice is not None for one in reported) else 0,
     )
+
+
+def _in_words(truth: str, reported: Sequence[CaseSource]) -> str:
+    """A truth's name and, of pieces of CTs, what the masks are made of: a ball of a diameter is no outline."""
+    made_of = dict.fromkeys(one.patch.truth for one in reported if one.patch is not None)
+    return f"{truth}: {'; '.join(made_of)}" if made_of else truth
 
 
 def _counts(case: CaseSource, least: int) -> bool:

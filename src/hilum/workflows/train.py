@@ -30,6 +30,7 @@ from hilum.workflows.train_config import as_yaml
 from hilum.workflows.train_data import cases_of, data_hash, read_data
 from hilum.workflows.train_facts import TrainData
 from hilum.workflows.train_films import films_seen, read_films, require_films
+from hilum.workflows.train_further import with_further
 from hilum.workflows.train_result import judged_facts, write_facts
 
 DOWNLOAD = "download"
@@ -50,7 +51,7 @@ SHOWN = (
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How a run is made; what it learns depends on `start`, `pretrained` and `unlabeled` alone.
+    """How a run is made; what it learns depends on `start`, `pretrained`, `unlabeled` and `also` alone.
 
     Attributes:
         machine: where it is computed.
@@ -58,6 +59,7 @@ class TrainOptions:
         pretrained: torchxrayvision's file of ResNet-50, or "download", for the encoders of the sources' networks.
         force: replace what an earlier run of hilum left in the folder.
         unlabeled: a prepared data set of films that it adapts to, whose labels are not looked at; None for none.
+        also: further data sets of the same kind, whose training splits are learnt from, too.
     """
 
     machine: Machine = field(default_factory=Machine)
@@ -65,6 +67,7 @@ class TrainOptions:
     pretrained: str | None = None
     force: bool = False
     unlabeled: Path | None = None
+    also: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if self.start is not None and self.pretrained is not None:
@@ -74,7 +77,8 @@ class TrainOptions:
     def words(self) -> str:
         """The options that a result depends on, without places on this machine; "" for none."""
         named = {"--from MODEL": self.start, "--pretrained FILE": self.pretrained, "--unlabeled FILMS": self.unlabeled}
-        return " ".join(words for words, value in named.items() if value is not None)
+        words = [words for words, value in named.items() if value is not None]
+        return " ".join([*words, *("--also MORE" for _ in self.also)])
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def _trained(config: TrainConfig, data: Path, out: Path, options: TrainOptions) 
     if not options.force:
         _refuse_other_settings(out, run)
     network = begun(config, options)  # first: weights that don't fit are told before all pictures are read
-    read = _with_films(read_data(data, config), config, options)
+    read = _with_films(_read(data, config, options), config, options)
     with journalled(out, run, force=options.force) as journal:
         write_text(out / SETTINGS, as_yaml(config))
         fitted = fit(network, cases_of(read, config), config, options.machine, out)
@@ -155,7 +159,7 @@ def run_find_rate(config: TrainConfig, data: Path, out: Path, options: TrainOpti
     run = _run(config, data, options)
     with failures_said():
         network = begun(config, options)
-        read = _with_films(read_data(data, config), config, options)
+        read = _with_films(_read(data, config, options), config, options)
     with output_folder(out, replace(run, command="train --find-lr"), force=options.force) as folder:
         found = find_rate(network, cases_of(read, config), config, options.machine)
         write_bytes(folder / "lr_finder.png", rate_picture(found.rates, found.losses, found.suggested))
@@ -241,6 +245,7 @@ def _run(config: TrainConfig, data: Path, options: TrainOptions) -> Run:
     """What determines the result."""
     require_films(config, options.unlabeled)
     inputs = {"data": data_hash(data)}
+    inputs |= {f"also {number}": data_hash(one) for number, one in enumerate(options.also, start=1)}
     if options.unlabeled is not None:
         inputs["unlabeled"] = data_hash(options.unlabeled)
     if options.start is not None:
@@ -274,6 +279,12 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
         inner = [differences(old.get(name), new.get(name), f"{where}.{name}".strip(".")) for name in names]
         return [one for some in inner for one in some]
     return [] if old == new else [f"{where} {old}, now {new}"]
+
+
+def _read(data: Path, config: TrainConfig, options: TrainOptions) -> TrainData[Any]:
+    """The data set, and the training splits of further ones."""
+    read = read_data(data, config)
+    return with_further(read, [read_data(one, config) for one in options.also])
 
 
 def _with_films(read: TrainData[Any], config: TrainConfig, options: TrainOptions) -> TrainData[Any]:
