@@ -25,7 +25,7 @@ from hilum.cli.info import info
 from hilum.cli.models import models
 from hilum.cli.pipe import lasting_output
 from hilum.cli.predict import predict
-from hilum.cli.prepare_ct import prepare
+from hilum.cli.prepare_inserted import prepare
 from hilum.cli.profile import profile
 from hilum.cli.recipes import recipes
 from hilum.cli.train import train

@@ -49,14 +49,16 @@ class Pieces:
     "Of the places without a nodule."
 
 
-def _rule(asked: Pieces | None) -> "PieceRule":
+def patch_rule(asked: Pieces | None) -> "PieceRule":
+    """The rule of what was asked."""
     from hilum.datasets.patch_places import PieceRule
 
     asked = asked or Pieces()
     return PieceRule(asked.size, asked.voxel_mm, asked.random, asked.hard, asked.seed)
 
 
-def _running(asked: PatchRunning | None) -> "Running":
+def patch_running(asked: PatchRunning | None) -> "Running":
+    """How the work is done, as asked."""
     from hilum.workflows.patch_set import Running
 
     asked = asked or PatchRunning()
@@ -94,7 +96,7 @@ def cubes(src: Path, out: Path, /, *, running: PatchRunning | None = None, debug
     from hilum.workflows.prepare_cubes import prepare_cubes
 
     with checked_options():
-        how = _running(running)
+        how = patch_running(running)
     return say_prepared(prepare_cubes(src, out, how, bar), debug=debug, of=_NOT_LEARNT_FROM)
 
 
@@ -160,7 +162,7 @@ def luna16(
 
     with checked_options():
         tables = LunaTables(annotations, candidates, patients)
-        options = LunaOptions(tables, _rule(pieces), _running(running), single_scan)
+        options = LunaOptions(tables, patch_rule(pieces), patch_running(running), single_scan)
     return say_prepared(prepare_luna16(src, out, options, bar), debug=debug, of=_NOT_LEARNT_FROM)
 
 
@@ -212,7 +214,7 @@ def tumour_ct(
     from hilum.workflows.prepare_tumour_ct import TumourOptions, prepare_tumour_ct
 
     with checked_options():
-        options = TumourOptions(label, licence, _rule(pieces), _running(running))
+        options = TumourOptions(label, licence, patch_rule(pieces), patch_running(running))
     return say_prepared(prepare_tumour_ct(src, out, options, bar), debug=debug, of="series without a mark")
 
 
@@ -268,5 +270,5 @@ def lidc(
     from hilum.workflows.prepare_lidc import LidcOptions, prepare_lidc
 
     with checked_options():
-        options = LidcOptions(xml, consensus, OutlineRule(outline_rule), _rule(pieces), _running(running))
+        options = LidcOptions(xml, consensus, OutlineRule(outline_rule), patch_rule(pieces), patch_running(running))
     return say_prepared(prepare_lidc(src, out, options, bar), debug=debug, of=_NOT_LEARNT_FROM)

@@ -33,12 +33,14 @@ class MarkedNodule:
         diameter_mm: of the ball that it is drawn as where there is no mask, else of the ball with its volume.
         truth: what its mask is made of, in words.
         mask: its voxels on a block of the CT's grid; None draws a ball.
+        patient: whose it is, where it is not the CT's patient's.
     """
 
     nodule: Nodule
     diameter_mm: float
     truth: str
     mask: Mask | None = None
+    patient: str | None = None
 
     @property
     def centre_lps_mm(self) -> Triple:
@@ -94,8 +96,14 @@ class MarkedCt:
     odd: tuple[str, ...] = ()
 
 
-def ct_cases(marked: MarkedCt, rule: PieceRule, out: Path) -> list[dict[str, object]]:
+def ct_cases(marked: MarkedCt, rule: PieceRule, out: Path, lungs: Mask | None = None) -> list[dict[str, object]]:
     """All pieces of a CT, written as cases.
+
+    Args:
+        marked: the CT.
+        rule: which pieces are taken.
+        out: the data set's folder.
+        lungs: where pieces without a nodule are taken; None finds the lungs.
 
     Returns:
         Their records, nodules first.
@@ -105,7 +113,7 @@ def ct_cases(marked: MarkedCt, rule: PieceRule, out: Path) -> list[dict[str, obj
         InputError: it has no body or no lungs, or a nodule lies outside of it.
         OutputError: the place can't be written to.
     """
-    lungs = find_lungs(marked.ct)
+    lungs = lungs or find_lungs(marked.ct)
     marked = replace(marked, odd=(*marked.odd, *_thick(marked.ct)))
     for one in marked.nodules:
         _require_inside(one, marked.ct)
@@ -135,7 +143,12 @@ def _about(one: MarkedNodule, marked: MarkedCt, rule: PieceRule) -> Piece:
     about = replace(piece.about, nodule=name, truth=one.truth, diameter_mm=one.diameter_mm)
     larger = (_LARGER,) if 2 * one.marked().radius_mm > rule.side_mm else ()
     return replace(
-        piece, about=about, nodule=one.nodule, study={"diameter_mm": one.diameter_mm}, odd=(*piece.odd, *larger)
+        piece,
+        patient=one.patient or piece.patient,
+        about=about,
+        nodule=one.nodule,
+        study={"diameter_mm": one.diameter_mm},
+        odd=(*piece.odd, *larger),
     )
 
 
