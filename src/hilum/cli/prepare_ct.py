@@ -101,6 +101,49 @@ def cubes(src: Path, out: Path, /, *, running: PatchRunning | None = None, debug
 
 
 @prepare.command
+def stacks(
+    src: Path,
+    out: Path,
+    /,
+    *,
+    voxel_mm: Annotated[float, Parameter(validator=Number(gte=0.2, lte=5))] = 1.0,
+    least_readers: Annotated[int, Parameter(validator=Number(gte=1))] = 2,
+    running: PatchRunning | None = None,
+    debug: Debug = False,
+) -> int:
+    """Consecutive slices of nodules, put together to pieces of three axes, with the consensus of their readers.
+
+    SRC is a data set of hilum prepare slices. HU are those that were estimated for each slice. Above and below a nodule
+    nothing is there, so nothing there is learnt from: such pieces are to be learnt from beside others (hilum train
+    --also). OUT is as hilum prepare cubes leaves it.
+
+    ```
+    hilum prepare stacks slices stacks
+    hilum train nodule3d run --data cubes --also stacks
+    ```
+
+    Parameters
+    ----------
+    src
+        Data set of slices.
+    out
+        Folder for the data set.
+    voxel_mm
+        Side of a voxel, in mm.
+    least_readers
+        Nodules that fewer readers have outlined are left out.
+    debug
+        Show the traceback of each stack that failed; `hilum --debug`.
+    """
+    from hilum.cli.progress import bar
+    from hilum.workflows.prepare_stacks import StackRule, prepare_stacks
+
+    with checked_options():
+        how, rule = patch_running(running), StackRule(voxel_mm, least_readers)
+    return say_prepared(prepare_stacks(src, out, rule, how, bar), debug=debug, of="nodules that make no stack")
+
+
+@prepare.command
 def luna16(
     src: Path,
     out: Path,

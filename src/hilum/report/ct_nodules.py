@@ -22,7 +22,7 @@ _MOST = 11
 """Nodules that are shown, beside the view of the chest."""
 _COLUMNS = 4
 _INCHES = 2.7
-_TEXTURES = {1.0: "non-solid", 3.0: "part-solid", 5.0: "solid"}
+TEXTURES = {1.0: "non-solid", 3.0: "part-solid", 5.0: "solid"}
 
 
 def ct_nodules_picture(volume: Volume, mask: Mask, nodules: Sequence[Nodule], notes: Sequence[str]) -> bytes:
@@ -87,7 +87,7 @@ def _slice(place: "Axes", axial: Volume, own: NDArray[np.bool_], nodule: Nodule)
 
 def _words(nodule: Nodule, z_mm: float) -> str:
     size = "" if nodule.diameters_mm is None else f"{nodule.diameters_mm.mean_mm:.1f} mm"
-    texture = "" if nodule.texture is None else _TEXTURES.get(nodule.texture, "")
+    texture = "" if nodule.texture is None else TEXTURES.get(nodule.texture, "")
     volume = "" if nodule.volume_mm3 is None else f"{nodule.volume_mm3:.0f} mm³"
     score = "" if nodule.score is None else f"score {nodule.score:.2f}"
     first = ", ".join(one for one in (size, volume) if one)

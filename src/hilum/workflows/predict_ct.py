@@ -201,12 +201,13 @@ def _one(ct: CtFile, reader: CtReader, out: Path) -> dict[str, object]:
     """Predict a CT and write its folder; what the index says about it."""
     volume = read_volume(ct.path)
     found = reader(volume)
-    _write(out / ct.key, volume, found, reader)
+    write_found(out / ct.key, volume, found, reader)
     said: dict[str, object] = {"marked": int(bool(found.nodules)), "nodules": len(found.nodules), "notes": found.notes}
     return {**said, "provenance": reader.provenance}
 
 
-def _write(folder: Path, volume: Volume, found: CtNodules, reader: CtReader) -> None:
+def write_found(folder: Path, volume: Volume, found: CtNodules, reader: CtReader) -> None:
+    """Leave `mask.nii.gz`, `nodules.json`, `candidates.csv` and `overlay.png`."""
     from hilum.report.ct_nodules import ct_nodules_picture
 
     write_mask(found.mask, folder / "mask.nii.gz")
