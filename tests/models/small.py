@@ -22,6 +22,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "unet3d": {"widths": [4, 8, 12], "units": 2, "deep_supervision": True, "dropout": 0.0, "inputs": 2},
     "attention_unet3d": {"widths": [4, 8, 12], "deep_supervision": True, "gate_finest": True, "inputs": 2},
     "slim_unet3d": {"widths": [4, 8, 12], "blocks": [0, 1, 1], "inputs": 2},
+    "retina3d": {"widths": [4, 8, 12], "blocks": [0, 1, 1], "channels": 16, "convolutions": 1, "inputs": 2},
     "enet": {"widths": [8, 12, 16], "skips": True, "cbam": True, "cbam_reduction": 4, "inputs": 2},
 }
 _WITHOUT = pytest.mark.skipif(find_spec("einops") is None, reason="MONAI's Swin transformer needs einops")
@@ -29,8 +30,8 @@ NAMES = [
     pytest.param(name, marks=_WITHOUT) if name == "swin_unetr" else name for name in MODELS if MODELS[name].axes == 2
 ]
 """Every network of two axes; one that can't run here is skipped, with the reason."""
-VOLUMES = [name for name in MODELS if MODELS[name].axes == 3]
-"""Those of three."""
+VOLUMES = [name for name in MODELS if MODELS[name].axes == 3 and not MODELS[name].finds_boxes]
+"""Those of three that give logits of voxels."""
 
 
 def narrow(name: str, seed: int = 0, **options: Any) -> Network:

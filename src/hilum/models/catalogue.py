@@ -10,6 +10,7 @@ from hilum.models.enet import ENet
 from hilum.models.network import Network
 from hilum.models.original import Original
 from hilum.models.res_unet import ResUNet
+from hilum.models.retina3d import RetinaNet3D
 from hilum.models.segnet import SegNet
 from hilum.models.slim_unet import SlimUNet
 from hilum.models.slim_unet3d import SlimUNet3D
@@ -31,6 +32,7 @@ MODELS: dict[str, type[Network]] = {
     "unet3d": UNet3D,
     "attention_unet3d": AttentionUNet3D,
     "slim_unet3d": SlimUNet3D,
+    "retina3d": RetinaNet3D,
 }
 
 

@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 from hilum.config import FrozenConfig
 from hilum.core import GeometryError
-from hilum.models.output import Segmentation
+from hilum.models.output import Output
 
 FROM_SCRATCH = "random numbers (from scratch)"
 _MIDDLE, _SPREAD = 0.5, 0.25  # a picture of 0 to 1 has about this mean and standard deviation
@@ -28,6 +28,7 @@ class Network(nn.Module, ABC):
         weights_origin: where the weights came from before training, for the model card.
         stride: sizes are padded inside to multiples of it; a graph that takes pictures of any size pads
             before (`hilum.infer.graph`), so that nothing in it depends on whether a size is one.
+        finds_boxes: whether it gives boxes (`hilum.models.output.Detection`), and no logits of pixels.
         any_size_in_a_graph: whether what is computed is written alike for all sizes, so that one graph takes them all.
     """
 
@@ -42,6 +43,7 @@ class Network(nn.Module, ABC):
     axes: int = 2
     weights_origin: str = FROM_SCRATCH
     stride: int = 1
+    finds_boxes: bool = False
     any_size_in_a_graph: bool = True
 
     def __init__(self, config: Config) -> None:
@@ -54,7 +56,7 @@ class Network(nn.Module, ABC):
         return memory_format_of(self.axes)
 
     @abstractmethod
-    def forward(self, xray: Tensor, prior: Tensor | None = None) -> Segmentation:
+    def forward(self, xray: Tensor, prior: Tensor | None = None) -> Output:
         """Logits of a picture [B, 1, H, W] or [B, 1, D, H, W], of its size, and of a prior where one is taken.
 
         Raises:

@@ -107,7 +107,7 @@ def alone(network: Network, samples: Sequence[JudgedSample], batch_size: int, de
 
 def _of_batch(network: Network, batch: Batch, device: str) -> dict[int, Floats]:
     prior = None if batch.prior is None else batch.prior.to(device)
-    planes = answered(network, batch.image.to(device), prior).logits.sigmoid()[:, 0].cpu()
+    planes = answered(network, batch.image.to(device), prior).probability()[:, 0].cpu()
     return {case: plane.numpy().astype(np.float64) for case, plane in without_padding(batch, planes).items()}
 
 

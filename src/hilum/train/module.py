@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hilum.losses.parts import Loss
 from hilum.models.network import Network
-from hilum.models.output import Segmentation
+from hilum.models.output import Output
 from hilum.train.adaptation import adaptation_of, features_of, strength_at
 from hilum.train.config import TrainConfig
 from hilum.train.data import Batch, without_padding
@@ -65,8 +65,8 @@ class Learner(pl.LightningModule):
         self.adaptation = adaptation_of(network, config.adaptation, config.trainer.seed)
         self._losses = [config.loss_of(phase).build() for phase in range(len(config.phases))]
 
-    def forward(self, image: Tensor, prior: Tensor | None = None) -> Segmentation:
-        """Logits in 32 bits of images [B, 1, H, W] and, where there are any, priors [B, 1 or 2, H, W]."""
+    def forward(self, image: Tensor, prior: Tensor | None = None) -> Output:
+        """What the network says, in 32 bits, of images [B, 1, H, W] and, if any, priors [B, 1 or 2, H, W]."""
         return answered(self.network, image, prior)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -98,7 +98,7 @@ class Learner(pl.LightningModule):
         del batch_idx
         output = self(batch.image, batch.prior)
         self.judged.add(self._losses[self.phase](output, batch.target, batch.weight), len(batch.image))
-        probability = output.logits.sigmoid()[:, 0].cpu()
+        probability = output.probability()[:, 0].cpu()
         for case, plane in without_padding(batch, probability).items():
             self.probabilities[case] = plane.clone()
 
@@ -111,15 +111,10 @@ class Learner(pl.LightningModule):
         return optimiser
 
 
-def answered(network: Network, image: Tensor, prior: Tensor | None) -> Segmentation:
+def answered(network: Network, image: Tensor, prior: Tensor | None) -> Output:
     """What a network says, in 32 bits, of images [B, 1, H, W] and priors [B, 1 or 2, H, W] or None."""
     image = image.contiguous(memory_format=network.memory_format)
     if prior is not None:
         prior = prior.contiguous(memory_format=network.memory_format)
-    return in_32_bits(network(image, prior))
-
-
-def in_32_bits(output: Segmentation) -> Segmentation:
-    """The same logits as float32: a sigmoid and a sum over a picture need more than bfloat16's eight bits."""
-    attention = None if output.attention is None else output.attention.float()
-    return Segmentation(output.logits.float(), attention, tuple(one.float() for one in output.deep))
+    output: Output = network(image, prior)
+    return output.in_32_bits()
