@@ -1,9 +1,9 @@
 """How a CT looks, as far as an inserted nodule could give itself away by it: sharpness, level and texture of noise.
 
 - **Sharpness**: standard deviation in mm of the Gaussian that blurs a step. At an edge between lung and soft tissue
-  that crosses an axis squarely, the step Δ and the steepest slope g give Δ / (g √(2π)); a difference of neighbours is a
-  mean over a voxel, so h² / 12 is taken off its square. Anatomy's own edges are never sharper than the scanner, and
-  often blunter, so the lower quartile of all edges counts.
+  that crosses an axis squarely, the step Δ and the steepest slope g, of the Gaussian through three neighbouring
+  differences, give Δ / (g √(2π)); a difference is a mean over a voxel, so h² / 12 is taken off its square. Anatomy's own
+  edges are never sharper than the scanner, and often blunter, so the lower quartile of all edges counts.
 - **Noise**: second differences along rows and columns of a slice, which a plane and most anatomy leave at 0 (Immerkær,
   Comput. Vis. Image Underst. 64, 1996), by their median deviation, over voxels that are lung or soft tissue.
 - **Texture**: the mean power spectrum of the quietest blocks of soft tissue.
@@ -29,6 +29,7 @@ _ENDS_MM = 4.0
 _LUNG_BELOW, _TISSUE = -700.0, (-130.0, 250.0)
 _SQUARE = 0.4
 """Slope beside an edge's own direction, as a share of it."""
+_LEAST_SLOPE = 1e-3
 _LEAST_EDGES, _QUANTILE = 50, 0.25
 _MOST_PLANES = 60
 _FLAT = ((-970.0, -700.0), (-50.0, 100.0))
@@ -97,13 +98,20 @@ def _edges_in(plane: Field, step_mm: float, across_mm: float) -> NDArray[np.floa
         return np.empty(0)
     slope = np.abs(np.diff(plane, axis=0)) / step_mm
     beside = np.abs(np.gradient((plane[1:] + plane[:-1]) / 2, across_mm, axis=1))
-    own = slope[n : many - n]
-    top = (own >= slope[n - 1 : many - n - 1]) & (own > slope[n + 1 : many - n + 1])
+    before, own, after = (slope[n + shift : many - n + shift] for shift in (-1, 0, 1))
+    top = (own >= before) & (own > after)
     ends = plane[: many - 2 * n], plane[2 * n + 1 :]
     low, high = np.minimum(*ends), np.maximum(*ends)
     chosen = top & (beside[n : many - n] < _SQUARE * own) & (low < _LUNG_BELOW) & (high > _TISSUE[0])
     chosen &= high < _TISSUE[1]
-    return np.asarray(((high - low)[chosen] / own[chosen]) ** 2 / (2 * math.pi) - step_mm**2 / 12, dtype=np.float64)
+    steepest = _between(before[chosen], own[chosen], after[chosen])
+    return np.asarray(((high - low)[chosen] / steepest) ** 2 / (2 * math.pi) - step_mm**2 / 12, dtype=np.float64)
+
+
+def _between(before: Field, top: Field, after: Field) -> Field:
+    """The highest value of a Gaussian through three neighbours, the middle one of which is the highest."""
+    a, b, c = (np.log(np.maximum(one, _LEAST_SLOPE)) for one in (before, top, after))
+    return np.asarray(np.exp(b + (a - c) ** 2 / np.maximum(8 * (2 * b - a - c), _LEAST_SLOPE)))
 
 
 def noise_hu(planes: Voxels, where: Selection | None = None) -> float:

@@ -36,11 +36,11 @@ from hilum.ops import Interpolation, largest_part, resample_to
 INSERTED = "one reader's contour, inserted (synthetic)"
 """Truth of a nodule that was cut out of one CT and put into another."""
 
-CUBE_SIGMA_MM = 0.75
+CUBE_SIGMA_MM = 0.65
 """In-plane blur of LIDC's published cubes of 1 mm: the lower quartile of 144,110 edges of all training patients' cubes
 by `edge_sigma_mm`."""
-CUBE_SLICE_MM = 2.6
-"""Thickness of slices that explains their blur from foot to head, 1.06 mm of 28,542 edges: √(12 (1.06² - .75²))."""
+CUBE_SLICE_MM = 2.7
+"""Thickness of slices that explains their blur from foot to head, 1.01 mm of 28,542 edges: √(12 (1.01² - .65²))."""
 
 SCALES = (0.85, 1.2)
 TISSUE_HU = 50.0

@@ -15,6 +15,8 @@ from hilum.report.slices import SliceShown, slice_sheet
 
 SHEET = "qa.png"
 _SHOWN = {POSITIVE: 32, RANDOM: 8, HARD: 16}
+_SYNTHETIC = "synthetic"
+"""In the truth of nodules that were put there."""
 _SEED = 0
 _TITLE = 24
 """Letters of a key that fit above a picture."""
@@ -42,5 +44,6 @@ def _shown(case: Mapping[str, Any], folder: Path) -> SliceShown:
     truth = to_lps_axes(read_mask(folder / case["masks"]["nodule"])).labels > 0
     middle, (low, high) = len(ct) // 2, WINDOWS["lung"]
     picture = np.clip((ct[middle].astype(np.float64) - low) / (high - low), 0, 1)
-    title = f"{case['key'][-_TITLE:]} {case['patch']['kind']}"
+    made = " synthetic" if _SYNTHETIC in case["patch"]["truth"] and case["patch"]["nodule"] else ""
+    title = f"{case['key'][-_TITLE:]} {case['patch']['kind']}{made}"
     return SliceShown(title, picture, truth[middle], np.zeros_like(truth[middle]))
