@@ -2,8 +2,8 @@
 
 - **Sharpness**: standard deviation in mm of the Gaussian that blurs a step. At an edge between lung and soft tissue
   that crosses an axis squarely, the step Δ and the steepest slope g, of the Gaussian through three neighbouring
-  differences, give Δ / (g √(2π)); a difference is a mean over a voxel, so h² / 12 is taken off its square. Anatomy's own
-  edges are never sharper than the scanner, and often blunter, so the lower quartile of all edges counts.
+  differences, give Δ / (g √(2π)); a difference is a mean over a voxel, so h² / 12 is taken off its square. Anatomy's
+  own edges are never sharper than the scanner, and often blunter, so the lower quartile of all edges counts.
 - **Noise**: second differences along rows and columns of a slice, which a plane and most anatomy leave at 0 (Immerkær,
   Comput. Vis. Image Underst. 64, 1996), by their median deviation, over voxels that are lung or soft tissue.
 - **Texture**: the mean power spectrum of the quietest blocks of soft tissue.
@@ -47,7 +47,7 @@ class Appearance:
 
     Attributes:
         sigma_mm: in-plane blur; NaN where too few edges say it.
-        noise_hu: of all of it, by second differences.
+        noise_hu: of all of it, by second differences; NaN where too little is lung or soft tissue.
         texture: [z, y, x] filter that turns white noise of 1 into noise whose second differences have deviation 1.
         has_own_texture: whether the filter is of this CT's tissue; else its noise is taken for uncorrelated.
     """
@@ -96,7 +96,7 @@ def _edges_in(plane: Field, step_mm: float, across_mm: float) -> NDArray[np.floa
     many = len(plane) - 1
     if many < 2 * n + 1 or plane.shape[1] < 2:
         return np.empty(0)
-    slope = np.abs(np.diff(plane, axis=0)) / step_mm
+    slope = np.asarray(np.abs(np.diff(plane, axis=0)) / step_mm, dtype=np.float32)
     beside = np.abs(np.gradient((plane[1:] + plane[:-1]) / 2, across_mm, axis=1))
     before, own, after = (slope[n + shift : many - n + shift] for shift in (-1, 0, 1))
     top = (own >= before) & (own > after)

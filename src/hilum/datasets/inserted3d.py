@@ -305,12 +305,12 @@ def _smoothing(by_pixels: dict[float, float], wanted: float) -> float:
 
 
 def _local_noise(ct: Volume, looks: Appearance, centre_lps_mm: Triple) -> float:
-    """The CT's noise around a place."""
+    """The CT's noise around a place; 0 where nothing says it."""
     centre = np.rint(ct.geometry.to_index(centre_lps_mm)).astype(int)
     reach = np.ceil(_AROUND_MM / np.array(ct.geometry.spacing_zyx_mm)).astype(int)
     near = tuple(slice(max(c - r, 0), c + r + 1) for c, r in zip(centre.tolist(), reach.tolist(), strict=True))
     found = noise_hu(ct.array[near])
-    return found if math.isfinite(found) else looks.noise_hu
+    return next((one for one in (found, looks.noise_hu) if math.isfinite(one)), 0.0)
 
 
 def _as(values: Field, block: Volume) -> Field:
