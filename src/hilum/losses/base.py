@@ -44,7 +44,12 @@ class SegmentationLoss(ABC):
     """What a batch costs: `loss(output, target, weight)`.
 
     A loss holds no tensors and no state, so it works on any device and in any process.
+
+    Attributes:
+        of_boxes: whether it is of a detector's boxes, and not of logits.
     """
+
+    of_boxes: bool = False
 
     class Config(FrozenConfig):
         """Everything that the loss depends on."""

@@ -13,6 +13,7 @@ from hilum.losses.deep import DeepSupervision
 from hilum.losses.focal import AdaptiveFocal, Focal
 from hilum.losses.overlap import Dice, FocalTversky, Tversky
 from hilum.losses.presence import Presence
+from hilum.losses.retina import Retina
 from hilum.losses.squared import SquaredError
 
 LOSSES: dict[str, type[SegmentationLoss]] = {
@@ -30,6 +31,7 @@ LOSSES: dict[str, type[SegmentationLoss]] = {
     "attention": Attention,
     "combined": Combined,
     "deep_supervision": DeepSupervision,
+    "retina": Retina,
 }
 
 

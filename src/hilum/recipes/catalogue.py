@@ -36,10 +36,12 @@ RECIPES: dict[str, Recipe] = {
     "slices_swin_cheap": slices.slices_swin_cheap,
     "nodule3d": patches.nodule3d,
     "nodule3d_cheap": patches.nodule3d_cheap,
-    "nodule3d_unet": patches.nodule3d_unet,
-    "nodule3d_unet_cheap": patches.nodule3d_unet_cheap,
-    "nodule3d_attention": patches.nodule3d_attention,
-    "nodule3d_attention_cheap": patches.nodule3d_attention_cheap,
+    "nodule3d_detector": patches.nodule3d_detector,
+    "nodule3d_detector_cheap": patches.nodule3d_detector_cheap,
+    "luna16_unet": patches.luna16_unet,
+    "luna16_unet_cheap": patches.luna16_unet_cheap,
+    "luna16_attention": patches.luna16_attention,
+    "luna16_attention_cheap": patches.luna16_attention_cheap,
 }
 
 

@@ -1,4 +1,4 @@
-"""Recipes for lung nodules in pieces of a CT: hilum's own, told where the nodule is, and the networks of source B.
+"""Recipes for lung nodules in pieces of a CT: hilum's own, and the networks of source B (`luna16_…`).
 
 Source B's plan is theirs in full: 300 epochs, patience 30, 4 pieces a step, half of them with a nodule, a rise over 10
 epochs and cosines of 20, 40, … epochs, .4 Dice + .3 focal + .2 Tversky + .1 boundary, deep supervision of .3 in sum.
@@ -46,24 +46,46 @@ def nodule3d_cheap() -> TrainConfig:
     return cheap(nodule3d())
 
 
-def nodule3d_unet() -> TrainConfig:
+def nodule3d_detector() -> TrainConfig:
+    """Hilum's own detector: boxes of nodules anywhere on a CT, with nobody to say where (`retina3d`).
+
+    Half of the cubes have a nodule, and half of the rest what only looks like one.
+    """
+    own = nodule3d()
+    return own.model_copy(
+        update={
+            "recipe": "nodule3d_detector",
+            "data": PatchDataConfig(hard_share=0.5),
+            "sampling": SamplingConfig(lesion_share=0.5),
+            "model": ModelConfig(name="retina3d"),
+            "loss": LossConfig(name="retina"),
+        }
+    )
+
+
+def nodule3d_detector_cheap() -> TrainConfig:
+    """`nodule3d_detector` in the cheap protocol."""
+    return cheap(nodule3d_detector())
+
+
+def luna16_unet() -> TrainConfig:
     """Source B's residual U-Net of 32 to 512 channels, by its plan."""
-    return _source_b("nodule3d_unet", ModelConfig(name="unet3d", options={"deep_supervision": True}))
+    return _source_b("luna16_unet", ModelConfig(name="unet3d", options={"deep_supervision": True}))
 
 
-def nodule3d_unet_cheap() -> TrainConfig:
-    """`nodule3d_unet` in the cheap protocol."""
-    return cheap(nodule3d_unet())
+def luna16_unet_cheap() -> TrainConfig:
+    """`luna16_unet` in the cheap protocol."""
+    return cheap(luna16_unet())
 
 
-def nodule3d_attention() -> TrainConfig:
+def luna16_attention() -> TrainConfig:
     """Source B's Attention U-Net of 32 to 256 channels, by its plan."""
-    return _source_b("nodule3d_attention", ModelConfig(name="attention_unet3d", options={"deep_supervision": True}))
+    return _source_b("luna16_attention", ModelConfig(name="attention_unet3d", options={"deep_supervision": True}))
 
 
-def nodule3d_attention_cheap() -> TrainConfig:
-    """`nodule3d_attention` in the cheap protocol."""
-    return cheap(nodule3d_attention())
+def luna16_attention_cheap() -> TrainConfig:
+    """`luna16_attention` in the cheap protocol."""
+    return cheap(luna16_attention())
 
 
 def cheap(config: TrainConfig) -> TrainConfig:

@@ -18,6 +18,7 @@ from hilum.config import Frozen, FrozenConfig, FrozenDict
 from hilum.core import ConfigError
 from hilum.datasets.patch_config import PatchAugmentConfig, PatchDataConfig
 from hilum.datasets.xray_config import AugmentConfig, InsertionConfig, SamplingConfig, XrayDataConfig
+from hilum.losses.catalogue import LOSSES
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import MODELS, ModelConfig
 from hilum.train.adaptation_config import AdaptationConfig
@@ -198,6 +199,20 @@ class TrainConfig(FrozenConfig):
         }
         if wrong := [words for words, is_set in of_xrays.items() if is_set]:
             raise ValueError(f"data.kind is {self.data.kind}, and X-rays alone have this: set {', '.join(wrong)}")
+        return self
+
+    @model_validator(mode="after")
+    def _loss_fits(self) -> Self:
+        """Boxes have a loss of their own."""
+        finds_boxes = MODELS[self.model.name].finds_boxes
+        fitting = [name for name, loss in LOSSES.items() if loss.of_boxes == finds_boxes]
+        for phase in range(len(self.phases)):
+            if (name := self.loss_of(phase).name) not in fitting:
+                given = "boxes" if finds_boxes else "masks"
+                raise ValueError(
+                    f"the network {self.model.name} gives {given}, and the loss {name} is not of these; set loss.name "
+                    f"to {' or '.join(fitting) if finds_boxes else 'another one'}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from hilum.core import ConfigError, TrainError
 from hilum.core.geometry import Floats
-from hilum.infer.device import resolved_device
+from hilum.infer.device import computes_in_bf16, resolved_device
 from hilum.io.text_file import write_bytes
 from hilum.models.network import Network
 from hilum.report.training import training_curves
@@ -212,9 +212,7 @@ def resolved_precision(precision: Precision, device: str) -> Precision:
     """What "auto" means on this device: bfloat16 where the hardware multiplies in it, else 32 bits."""
     if precision != "auto":
         return precision
-    if device == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
-    return "bf16" if torch.cpu._is_amx_tile_supported() else "32"
+    return "bf16" if computes_in_bf16(device) else "32"
 
 
 def require_something_to_learn(cases: Cases) -> None:
