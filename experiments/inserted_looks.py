@@ -4,10 +4,10 @@
     python experiments/inserted_looks.py CUBES INSERTED ct.nii.gz annotations.csv inserted_looks.png
 
 CUBES (`hilum prepare cubes`) gives the blur of training patients' cubes (`hilum.datasets.inserted3d.CUBE_SIGMA_MM`).
-INSERTED was made with --whole of that one CT, or of that one and others; annotations.csv has the CT's own nodules under
-its name. An edge's width is the distance from 90 to 10 % along rays in the slice from a nodule's centre, where they go
-from soft tissue (-150 to 250 HU) straight to lung (below -700). Vessels are small dense parts within the lungs. Noise is
-that of second differences 3 pixels and more within. The picture shows cubes' nodules beside inserted ones.
+INSERTED was made with --whole of that one CT, or of that one and others; annotations.csv has the CT's own nodules
+under its name. An edge's width is the distance from 90 to 10 % along rays in the slice from a nodule's centre, where
+they go from soft tissue (-150 to 250 HU) straight to lung (below -700). Vessels are small dense parts within the lungs.
+Noise is that of second differences 3 pixels and more within. The picture shows cubes' nodules beside inserted ones.
 """
 
 import sys
