@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy import ndimage
 
-from hilum.datasets.ct_appearance import _edges, second_differences
+from hilum.datasets.ct_appearance import squared_blurs, second_differences
 from hilum.datasets.ct_lungs import find_lungs
 from hilum.datasets.inserted3d import INSERTED
 from hilum.datasets.prepared import read_prepared
@@ -35,7 +35,7 @@ def blur_of_cubes(cubes: Path) -> None:
     data = read_prepared(cubes)
     cts = [read_volume(case.image) for case in data.cases_in("train")]
     for name, axes in (("within slices", (1, 2)), ("across slices", (0,))):
-        found = np.concatenate([one for ct in cts for axis in axes for one in _edges(ct, axis)])
+        found = np.concatenate([one for ct in cts for axis in axes for one in squared_blurs(ct, axis)])
         print(f"cubes, {name}: {np.sqrt(max(np.quantile(found, 0.25), 0)):.3f} mm, of {len(found)} edges")
 
 

@@ -18,6 +18,7 @@ MISSING = {
     ("prepare", "luna16"): "none out",
     ("prepare", "tumour-ct"): "none out",
     ("prepare", "lidc"): "none out",
+    ("prepare", "inserted"): "none out --nodules cubes",
     ("train",): "xray_unet out --data none",
     ("predict",): "none out --model none",
     ("profile",): "none",

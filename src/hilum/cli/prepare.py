@@ -31,6 +31,7 @@ hilum prepare cubes cubes.npz cubes       cubes of CTs around nodules, what one 
 hilum prepare lidc LIDC-IDRI lidc         pieces of CTs, nodules as their readers outlined them
 hilum prepare luna16 LUNA16 luna16        pieces of CTs, nodules as balls of their diameter
 hilum prepare tumour-ct Task06_Lung lung  pieces of CTs, tumours by masks or boxes
+hilum prepare inserted ct.nii.gz inserted --nodules cubes   real nodules put into whole CTs, synthetic
 hilum prepare xray-pack pairs pairs.npz   a data set as one file, to train from elsewhere
 ```
 """,

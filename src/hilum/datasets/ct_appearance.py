@@ -77,11 +77,11 @@ def edge_sigma_mm(ct: Volume, axes: tuple[int, ...]) -> float:
         ct: in HU.
         axes: 1 and 2 for edges within a slice, 0 for those across slices.
     """
-    found = np.concatenate([one for axis in axes for one in _edges(ct, axis)])
+    found = np.concatenate([one for axis in axes for one in squared_blurs(ct, axis)])
     return math.sqrt(max(float(np.quantile(found, _QUANTILE)), 0.0)) if len(found) >= _LEAST_EDGES else math.nan
 
 
-def _edges(ct: Volume, axis: int) -> Iterator[NDArray[np.float64]]:
+def squared_blurs(ct: Volume, axis: int) -> Iterator[NDArray[np.float64]]:
     """Squared blur at the edges along an axis, plane by plane."""
     across, over = (1, 2) if axis == 0 else (3 - axis, 0)
     steps = ct.geometry.spacing_zyx_mm

@@ -164,7 +164,7 @@ class Inserted:
     Attributes:
         block: the part of the CT that it changes, with it.
         start_kji: where the block begins.
-        mask: voxels of the block that it covers at least half; without those that were wall before.
+        mask: voxels of the block that it covers most, as many as have its volume; without those that were wall before.
         noise_hu: standard deviation of second differences that was missing where it fills all air; 0 for none.
         smoothing_mm: by which a noisier cube was smoothed; 0 for none.
         wall_share: share of its voxels that fell on the lung's wall.
@@ -282,13 +282,20 @@ def _box_mean(values: Field, width: float) -> Field:
 
 
 def _covered(mask: Mask, grid: Geometry, target: Geometry) -> Selection:
-    """Voxels that the nodule covers at least half; of one that covers none so far, that it covers most."""
+    """The voxels that the nodule covers most, as many as have its volume, one at least.
+
+    A fixed half would take a tenth off nodules below 8 mm on slices of 2.5 mm, and half of some: convex ends cover less
+    than half of their slice.
+    """
     slice_parts = 2 * math.ceil(target.spacing_zyx_mm[0] / _FINE_MM / 2) + 1
     parts = (slice_parts, _SHARES, _SHARES)
     fine = resample_to(Mask(mask.labels, grid), _split(target, parts)).labels > 0
     nz, ny, nx = target.shape_zyx
     share = fine.reshape(nz, parts[0], ny, parts[1], nx, parts[2]).mean(axis=(1, 3, 5))
-    return np.asarray((share >= 0.5) | ((share > 0) & (share == share.max())))
+    wanted = max(1, round(volume_mm3(mask.labels > 0, grid) / target.voxel_mm3))
+    chosen = np.zeros(share.size, dtype=bool)
+    chosen[np.argsort(-share, axis=None, kind="stable")[:wanted]] = True
+    return np.asarray(chosen.reshape(share.shape) & (share > 0))
 
 
 def _noise_of_cube(cut: CutOut, grid: Geometry, ways: _Way) -> dict[float, float]:
