@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -42,7 +41,7 @@ from hilum.io import read_mask, read_volume
 from hilum.io.nodules_file import read_nodules
 from hilum.ops import to_lps_axes
 from hilum.workflows.ct_pieces import MarkedCt, MarkedNodule
-from hilum.workflows.inserted_sources import ScanJob
+from hilum.workflows.inserted_sources import CtSource, ScanJob
 
 SYNTHETIC = "inserted (synthetic): real nodules of other patients, put into this CT by computer"
 _AMONG = 10
@@ -72,20 +71,20 @@ class Base:
 
 
 @lru_cache(maxsize=1)
-def _read(path: Path) -> tuple[Volume, Mask, Appearance]:
-    ct = to_lps_axes(read_volume(path))
+def _read(source: CtSource) -> tuple[Volume, Mask, Appearance]:
+    ct = to_lps_axes(read_volume(source.path))
     return ct, find_lungs(ct), appearance(ct)
 
 
 @lru_cache(maxsize=1)
-def base_of(path: Path, side: Side) -> Base:
-    """A side of a CT; kept, because many scans are made of one.
+def base_of(source: CtSource, side: Side) -> Base:
+    """A side of a CT; kept, because many scans are made of one (that a file has changed tells its hash).
 
     Raises:
         InputError: it can't be read, or has no body or no lungs.
         UnitError: it is not in HU.
     """
-    ct, both, looks = _read(path)
+    ct, both, looks = _read(source)
     x_mm = dividing_column(both)
     lungs = on_side(both, side, x_mm)
     return Base(ct, x_mm, looks, lungs, depths(ct, lungs), blobs(half(ct, side, x_mm), lungs))
@@ -120,7 +119,7 @@ def synthetic_scan(job: ScanJob, rule: PieceRule, how: InsertionRule) -> Scan:
         InputError: the CT can't be used, or no nodule found a place.
     """
     side = job.ct.side(job.split)
-    base = base_of(job.ct.path, side)
+    base = base_of(job.ct, side)
     rng = np.random.default_rng((rule.seed, int.from_bytes(hashlib.sha256(job.key.encode()).digest()[:8])))
     array = np.array(base.ct.array)
     nodules: list[MarkedNodule] = []
