@@ -71,3 +71,9 @@ def test_noise_without_a_texture_of_its_own_is_uncorrelated():
     assert math.isnan(looks.sigma_mm)
     assert looks.noise_hu == pytest.approx(10, rel=0.06)
     assert noise_field(np.random.default_rng(0), (3, 40, 40), looks.texture).std() == pytest.approx(1, rel=0.05)
+
+
+def test_a_phantom_without_noise_has_none_and_no_texture():
+    looks = appearance(tissue(np.zeros((16, 96, 96))))
+    assert (looks.noise_hu, looks.has_own_texture) == (0.0, False)
+    assert np.isfinite(looks.texture).all()

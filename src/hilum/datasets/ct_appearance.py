@@ -38,7 +38,9 @@ _SECOND = np.array([1.0, -2.0, 1.0])
 _MAD = 1.4826
 """Median deviation to standard deviation, of a normal distribution."""
 _BLOCK_MM = (20.0, 16.0, 16.0)
-_MOST_BLOCKS = 24
+_LEAST_BLOCKS, _MOST_BLOCKS = 4, 24
+_NOTHING = 1e-6
+"""HU squared below which noise is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,13 +146,15 @@ def noise_field(rng: np.random.Generator, shape: Shape3, texture: Field) -> Fiel
 
 
 def _texture(ct: Volume) -> NDArray[np.float64] | None:
-    """Filter of the mean spectrum of the quietest blocks of soft tissue; None where there are too few."""
+    """Filter of the mean spectrum of the quietest blocks of soft tissue; None of too few, or without noise."""
     shape = tuple(max(1, round(mm / step)) for mm, step in zip(_BLOCK_MM, ct.geometry.spacing_zyx_mm, strict=True))
     blocks = list(_tissue_blocks(ct.array, shape))
-    if len(blocks) < 4:
+    if len(blocks) < _LEAST_BLOCKS:
         return None
     quiet = sorted(blocks, key=lambda block: float(block.std()))[:_MOST_BLOCKS]
     power = np.mean([np.abs(np.fft.fftn(block)) ** 2 for block in quiet], axis=0)
+    if power.max() < _NOTHING:
+        return None
     kernel = np.fft.fftshift(np.fft.ifftn(np.sqrt(power)).real)
     window = [np.hanning(n + 2)[1:-1] if n > 2 else np.ones(n) for n in shape]
     return np.asarray(kernel * window[0][:, None, None] * window[1][:, None] * window[2])

@@ -156,7 +156,7 @@ def _odd(job: ScanJob, base: Base, placed: int) -> Iterator[str]:
             "what is inserted is blunter than its own nodules are"
         )
     if not base.looks.has_own_texture:
-        yield f"{job.ct.name} shows too little soft tissue to tell its noise's texture: what is added is uncorrelated"
+        yield f"{job.ct.name} shows too little noise in soft tissue to tell its texture: what is added is uncorrelated"
     if placed < len(job.nodules):
         yield "some nodules found no place in their scan, and were left out"
 
