@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy import ndimage
 
-from hilum.datasets.ct_appearance import squared_blurs, second_differences
+from hilum.datasets.ct_appearance import second_differences, squared_blurs
 from hilum.datasets.ct_lungs import find_lungs
 from hilum.datasets.inserted3d import INSERTED
 from hilum.datasets.prepared import read_prepared
