@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from hilum.core.geometry import Shape3, Triple
 from hilum.datasets.data_kind import CT_PATCHES
 from hilum.datasets.slice_point import point_map
 from hilum.datasets.slice_scale import WINDOWS
+from hilum.infer.device import computes_in_bf16
 from hilum.infer.loaded import LoadedModel
 from hilum.infer.sliding import slid
 from hilum.infer.symmetry import mirror_images
@@ -34,6 +35,8 @@ class VolumeOptions:
         device: "cpu" or "cuda".
         cube: side in voxels of what the network sees at a time; smaller images are seen whole.
         overlap: share of a cube's side by which neighbours overlap.
+        precision: "32"; or "auto" for a search, where speed counts more than the last digits: bf16 where the device
+            multiplies in it.
     """
 
     threshold: float | None = None
@@ -41,6 +44,7 @@ class VolumeOptions:
     device: str = "cpu"
     cube: int = 96
     overlap: float = 0.5
+    precision: Literal["32", "auto"] = "32"
 
     def __post_init__(self) -> None:
         if self.cube < 1 or not 0 <= self.overlap < 1:
@@ -78,6 +82,7 @@ class PatchPredictor:
         self.takes_point = any(self._told)
         self._window = WINDOWS[_data_of(model)["window"]]
         self._networks = [one.network.to(self.options.device) for one in self._models]
+        self._is_bf16 = self.options.precision == "auto" and computes_in_bf16(self.options.device)
 
     @property
     def provenance(self) -> Provenance:

@@ -185,7 +185,7 @@ def ct_reader(options: PredictOptions) -> CtReader:
     """
     segmenter, named = patch_predictor(options), detector_for(options)
     if named == NO_MODEL:
-        finder: Finder = partial(parts_in_lungs, predictor=segmenter)
+        finder: Finder = partial(parts_in_lungs, predictor=patch_predictor(options, searches=True))
         detector: dict[str, object] = {}
     else:
         model = load_model(named)

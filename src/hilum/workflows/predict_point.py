@@ -27,6 +27,8 @@ from hilum.workflows.predict_left import Predicted, Worker, work_through
 from hilum.workflows.predict_options import NO_MODEL, PredictOptions
 from hilum.workflows.track import Track
 
+_SEARCH_OVERLAP = 0.25
+
 
 @dataclass(frozen=True, eq=False)
 class PointFinder:
@@ -112,10 +114,17 @@ def slice_predictor(options: PredictOptions) -> SlicePredictor:
     return SlicePredictor(load_model(options.model), SliceOptions(options.threshold, options.tta, crf, device))
 
 
-def patch_predictor(options: PredictOptions) -> PatchPredictor:
-    """A model of pieces of a CT, as the options use it."""
+def patch_predictor(options: PredictOptions, *, searches: bool = False) -> PatchPredictor:
+    """A model of pieces of a CT, as the options use it.
+
+    Args:
+        options: see there.
+        searches: whether it only has to find places that are looked at again: quicker, and less exact.
+    """
     device = resolved_device(options.device)
     used = VolumeOptions(options.threshold, options.tta, device)
+    if searches:
+        used = replace(used, tta=False, overlap=_SEARCH_OVERLAP, precision="auto")
     return PatchPredictor(load_model(options.model), used, [load_model(one) for one in options.ensemble])
 
 
