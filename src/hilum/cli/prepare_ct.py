@@ -115,11 +115,11 @@ def stacks(
 
     SRC is a data set of hilum prepare slices. HU are those that were estimated for each slice. Above and below a nodule
     nothing is there, so nothing there is learnt from: such pieces are to be learnt from beside others (hilum train
-    --also). OUT is as hilum prepare cubes leaves it.
+    nodule3d OUT --data cubes --also stacks). OUT is as hilum prepare cubes leaves it.
 
     ```
     hilum prepare stacks slices stacks
-    hilum train nodule3d run --data cubes --also stacks
+    hilum prepare stacks slices stacks --least-readers 3
     ```
 
     Parameters
