@@ -37,6 +37,6 @@ def recipes(*names: str, json: Annotated[bool, Parameter(negative="")] = False) 
             print(f"# {one.name}: {one.description}\n{as_yaml(one.config)}")
         return 0
     for one in found:
-        print(f"{one.name:<22} {one.summary}")
+        print(f"{one.name:<24} {one.summary}")
     print("\nhilum recipes NAME shows every setting.")
     return 0

@@ -49,7 +49,8 @@ def nodule3d_cheap() -> TrainConfig:
 def nodule3d_detector() -> TrainConfig:
     """Hilum's own detector: boxes of nodules anywhere on a CT, with nobody to say where (`retina3d`).
 
-    Half of the cubes have a nodule, and half of the rest what only looks like one.
+    Half of the cubes have a nodule, and half of the rest what only looks like one. Pieces larger than the published
+    cubes of 51 voxels show more of the surroundings at a time: --set augment.crop_px=64.
     """
     own = nodule3d()
     return own.model_copy(
