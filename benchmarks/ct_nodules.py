@@ -86,11 +86,8 @@ def sensitivity(marks, nodules, excluded, patients, scans, rate):
     resamples = resample_patients(patients, np.random.default_rng(0))
     drawn = (resamples.weights @ hit) / resamples.weights.sum(axis=1)
     every = np.ones(len(hit), dtype=bool)
-    return (
-        sampled_figure("sensitivity", float(hit.mean()), drawn, resamples, every, len(hit), is_share=True),
-        least,
-        hit,
-    )
+    figure = sampled_figure("sensitivity", float(hit.mean()), drawn, resamples, every, len(hit), is_share=True)
+    return figure, least
 
 
 def main():
