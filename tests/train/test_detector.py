@@ -6,6 +6,7 @@ from safetensors.torch import load_file
 
 from hilum.core import ConfigError
 from hilum.recipes.catalogue import recipe
+from hilum.train.card_use import use_of
 from hilum.train.config import Machine, TrainConfig
 from hilum.train.fit import Cases, fit
 from hilum.train.judged_model import alone
@@ -76,6 +77,13 @@ def test_boxes_and_masks_have_losses_of_their_own():
             TrainConfig.of({**plain, **fields})
     with pytest.raises(ConfigError, match="slim_unet3d gives masks, and the loss retina is not of these"):
         TrainConfig.of({**recipe("nodule3d").plain(), "loss": {"name": "retina"}})
+
+
+def test_its_card_says_that_it_finds_and_outlines_nothing():
+    said = use_of(LEARNING.data, finds_boxes=LEARNING.model.finds_boxes)
+    assert "both lungs" in said
+    assert "outlines nothing" in said
+    assert "not for finding" in use_of(TINY.data, finds_boxes=TINY.model.finds_boxes)
 
 
 def test_cubes_smaller_than_the_stride_are_padded():

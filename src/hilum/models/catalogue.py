@@ -60,6 +60,11 @@ class ModelConfig(Choice):
         """Of the network's pictures: 2 or 3."""
         return MODELS[self.name].axes
 
+    @property
+    def finds_boxes(self) -> bool:
+        """Whether the network gives boxes, and no logits of pixels."""
+        return MODELS[self.name].finds_boxes
+
     def build(self) -> Network:
         """The network, from scratch; `torch.manual_seed` decides its numbers."""
         return build_model(self.name, self.options)

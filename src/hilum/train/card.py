@@ -111,7 +111,13 @@ def model_card(facts: ModelFacts) -> str:
             _threshold(facts.found.threshold, facts.config.trainer.monitor),
             *([] if facts.gone is None else [_gone(facts.gone, facts.found.threshold)]),
         )
-        parts = (_head(facts), use_of(facts.config.data), _data(facts), *judged, _training(facts))
+        parts = (
+            _head(facts),
+            use_of(facts.config.data, finds_boxes=facts.config.model.finds_boxes),
+            _data(facts),
+            *judged,
+            _training(facts),
+        )
     return "\n\n".join(parts) + "\n"
 
 

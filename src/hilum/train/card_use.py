@@ -37,9 +37,19 @@ def unit_of(data: DataConfig) -> str:
     return "views" if is_of_views(data) else "pictures"
 
 
-def use_of(data: DataConfig) -> str:
-    """The section on intended use."""
-    return f"## Intended use\n\n{_WORDS[data.kind].use(data)}"
+def use_of(data: DataConfig, *, finds_boxes: bool = False) -> str:
+    """The section on intended use; of a detector, if the model finds boxes."""
+    words = _DETECTOR if finds_boxes else _WORDS[data.kind].use(data)
+    return f"## Intended use\n\n{words}"
+
+
+_DETECTOR = (
+    "Research on finding lung nodules on CTs. It says where there may be one, by a box and a score, and outlines "
+    "nothing: `hilum predict CT OUT --detector THIS` looks at both lungs and has another model outline what it finds. "
+    "Where figures of this card compare masks, its boxes are drawn as ellipsoids: Dice is of these. What counts of a "
+    "detector, how many nodules it finds at how many false marks a CT, `hilum froc` says of whole scans. Not for "
+    "diagnosis, not for deciding on treatment, not for children, and not as the only reader."
+)
 
 
 def _xray_use(data: XrayDataConfig) -> str:

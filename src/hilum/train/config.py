@@ -204,7 +204,7 @@ class TrainConfig(FrozenConfig):
     @model_validator(mode="after")
     def _loss_fits(self) -> Self:
         """Boxes have a loss of their own."""
-        finds_boxes = MODELS[self.model.name].finds_boxes
+        finds_boxes = self.model.finds_boxes
         fitting = [name for name, loss in LOSSES.items() if loss.of_boxes == finds_boxes]
         for phase in range(len(self.phases)):
             if (name := self.loss_of(phase).name) not in fitting:
