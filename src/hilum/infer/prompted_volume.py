@@ -17,6 +17,7 @@ from hilum.infer.postprocess import PostRule, post_processed
 from hilum.infer.prompted import AT_THE_END, NOTHING, Prompted, checked_place, cut_by, measured
 from hilum.infer.volumes import PatchPredictor
 from hilum.ops import label_parts, resample_to, to_lps_axes
+from hilum.ops.repeated import resample_repeating
 
 PIECES_PX = (64, 96, 128)
 """Sides of the cube around the point, in the model's voxels; a larger one is looked at where a nodule leaves it."""
@@ -106,7 +107,7 @@ def thick(axial: Volume) -> Iterator[str]:
 def _in_piece(axial: Volume, point_lps_mm: Triple, side: int, predictor: PatchPredictor) -> Part | None:
     """The part at the point in a cube of so many of the model's voxels; None where nothing is marked there."""
     grid = _grid(axial.geometry, point_lps_mm, side, predictor.model.pixel_mm)
-    seen = resample_to(_around(axial, grid), grid)
+    seen = resample_repeating(axial, grid)  # beyond the CT's ends as it was in training
     k, j, i = (float(one) for one in grid.to_index(point_lps_mm))
     probability = Volume(predictor.probability(seen.array, (k, j, i)), grid, Quantity.DISPLAY)
     place = _within(axial.geometry, grid)
@@ -129,20 +130,6 @@ def _grid(axial: Geometry, point_lps_mm: Triple, side: int, voxel_mm: float) -> 
     affine[:3, :3] = axial.directions * voxel_mm
     affine[:3, 3] = axial.to_lps_mm(middle - reach)
     return Geometry((side, side, side), affine, axial.frame_uid)
-
-
-def _around(axial: Volume, grid: Geometry) -> Volume:
-    """What of a CT a cube needs; beyond the CT's ends its last voxels are repeated, as they were in training."""
-    corners = axial.geometry.to_index(grid.corners_lps_mm())
-    low, high = np.floor(corners.min(axis=0)).astype(int) - 1, np.ceil(corners.max(axis=0)).astype(int) + 1
-    indices = [
-        np.clip(np.arange(first, last + 1), 0, size - 1)
-        for first, last, size in zip(low, high, axial.array.shape, strict=True)
-    ]
-    array = axial.array[np.ix_(*indices)]
-    affine = np.array(axial.geometry.affine_lps)
-    affine[:3, 3] = axial.geometry.to_lps_mm(low)
-    return Volume(array, Geometry(array.shape, affine, axial.geometry.frame_uid), axial.quantity)
 
 
 def _within(axial: Geometry, grid: Geometry) -> Place:
