@@ -1,5 +1,6 @@
 """What a trained model comes to: judged from its files on validation, with its configuration and its card."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from hilum.train.stored import VALIDATION, gone_record, threshold_record, write_
 from hilum.workflows.train_data import read_data
 from hilum.workflows.train_facts import TrainData
 from hilum.workflows.train_films import films_seen
+from hilum.workflows.train_further import with_further
 
 _EARLIER: dict[str, Any] = {"data": {"leave_out_odd": False}}
 """What runs on X-rays did before there was a setting for it."""
@@ -97,7 +99,7 @@ def _found(facts: ModelFacts) -> dict[str, Any]:
     }
 
 
-def ship(model: str, data: Path, out: Path, machine: Machine | None = None) -> ModelFacts:
+def ship(model: str, data: Path, out: Path, machine: Machine | None = None, also: Sequence[Path] = ()) -> ModelFacts:
     """Store a trained model to be given away: kernels in float16, judged anew as they are then.
 
     Args:
@@ -105,9 +107,10 @@ def ship(model: str, data: Path, out: Path, machine: Machine | None = None) -> M
         data: the data set that it was trained on, for the validation cases.
         out: folder for weights, configuration and card.
         machine: where to judge.
+        also: further data sets that it has learnt from, as its run was told.
 
     Raises:
-        ConfigError: the model says nothing of the run that it comes from, or the data set is another.
+        ConfigError: the model says nothing of the run that it comes from, or the data sets are others.
         HilumError: as `load_model` and `read_data`.
     """
     machine, loaded = machine or Machine(), load_model(model)
@@ -127,6 +130,12 @@ def ship(model: str, data: Path, out: Path, machine: Machine | None = None) -> M
     read = read_data(data, config)
     if read.facts.split_hash != split_hash:
         raise ConfigError(f"{data} has another split than the data set that {model} was trained on.", "Name that one.")
+    read = with_further(read, [read_data(one, config) for one in also])
+    if list(read.facts.training) != stored["data"]["training"]:
+        raise ConfigError(
+            f"{model} has learnt from {stored['data']['training'][0]} samples, and {read.facts.training[0]} are here.",
+            "Name all data sets that it has learnt from.",
+        )
     config = config.model_copy(update={"trainer": config.trainer.model_copy(update={"store": "float16"})})
     write_model(out, loaded.network, config, {"threshold": stored["threshold"]})
     facts = judged_facts(out, config, read, fitted, machine)
