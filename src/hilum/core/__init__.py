@@ -1,5 +1,6 @@
 """The types that flow through hilum. Plain frozen dataclasses; nothing but numpy."""
 
+from hilum.core.advice import Advice, Alternative, Due, MissingFact, StudyAdvice
 from hilum.core.changes import ChangedLesion, ChangeKind
 from hilum.core.errors import (
     AmbiguousError,
@@ -40,7 +41,9 @@ from hilum.core.radiograph import Radiograph, SpacingPlane, View
 from hilum.core.volume import Quantity, Volume
 
 __all__ = [
+    "Advice",
     "Alarm",
+    "Alternative",
     "AmbiguousError",
     "CaseMarks",
     "CaseRow",
@@ -49,6 +52,7 @@ __all__ = [
     "ChangedLesion",
     "ConfigError",
     "Diameters",
+    "Due",
     "Evaluation",
     "Explanation",
     "Failure",
@@ -64,6 +68,7 @@ __all__ = [
     "Mask",
     "MeasureError",
     "MissingError",
+    "MissingFact",
     "Nodule",
     "Outline",
     "OutputError",
@@ -76,6 +81,7 @@ __all__ = [
     "SanityStep",
     "SpacingError",
     "SpacingPlane",
+    "StudyAdvice",
     "Temperature",
     "Threshold",
     "TooManyFailuresError",

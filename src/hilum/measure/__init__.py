@@ -9,6 +9,7 @@ from hilum.measure.size import (
     disc_diameter_mm,
     equivalent_diameter_mm,
     fleischner_mm,
+    half_up,
     volume_mm3,
 )
 from hilum.measure.texture import solid_share, texture_of
@@ -22,6 +23,7 @@ __all__ = [
     "disc_diameter_mm",
     "equivalent_diameter_mm",
     "fleischner_mm",
+    "half_up",
     "solid_share",
     "texture_of",
     "volume_mm3",

@@ -16,6 +16,7 @@ The rules, stated once:
 
 import math
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TypeAlias
 
 import numpy as np
@@ -129,7 +130,15 @@ def fleischner_mm(mean_diameter_mm: float) -> int:
 
     Source: MacMahon 2017, "Nodule size": the average of long and short axis, to the nearest whole millimetre.
     """
-    return math.floor(mean_diameter_mm + 0.5)
+    return int(half_up(mean_diameter_mm))
+
+
+def half_up(value: float, decimals: int = 0) -> float:
+    """A value rounded to so many decimals, halves up, by its shortest decimal form: 5.45 to one decimal is 5.5.
+
+    As a binary number 5.45 lies a little below it, so arithmetic on it would round what a person typed down.
+    """
+    return float(Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
 
 
 def _require_grid(nodule: Selection, geometry: Geometry) -> None:
