@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-XRAY, SLICES, CT_PATCHES = "xray", "slices", "ct-patches"
+XRAY, SLICES, CT_PATCHES, XRAY_CLASSES = "xray", "slices", "ct-patches", "xray-classes"
 
 
 def kind_of(data: object) -> str:

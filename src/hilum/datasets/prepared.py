@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from hilum.core import Failures, HilumError, InputError, Nodule, UnreadableError
 from hilum.core.radiograph import PixelMm
+from hilum.datasets.class_source import CLASSES, ClassSource, class_source
+from hilum.datasets.data_kind import XRAY_CLASSES
 from hilum.datasets.drr_pairs import PairNodule
 from hilum.datasets.patch_source import SINGLE_SCAN, PatchSource, patch_source
 from hilum.io import read_json, read_mask
@@ -73,6 +75,7 @@ class CaseSource:
         prior_notes: what speaks against the earlier picture's registration, one sentence each.
         slice: which nodule it is a slice of; None of what is no slice.
         patch: what it is a piece of; None of what is no piece of a CT.
+        film: what is known of a film by classes; None of others.
     """
 
     key: str
@@ -91,6 +94,7 @@ class CaseSource:
     prior_notes: tuple[str, ...] = ()
     slice: SliceSource | None = None
     patch: PatchSource | None = None
+    film: ClassSource | None = None
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,8 @@ class Prepared:
         """Which of the cases' masks is the truth, or `POINTS`.
 
         Args:
-            wanted: its name; None takes points where they are a truth, of slices "consensus", else "union", or the only
-                one.
+            wanted: its name; None takes points where they are a truth, of slices "consensus", of films by classes
+                "classes", else "union", or the only one.
 
         Raises:
             InputError: there is no such truth, or several and none is wanted.
@@ -138,6 +142,8 @@ class Prepared:
         names = [name for name in every if name not in (PRIOR, LUNGS)] or every
         if self.kind == SLICES and CONSENSUS in names:
             wanted = wanted or CONSENSUS
+        if self.kind == XRAY_CLASSES and CLASSES in names:
+            wanted = wanted or CLASSES
         if self.has_points:
             names.insert(0, POINTS)
             wanted = wanted or POINTS
@@ -147,6 +153,10 @@ class Prepared:
             asked = f"no truth {wanted!r}" if wanted else "several truths"
             raise InputError(f"the data set has {asked}; it has {', '.join(names)}.", "Choose one with --truth.")
         return wanted
+
+    def labels_of(self, truth: str) -> Mapping[int, str]:
+        """The classes that it declares of this truth; of films by classes other masks show one structure each."""
+        return {} if self.kind == XRAY_CLASSES and truth != CLASSES else self.labels
 
     def cases(self, truth: str) -> tuple[CaseSource, ...]:
         """All cases, with the masks of this name, or their points, as truth.
@@ -327,6 +337,7 @@ def _case(record: Mapping[str, Any], folder: Path, truth: str) -> CaseSource:
         prior_notes=_registration_notes((record.get("prior") or {}).get("registration") or {}),
         slice=_slice(record["slice"]) if record.get("slice") else None,
         patch=patch_source(record["patch"]) if record.get("patch") else None,
+        film=class_source(record, folder) if record.get("film") else None,
     )
 
 

@@ -88,8 +88,8 @@ def load_sample(case: CaseSource, config: XrayDataConfig) -> XraySample:
     """
     if case.image is None:
         raise InputError(f"{case.key} has no picture.", "Prepare the data set again.")
-    picture, truth = _brightness(read_radiograph(case.image).array), read_mask(case.truth).labels > 0
-    earlier = _brightness(read_radiograph(case.prior_image).array) if case.prior_image else None
+    picture, truth = brightness(read_radiograph(case.image).array), read_mask(case.truth).labels > 0
+    earlier = brightness(read_radiograph(case.prior_image).array) if case.prior_image else None
     known = read_mask(case.prior).labels > 0 if case.prior else None
     nodules = stored_nodules(case.nodules) if case.nodules else ()
     _require_shape(case.truth.name, truth.shape, picture.shape)
@@ -107,13 +107,13 @@ def load_sample(case: CaseSource, config: XrayDataConfig) -> XraySample:
     return XraySample(
         key=case.key,
         patient=case.patient,
-        image=_on_levels(grid.mean(picture)),
+        image=on_levels(grid.mean(picture)),
         truth=lesions,
         weight=weight,
         pixel_mm=config.pixel_mm,
         nodules=tuple(_info(nodule, grid) for nodule in nodules),
         odd=case.odd,
-        prior=None if earlier is None else _on_levels(grid.mean(earlier)),
+        prior=None if earlier is None else on_levels(grid.mean(earlier)),
         prior_lesions=None if known is None else grid.lesions(known),
     )
 
@@ -136,13 +136,19 @@ def visibility_map(nodules: tuple[StoredNodule, ...], shape_yx: tuple[int, ...])
     return np.asarray(seen[tuple(nearest)])
 
 
-def _brightness(array: Pixels) -> Picture:
+def brightness(array: Pixels) -> Picture:
+    """A picture [y, x] of 8 or 16 bits as 0 to 1.
+
+    Raises:
+        UnsupportedError: its numbers are no unsigned integers.
+    """
     if array.dtype.kind != "u":
         raise UnsupportedError(f"a picture has unsigned integers, got {array.dtype}.", "Save it with 8 or 16 bits.")
     return np.asarray(array / np.float32(np.iinfo(array.dtype).max), dtype=np.float32)
 
 
-def _on_levels(picture: Floats) -> Picture:
+def on_levels(picture: Floats) -> Picture:
+    """Brightness 0 to 1 in steps of 1 / `GREY_LEVELS`."""
     return (np.rint(picture * GREY_LEVELS) / GREY_LEVELS).astype(np.float32)
 
 

@@ -46,13 +46,13 @@ def _notes(picture: Picture, is_mask: bool) -> tuple[str, ...]:
         notes.append("all pixels are the same: there is no picture in it")
     if min(pixels.shape) < _SMALL_PIXELS and not is_mask:
         notes.append(f"small: {times(pixels.shape[::-1], 0)} pixels are few for a chest X-ray")
-    if not is_mask and _sides_are_brighter(pixels):
+    if not is_mask and sides_are_brighter(pixels):
         notes.append("its sides are brighter than its middle: perhaps dense is dark here, and a picture can't say")
     return tuple(notes)
 
 
-def _sides_are_brighter(pixels: Pixels) -> bool:
-    """Whether air beside the body seems to be bright.
+def sides_are_brighter(pixels: Pixels) -> bool:
+    """Whether air beside the body seems to be bright: of a picture [y, x] of an upright chest.
 
     Tried on 687 upright chest X-rays and DRRs: true of 9 as they are, false of 9 when inverted.
     """

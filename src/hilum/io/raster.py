@@ -44,6 +44,7 @@ class Picture:
         bits: of one pixel in the file.
         odd: what a person should know, one line each.
         is_indexed: whether the pixels are numbers into a palette, not brightness.
+        has_alpha: whether the file says how transparent each pixel is, which the pixels here leave out.
     """
 
     pixels: Pixels
@@ -51,6 +52,7 @@ class Picture:
     bits: int
     odd: tuple[str, ...] = ()
     is_indexed: bool = False
+    has_alpha: bool = False
 
 
 def read_picture(path: Path, *, keep_indices: bool = False) -> Picture:
@@ -78,7 +80,7 @@ def read_picture(path: Path, *, keep_indices: bool = False) -> Picture:
             pixels = _grey(turned, bits, indexed, str(image.format), path)
             pixels = _upright_polarity(pixels, image)
             odd += tuple(f"the decoder remarks: {str(remark.message).strip()}" for remark in remarks)
-            return Picture(pixels, str(image.format), bits, odd, indexed)
+            return Picture(pixels, str(image.format), bits, odd, indexed, _has_alpha(image))
 
 
 def read_raster_radiograph(path: Path) -> Radiograph:
@@ -223,6 +225,10 @@ def _bits(image: "Image", stream: BinaryIO) -> int:
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(_BITS_PER_SAMPLE, 8 if image.mode != "1" else 1)
     return int(max(bits) if isinstance(bits, tuple) else bits)
+
+
+def _has_alpha(image: "Image") -> bool:
+    return "A" in image.mode.upper() or "transparency" in image.info
 
 
 def _notes(image: "Image") -> tuple[str, ...]:

@@ -138,7 +138,7 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
         training=tuple(one for one in every if one.patient in learnable),
         others=tuple(one for one in every if one not in reported),
         patients_of=data.splits,
-        labels=data.labels,
+        labels=data.labels_of(truth),
         yardstick=_yardstick(wanted.yardstick or YARDSTICKS.get(data.kind), [one.patient for one in reported], wanted),
         hash=sha256_of(index),
         is_points=data.is_points(truth),

@@ -1,0 +1,59 @@
+"""What a case of a data set of chest X-rays by classes (kind `xray-classes`) is, as its index says it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+CLASSES = "classes"
+"""Name of the mask with one class for each pixel."""
+UNKNOWN = 255
+"""Of such a mask: a pixel whose class nobody knows. It is no class, and counts in no loss and in no figure."""
+
+
+class ImageLabel(StrEnum):
+    """What an image as a whole is said to show."""
+
+    HEALTHY = "healthy"
+    COVID = "covid"
+    NON_COVID = "non-covid"
+
+
+@dataclass(frozen=True)
+class ClassSource:
+    """What is known of a film, beside its pictures.
+
+    Attributes:
+        image_label: None when nobody says.
+        masks: files of single structures by their names; they may overlap.
+        unknown_pixels: of the class mask, how many are `UNKNOWN`.
+        finding: in the source's words; "" when it has none.
+        licence: of the image; "unknown" when nobody says.
+        day: of the film since the patient's first; NaN when nobody says.
+    """
+
+    image_label: ImageLabel | None
+    masks: Mapping[str, Path]
+    unknown_pixels: int
+    finding: str
+    licence: str
+    day: float
+
+
+def class_source(record: Mapping[str, Any], folder: Path) -> ClassSource:
+    """Of a case's record in the `dataset.json` of this folder.
+
+    Raises:
+        KeyError, TypeError, ValueError: an entry is missing, or of another type.
+    """
+    film = record["film"]
+    label, day = film["image_label"], film["day"]
+    return ClassSource(
+        image_label=None if label is None else ImageLabel(label),
+        masks={name: folder / file for name, file in record["masks"].items() if name != CLASSES},
+        unknown_pixels=int(film["unknown_pixels"]),
+        finding=str(film["finding"]),
+        licence=str(film["licence"]),
+        day=float("nan") if day is None else float(day),
+    )
