@@ -42,7 +42,7 @@ class ClassSample:
     day: float = float("nan")
 
     def __post_init__(self) -> None:
-        shapes = {plane.shape for plane in (self.image, self.labels, self.weight, *self.masks.values())}
+        shapes = {self.image.shape, self.labels.shape, self.weight.shape, *(mask.shape for mask in self.masks.values())}
         if len(shapes) != 1 or self.image.ndim != 2:
             raise GeometryError(
                 f"{self.key}: image and what lies over it are of one size [y, x], got {sorted(shapes)}."

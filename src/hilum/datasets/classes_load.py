@@ -84,7 +84,7 @@ def require_classes(samples: Sequence[ClassSample], names: Mapping[int, str], wh
     for number, name in names.items():
         if not any(sample.has_class(number) for sample in samples):
             raise TrainError(
-                f"class {number} ({name}) has no pixel in {where}, {len(samples)} films, so nothing can be learnt of it.",
+                f"class {number} ({name}) has no pixel in {where}, {len(samples)} films: nothing can be learnt of it.",
                 "Choose another split or fold, or prepare the data set without that class.",
             )
 
@@ -168,7 +168,7 @@ def _grid(case: CaseSource, shape: tuple[int, int], config: ClassDataConfig) -> 
 def _majority(labels: Labels, grid: PixelGrid) -> ClassMap:
     values = np.unique(labels)
     shares = np.stack([grid.mean(labels == value) for value in values])
-    return values[shares.argmax(axis=0)].astype(np.uint8)
+    return np.asarray(values[shares.argmax(axis=0)], dtype=np.uint8)
 
 
 def _structure(path: Path, shape: tuple[int, ...], grid: PixelGrid) -> Selection:

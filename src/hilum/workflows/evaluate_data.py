@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hilum.core import InputError, UnreadableError
 from hilum.core.radiograph import PixelMm
+from hilum.datasets.class_source import CLASSES
 from hilum.datasets.drr_pairs import CONSENSUS_READERS
 from hilum.datasets.prepared import CaseSource, StoredNodule, index_of, read_prepared, stored_nodules
 from hilum.datasets.splits import is_lidc_patient, leading_lidc_patient
@@ -124,16 +125,18 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
     every = data.cases(truth)
     least = CONSENSUS_READERS if wanted.least_readers is None else wanted.least_readers
     in_split = [one for one in every if split == ALL or one.patient in set(data.splits[split])]
-    reported = [one for one in in_split if _counts(one, least)]
+    judged = [one for one in in_split if truth != CLASSES or _is_known(one)]
+    reported = [one for one in judged if _counts(one, least)]
     learnable = set(data.splits["train"]) - {one.patient for one in reported}
     if not reported:
-        rest = f" but {len(in_split)} of nodules with fewer than {least} readers" if in_split else ""
+        rest = f" but {len(judged)} of nodules with fewer than {least} readers" if judged else ""
+        rest = rest or _unknown_in_words(len(in_split))
         raise InputError(f"the split {split!r} has no case{rest}.", "Choose another with --split.")
     return TruthSource(
         data=f"{data.kind} {data.split_hash[:8]}".strip(),
         split=split,
         split_hash=data.split_hash,
-        truth=_in_words(truth, reported),
+        truth=_in_words(truth, reported) + _unknown_in_words(len(in_split) - len(judged)),
         cases=tuple(reported),
         training=tuple(one for one in every if one.patient in learnable),
         others=tuple(one for one in every if one not in reported),
@@ -150,6 +153,15 @@ def _in_words(truth: str, reported: Sequence[CaseSource]) -> str:
     """A truth's name and, of pieces of CTs, what the masks are made of: a ball of a diameter is no outline."""
     made_of = dict.fromkeys(one.patch.truth for one in reported if one.patch is not None)
     return f"{truth}: {'; '.join(made_of)}" if made_of else truth
+
+
+def _is_known(case: CaseSource) -> bool:
+    """Whether the class of every pixel is known; of a film where it isn't, no overlap can be judged."""
+    return case.film is None or not case.film.unknown_pixels
+
+
+def _unknown_in_words(films: int) -> str:
+    return f" ({films} films left out: the class of some of their pixels is unknown)" if films else ""
 
 
 def _counts(case: CaseSource, least: int) -> bool:
