@@ -17,6 +17,8 @@ from tests.patches import patch_model
 from tests.slices import NODULE_HU, ball
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+THIN_PX = 35
+"""The phantom has 24 slices, 1.5 mm apart: so many voxels of 1 mm lie between the middles of the outer ones."""
 VOLUME_MM3 = 4 / 3 * math.pi * RADIUS_MM**3
 
 
@@ -43,7 +45,7 @@ def test_a_ball_has_its_volume_and_its_place(predictor):
     assert found.nodule.centre_lps_mm == pytest.approx(point_of(volume), abs=0.1)
     assert 0.5 < found.nodule.score <= 1
     assert found.notes == ()
-    assert [size for size, _ in predictor._networks[0].seen] == [(PIECES_PX[0],) * 3]
+    assert [size for size, _ in predictor._networks[0].seen] == [(THIN_PX, PIECES_PX[0], PIECES_PX[0])]
 
 
 def test_the_network_is_told_the_place_of_the_point(predictor):
@@ -52,7 +54,7 @@ def test_the_network_is_told_the_place_of_the_point(predictor):
     for place in (CENTRE, (12, 100, 66)):
         nodule_in_volume(volume, point_of(volume, place), predictor)
         image, prior = predictor._networks[0].seen[-1][1].shape, predictor._networks[0].seen[-1][1][0, 0].numpy()
-        assert image[2:] == (PIECES_PX[0],) * 3
+        assert image[2:] == (THIN_PX, PIECES_PX[0], PIECES_PX[0])
         assert prior.max() > 0.97
 
 
@@ -153,3 +155,10 @@ def test_one_slice_is_a_ct_too(predictor):
     volume = lung(Geometry.regular((1, 40, 60), (1.5, 0.7, 0.7)), (0, 20, 30), 5.0)
     found = nodule_in_volume(volume, point_of(volume, (0, 20, 30)), predictor)
     assert overlap(found.mask.labels > 0, volume.array > -400) > 0.9
+
+
+def test_nothing_is_seen_that_the_ct_does_not_have(predictor):
+    """A CT smaller than the cube is seen as it is: its own voxels, none repeated, where the voxels have the same size."""
+    volume = lung(Geometry.regular((40, 51, 45), (1.0, 1.0, 1.0)), (20, 25, 22), 6.0)
+    nodule_in_volume(volume, point_of(volume, (20, 25, 22)), predictor)
+    assert [size for size, _ in predictor._networks[0].seen] == [(40, 51, 45)]

@@ -19,6 +19,7 @@ from hilum.workflows.train import TrainOptions, run_train
 from hilum.workflows.train_config import resolved_config
 from hilum.workflows.train_data import read_data
 from hilum.workflows.train_further import with_further
+from hilum.workflows.train_result import ship
 from tests.patches import CONTOURS, POINTED, TINY, patch_model, write_patches
 from tests.slices import LUNG_HU, NODULE_HU, ball, write_slices
 
@@ -172,6 +173,10 @@ def test_a_run_learns_from_further_data_sets_and_is_judged_on_the_first(data, tm
     card = (trained.folder / "model" / "card.md").read_text()
     assert "also learnt from the training split of ct-patches more" in card
     assert "1 samples of 1 patients" in card
+    with pytest.raises(ConfigError, match="has learnt from 5 samples, and 4 are here"):
+        ship(str(trained.folder), data, tmp_path / "small", OPTIONS.machine)
+    shipped = ship(str(trained.folder), data, tmp_path / "small", OPTIONS.machine, [more])
+    assert shipped.data.training == (5, 4)
     alone, both = read_data(data, TINY), with_further(read_data(data, TINY), [read_data(more, TINY)])
     assert [one.key for one in both.validation] == [one.key for one in alone.validation]
     assert len(both.training) == len(alone.training) + 1

@@ -122,14 +122,17 @@ def _in_piece(axial: Volume, point_lps_mm: Triple, side: int, predictor: PatchPr
 
 
 def _grid(axial: Geometry, point_lps_mm: Triple, side: int, voxel_mm: float) -> Geometry:
-    """A cube of voxels around the point along the CT's axes, moved into the CT where it fits there."""
-    reach = (side - 1) / 2 * voxel_mm / np.array(axial.spacing_zyx_mm)
-    last, middle = np.array(axial.shape_zyx) - 1, axial.to_index(point_lps_mm)
-    middle = np.where(2 * reach <= last, np.clip(middle, reach, np.maximum(last - reach, reach)), middle)
+    """A cube of voxels around the point along the CT's axes, moved into the CT; where that is thinner, as thin."""
+    steps, last = np.array(axial.spacing_zyx_mm), np.array(axial.shape_zyx) - 1
+    sizes = np.minimum(side, np.floor(last * steps / voxel_mm + _ROUNDED) + 1)
+    reach = (sizes - 1) / 2 * voxel_mm / steps
+    # From a voxel of the CT on: between voxels of its own size, everything would be blurred for nothing.
+    start = np.rint(np.clip(axial.to_index(point_lps_mm) - reach, 0, np.maximum(last - 2 * reach, 0)))
     affine = np.array(axial.affine_lps)
     affine[:3, :3] = axial.directions * voxel_mm
-    affine[:3, 3] = axial.to_lps_mm(middle - reach)
-    return Geometry((side, side, side), affine, axial.frame_uid)
+    affine[:3, 3] = axial.to_lps_mm(start)
+    z, y, x = sizes.astype(int).tolist()
+    return Geometry((z, y, x), affine, axial.frame_uid)
 
 
 def _within(axial: Geometry, grid: Geometry) -> Place:
