@@ -158,7 +158,7 @@ def test_one_slice_is_a_ct_too(predictor):
 
 
 def test_nothing_is_seen_that_the_ct_does_not_have(predictor):
-    """A CT smaller than the cube is seen as it is: its own voxels, none repeated, where the voxels have the same size."""
+    """A CT smaller than the cube is seen as it is: its own voxels where they have the same size, none repeated."""
     volume = lung(Geometry.regular((40, 51, 45), (1.0, 1.0, 1.0)), (20, 25, 22), 6.0)
     nodule_in_volume(volume, point_of(volume, (20, 25, 22)), predictor)
     assert [size for size, _ in predictor._networks[0].seen] == [(40, 51, 45)]
