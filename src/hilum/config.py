@@ -204,6 +204,7 @@ def _clear(error: ValidationError, cls: type[BaseModel], where: str) -> ConfigEr
     more = len(problems) - len(said)
     words = "; ".join(message for message, _ in said) + (f"; and {more} more" if more else "")
     remedies = dict.fromkeys(remedy for _, remedy in said if remedy)
+    words = words.removeprefix(f"{cls.__qualname__}: ") if where else words  # the source says whose it is
     return ConfigError(f"{where}: {words}." if where else f"{words}.", " ".join(remedies))
 
 

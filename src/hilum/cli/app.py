@@ -21,11 +21,12 @@ from hilum.cli.exit_code import ExitCode, UsageError
 from hilum.cli.explain import explain
 from hilum.cli.export import export
 from hilum.cli.froc import froc
+from hilum.cli.guideline import guideline
 from hilum.cli.info import info
 from hilum.cli.models import models
 from hilum.cli.pipe import lasting_output
 from hilum.cli.predict import predict
-from hilum.cli.prepare_inserted import prepare
+from hilum.cli.prepare_classes import prepare
 from hilum.cli.profile import profile
 from hilum.cli.recipes import recipes
 from hilum.cli.train import train
@@ -51,6 +52,7 @@ hilum explain film.png why    where the network looked, and whether that can be 
 hilum evaluate masks out …    predictions of any tool against a data set
 hilum compare out A=… B=…     two or more evaluations, case by case
 hilum froc … out              detections judged by LUNA16's rule
+hilum guideline RULESET …     what it recommends for a nodule, and why
 hilum yardstick               how well radiologists agree, by size
 hilum models                  networks that can be trained, and trained models that come along
 hilum profile xray            what a network costs: time, memory, energy
@@ -78,6 +80,7 @@ for command in (
     evaluate,
     compare,
     froc,
+    guideline,
     yardstick,
     models,
     profile,

@@ -2,9 +2,9 @@
 
 import datetime
 import math
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias, get_args
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
 
 from hilum.config import FrozenConfig
 from hilum.core import InputError, Nodule
@@ -30,12 +30,26 @@ Modality: TypeAlias = Literal["ct", "xray"]
 
 Length: TypeAlias = Annotated[FiniteFloat, Field(gt=0, le=500)]
 Volume: TypeAlias = Annotated[FiniteFloat, Field(gt=0, le=1e7)]
-Rating: TypeAlias = Annotated[FiniteFloat, Field(ge=1, le=5)]
+
+
+def _texture(given: object) -> object:
+    """A word or a rating; one message, where a union of both would have two."""
+    if given is None or given in get_args(Texture):
+        return given
+    if isinstance(given, int | float) and not isinstance(given, bool) and 1 <= given <= LARGEST_RATING:
+        return float(given)
+    raise ValueError(
+        f"{', '.join(get_args(Texture))}, or a rating from 1 (ground glass) to 5 (solid) was expected, got {given!r}"
+    )
+
+
+TextureOrRating: TypeAlias = Annotated[Texture | float, BeforeValidator(_texture)]
 Share: TypeAlias = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Days: TypeAlias = Annotated[FiniteFloat, Field(ge=1, le=40_000)]
 Months: TypeAlias = Annotated[FiniteFloat, Field(ge=0, le=1200)]
 Sum: TypeAlias = Annotated[FiniteFloat, Field(ge=0, le=5000)]
 
+LARGEST_RATING = 5
 DAYS_A_MONTH = 365.25 / 12
 
 
@@ -50,7 +64,7 @@ class NoduleFacts(FrozenConfig):
     """Longest diameter."""
     volume_mm3: Volume | None = None
     """Volume."""
-    texture: Texture | Rating | None = None
+    texture: TextureOrRating | None = None
     """solid, part-solid or ground-glass, or readers' rating from 1 (ground glass) to 5 (solid)."""
     solid_mean_diameter_mm: Length | None = None
     """Mean diameter of the solid part of a part-solid nodule."""
