@@ -32,6 +32,8 @@ hilum prepare lidc LIDC-IDRI lidc         pieces of CTs, nodules as their reader
 hilum prepare luna16 LUNA16 luna16        pieces of CTs, nodules as balls of their diameter
 hilum prepare tumour-ct Task06_Lung lung  pieces of CTs, tumours by masks or boxes
 hilum prepare inserted ct.nii.gz inserted --nodules cubes   real nodules put into whole CTs, synthetic
+hilum prepare covid-qu-ex SRC classes     chest X-rays: healthy lung, COVID-19 and other infection
+hilum prepare cxr-masks SRC classes --layout cxr-infection   chest X-rays with bit masks
 hilum prepare xray-pack pairs pairs.npz   a data set as one file, to train from elsewhere
 ```
 """,

@@ -76,14 +76,6 @@ def folds_by_patient(strata: Mapping[str, str], seed: int, count: int = FOLDS) -
     return StoredFolds(rule, seed, tuple(tuple(sorted(fold)) for fold in dealt))
 
 
-def as_units(strata: Mapping[str, str], unit_of: Mapping[str, str]) -> dict[str, str]:
-    """Strata of units that stay together, from those of their members; that of the first member counts."""
-    found: dict[str, str] = {}
-    for member in sorted(strata):
-        found.setdefault(unit_of[member], strata[member])
-    return found
-
-
 def spread(folds: StoredFolds, members: Mapping[str, Iterable[str]]) -> StoredFolds:
     """The folds of members, from those of the units that they belong to."""
     listed = tuple(tuple(sorted(one for unit in fold for one in members[unit])) for fold in folds.folds)
