@@ -27,6 +27,7 @@ MISSING = {
     ("evaluate",): "none out --data none --split test",
     ("compare",): "out a=none b=none",
     ("froc",): "out --predictions none --annotations none",
+    ("guideline",): "fleischner-2017 --nodules none",
 }
 WITH_SEEDS = ("drr", "train", "explain", "evaluate", "compare", "froc", "yardstick")
 

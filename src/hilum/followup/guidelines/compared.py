@@ -168,7 +168,7 @@ def switches(rules: RuleSet, name: str, unit: Unit | None = None) -> tuple[float
 
 
 def _of_unit(rules: RuleSet, name: str, unit: Unit | None) -> tuple[Bound, ...]:
-    found = [getattr(one, unit or "mm") if isinstance(one, SizeBound) else one for one in rules.bounds((name,))]
+    found = [getattr(one, unit or "mm") if isinstance(one, SizeBound) else one for one in rules.bounds.get(name, ())]
     return tuple(one for one in found if isinstance(one, Bound))
 
 

@@ -55,11 +55,14 @@ def _walk(
     rules: RuleSet, rows: tuple[Row, ...], facts: dict[str, Value], supposed: dict[str, Value]
 ) -> Iterator[Found]:
     for place, row in enumerate(rows):
-        states = [holds(when, facts) for when in row.when]
-        if True in states:
-            yield _answered(rules, row, row.when[states.index(True)], facts, supposed)
-            return
-        if hanging := next((state for state in states if isinstance(state, str)), None):
+        hanging = ""
+        for when in row.when:
+            state = holds(when, facts)
+            if state is True:
+                yield _answered(rules, row, when, facts, supposed)
+                return
+            hanging = hanging or (state if isinstance(state, str) else "")
+        if hanging:
             yield from _branches(rules, rows[place:], facts, supposed, hanging)
             return
     yield Found(None, None, None, None, "", supposed)

@@ -1,8 +1,9 @@
 """What a rule set is: rows of conditions and answers, each with its place in the publication; strictly checked."""
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -50,13 +51,13 @@ class Bound(FrozenConfig):
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
-        if not any(self.ends):
+        if not self.ends:
             raise ValueError("a bound needs at least one of ge, gt, le, lt")
         if (self.ge is not None and self.gt is not None) or (self.le is not None and self.lt is not None):
             raise ValueError("a bound has one lower and one upper end")
         return self
 
-    @property
+    @cached_property
     def ends(self) -> tuple[tuple[str, float], ...]:
         """The ends that there are, by name."""
         return tuple((name, end) for name in _TESTS if (end := getattr(self, name)) is not None)
@@ -64,9 +65,6 @@ class Bound(FrozenConfig):
     def holds(self, value: float) -> bool:
         """Whether a number lies within."""
         return all(_TESTS[name](value, end) for name, end in self.ends)
-
-    def __bool__(self) -> bool:
-        return True
 
 
 class SizeBound(FrozenConfig):
@@ -119,7 +117,7 @@ class When(FrozenConfig):
             raise ValueError("at least one condition is needed")
         return self
 
-    @property
+    @cached_property
     def conditions(self) -> Mapping[str, Any]:
         """Those that there are, by the name of the fact."""
         return {name: found for name in type(self).model_fields if (found := getattr(self, name)) is not None}
@@ -295,8 +293,9 @@ class RuleSet(FrozenConfig):
             raise ValueError(f"there is no category {strange[0]!r}")
         if strange := [name for name in self.assumed if name not in When.model_fields]:
             raise ValueError(f"there is no fact {strange[0]!r} to assume")
-        for bound in self.bounds(("size", "solid_size")):
-            if bound.model_fields_set != set(self.size.units):
+        for bound in (*self.bounds.get("size", ()), *self.bounds.get("solid_size", ())):
+            others = {"mm", "mm3"}.difference(self.size.units)
+            if not bound.model_fields_set.issuperset(self.size.units) or any(getattr(bound, one) for one in others):
                 raise ValueError(f"each size says what it is in {' and '.join(self.size.units)}, null for not at all")
         return self
 
@@ -308,11 +307,14 @@ class RuleSet(FrozenConfig):
         yield from (one.when for one in self.modifiers)
         yield from (one.when for one in self.upgrades)
 
-    def bounds(self, facts: Iterable[str]) -> Iterator[Any]:
-        """All bounds of these facts."""
-        wanted = set(facts)
+    @cached_property
+    def bounds(self) -> Mapping[str, tuple[Any, ...]]:
+        """All conditions by the name of their fact."""
+        found: dict[str, tuple[Any, ...]] = {}
         for when in self.whens():
-            yield from (bound for name, bound in when.conditions.items() if name in wanted)
+            for name, condition in when.conditions.items():
+                found[name] = (*found.get(name, ()), condition)
+        return found
 
     def rank(self, category: str) -> int:
         """How serious a category is; those without a place in the order before all others."""
