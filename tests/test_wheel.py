@@ -19,6 +19,7 @@ def test_the_wheel_has_weights_and_tables(tmp_path):
         "weights/xray/config.json",
         "weights/xray/card.md",
         "datasets/chest.npy",
+        "followup/guidelines/rulesets/fleischner-2017.yaml",
     ]
     for name in wanted:
         (package / name).parent.mkdir(parents=True, exist_ok=True)

@@ -175,6 +175,18 @@ def test_lndbs_published_classes(real_data, name):
     assert wrong == {}
 
 
+def test_columns_of_a_table_are_read_by_what_they_are(capsys, tmp_path):
+    """Dates, categories and truth values that look like numbers, and ratings."""
+    path = tmp_path / "own.csv"
+    path.write_text(
+        "patient,mean_diameter_mm,texture,history,prior_category,date,prior_date,other_finding\n"
+        "p1,7.2,4.5,smaller,3,20260901,20260201,1\n"
+    )
+    (found,) = told(capsys, "lung-rads-2022", "--table", path)
+    assert (found["category"], found["modifiers"]) == ("2", ["S"])
+    assert found["due"]["earliest"] == "2027-09-01"
+
+
 # Bad input
 
 ONE = "--size-mm 7 --texture solid"
@@ -195,6 +207,7 @@ BAD = [
     (f"fleischner-2017 {ONE} --cases c.csv", 2, "--cases belongs to --table"),
     (f"fleischner-2017 {ONE} --table t.csv", 2, "--table"),
     (f"fleischner-2017 {ONE} --nodules n.json", 2, "--nodules"),
+    (f"fleischner-2017 {ONE} --date 31.01.2026", 2, "a date such as"),
     ("fleischner-2017 --nodules none.json", 1, "none.json doesn't exist"),
     ("fleischner-2017 --table none.csv", 1, "none.csv doesn't exist"),
     ("fleischner-2017 --table no_key.csv", 1, "lacks a column that says whose"),

@@ -80,7 +80,7 @@ def nodules_from(path: Path, study: Mapping[str, object]) -> GuidelineInput:
         ConfigError: a fact can't be.
     """
     content = read_nodules(path)
-    own = {name: value for name, value in content.study.items() if name in StudyFacts.model_fields}
+    own = {name: value for name, value in content.study.items() if name in _OF_STUDY and value is not None}
     nodules = tuple(
         facts_of(nodule, {name: value for name, value in entry.items() if name in _ADDED and value is not None})
         for nodule, entry in zip(content.nodules, content.entries, strict=True)
@@ -89,6 +89,8 @@ def nodules_from(path: Path, study: Mapping[str, object]) -> GuidelineInput:
 
 
 _ADDED = frozenset(NoduleFacts.model_fields) - {"id", "texture"}
+_OF_STUDY = frozenset(StudyFacts.model_fields) - {"modality"}
+"""Files call a modality by DICOM's words, so it has to be typed."""
 
 
 def run_guideline(name: str, given: GuidelineInput) -> StudyAdvice:

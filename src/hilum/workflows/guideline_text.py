@@ -35,11 +35,16 @@ def due_said(due: Due | None) -> str:
     if due is None:
         return "no date"
     first, last = due.earliest_months, due.latest_months
-    months = f"{first} months" if first == last else f"{first}-{last} months"
+    months = months_said(first, last)
     if due.earliest is None or due.latest is None:
         return f"{months} {_SINCE[due.since]}"
     dates = str(due.earliest) if due.earliest == due.latest else f"{due.earliest} to {due.latest}"
     return f"{dates} ({months} {_SINCE[due.since]})"
+
+
+def months_said(first: int, last: int) -> str:
+    """A stretch of months."""
+    return f"{first} months" if first == last else f"{first}-{last} months"
 
 
 def _one(advice: Advice) -> Iterator[str]:
@@ -104,7 +109,7 @@ def ruleset_lines(rules: RuleSet) -> Iterator[str]:
         yield f"\n{row.id}{'' if row.confirmed else f' (OFF: {row.why_off})'}"
         for when in row.when:
             yield f"  when   {_conditions(when.model_dump(mode='json', exclude_none=True))}"
-        due = f"; {row.due.months[0]}-{row.due.months[1]} months {_SINCE[row.due.since]}" if row.due else ""
+        due = f"; {months_said(*row.due.months)} {_SINCE[row.due.since]}" if row.due else ""
         yield f"  then   {row.category}: {row.management}{due}"
         yield f"  cite   {row.cite}"
 

@@ -18,7 +18,6 @@ LNDB = {"Nodule": "agreement", "Volume": "volume_mm3", "Text": "texture"}
 """Columns of LNDb's list of nodules, and what they are called here."""
 SIZES = ("mean_diameter_mm", "long_axis_mm", "volume_mm3", "sum_mm")
 _LNDB_KEY, _LNDB_LIST, _LNDB_CTS = "LNDbID", "Nodules_gt", "CTs"
-_SAID = {"true": True, "yes": True, "false": False, "no": False}
 _MAJORITY = 0.5
 _Line: TypeAlias = tuple[int, Mapping[str, str]]
 """Its number in the file, and its values by column."""
@@ -149,11 +148,11 @@ def _key(path: Path, number: int, row: Mapping[str, str], column: str) -> str:
 
 
 def _study(path: Path, key: str, lines: Sequence[_Line], named: Mapping[str, str]) -> TableStudy:
-    told: dict[str, object] = {}
+    told: dict[str, str] = {}
     nodules = []
     for place, (number, row) in enumerate(lines, start=1):
         where = f"{path}, line {number}"
-        values = {fact: _value(row[name]) for name, fact in named.items() if row[name].strip()}
+        values = {fact: row[name].strip() for name, fact in named.items() if row[name].strip()}
         of_study = {fact: value for fact, value in values.items() if fact in StudyFacts.model_fields}
         if differing := [fact for fact, value in of_study.items() if told.get(fact, value) != value]:
             raise UnreadableError(f"{where}: {differing[0]} differs within {key}.", "A study has one value of it.")
@@ -163,9 +162,9 @@ def _study(path: Path, key: str, lines: Sequence[_Line], named: Mapping[str, str
     return TableStudy(key, tuple(nodules), _checked(f"{path}, {key}", StudyFacts, told))
 
 
-def _nodule(where: str, values: Mapping[str, object]) -> NoduleFacts:
-    agreement = values.get("agreement")
-    if isinstance(agreement, float) and agreement < _MAJORITY:  # LNDb rates nothing of what most call no nodule
+def _nodule(where: str, values: Mapping[str, str]) -> NoduleFacts:
+    said = _checked(where, NoduleFacts, {"agreement": values.get("agreement")}).agreement
+    if said is not None and said < _MAJORITY:  # LNDb rates nothing of what most call no nodule
         values = {name: value for name, value in values.items() if name in ("agreement", "id")}
     return _checked(where, NoduleFacts, values)
 
@@ -175,15 +174,6 @@ def _checked(where: str, kind: type[_Facts], values: Mapping[str, object]) -> _F
         return kind.of(values, where)
     except ConfigError as error:
         raise UnreadableError(error.message, error.remedy) from error
-
-
-def _value(text: str) -> object:
-    """A number or a truth value where it is one, else the word."""
-    word = text.strip()
-    try:
-        return float(word)
-    except ValueError:
-        return _SAID.get(word.lower(), word)
 
 
 def _notes(path: Path, header: Sequence[str], column: str, named: Mapping[str, str], listed: Path | None) -> list[str]:

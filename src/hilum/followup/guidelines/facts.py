@@ -36,8 +36,12 @@ def _texture(given: object) -> object:
     """A word or a rating; one message, where a union of both would have two."""
     if given is None or given in get_args(Texture):
         return given
-    if isinstance(given, int | float) and not isinstance(given, bool) and 1 <= given <= LARGEST_RATING:
-        return float(given)
+    try:
+        rating = math.nan if isinstance(given, bool) else float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        rating = math.nan
+    if 1 <= rating <= LARGEST_RATING:
+        return rating
     raise ValueError(
         f"{', '.join(get_args(Texture))}, or a rating from 1 (ground glass) to 5 (solid) was expected, got {given!r}"
     )
@@ -51,6 +55,19 @@ Sum: TypeAlias = Annotated[FiniteFloat, Field(ge=0, le=5000)]
 
 LARGEST_RATING = 5
 DAYS_A_MONTH = 365.25 / 12
+
+
+def _day(given: object) -> object:
+    """Text alone: a bare number would be taken for seconds since 1970."""
+    if given is None or isinstance(given, datetime.date):
+        return given
+    try:
+        return datetime.date.fromisoformat(str(given).strip())
+    except ValueError:
+        raise ValueError(f"a date such as 2026-01-31 was expected, got {given!r}") from None
+
+
+Day: TypeAlias = Annotated[datetime.date, BeforeValidator(_day)]
 
 
 class NoduleFacts(FrozenConfig):
@@ -114,11 +131,11 @@ class NoduleFacts(FrozenConfig):
 class StudyFacts(FrozenConfig):
     """The patient and the study."""
 
-    date: datetime.date | None = None
+    date: Day | None = None
     """When the study was done."""
-    prior_date: datetime.date | None = None
+    prior_date: Day | None = None
     """When the earlier study was done that sizes are compared with."""
-    first_date: datetime.date | None = None
+    first_date: Day | None = None
     """When the nodule was first seen."""
     interval_days: Days | None = None
     """Days from the earlier study to this one; from the two dates when not given."""

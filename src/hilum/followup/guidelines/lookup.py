@@ -74,11 +74,11 @@ def _branches(
     """The rest of the rows with each thing that an open fact can be."""
     value = facts[name]
     for option in value.options if isinstance(value, Open) else ():
-        if _can_be(name, option, facts):
+        if can_be(name, option, facts):
             yield from _walk(rules, rows, facts | {name: option}, supposed | {name: option})
 
 
-def _can_be(name: str, option: Value, facts: Facts) -> bool:
+def can_be(name: str, option: Value, facts: Facts) -> bool:
     """A solid part is never larger than its nodule."""
     pair = {"solid_size": ("size", 1), "size": ("solid_size", -1)}.get(name)
     other = facts[pair[0]] if pair else None

@@ -39,7 +39,7 @@ NAMES = {
     "new_lesion": "new lesion",
     "sum_from_baseline_percent": "change of the sum from baseline",
     "sum_from_nadir_percent": "change of the sum from its smallest",
-    "sum_from_nadir_mm": "change of the sum from its smallest, in mm",
+    "sum_from_nadir_mm": "change of the sum from its smallest",
 }
 """What each fact of `When` is called."""
 
