@@ -101,7 +101,7 @@ LAYOUTS: Mapping[str, BitMaskLayout] = {
             "pneumothorax": 128,
         },
         classes=(
-            MaskClass(name="lung", bits=_BOTH),
+            MaskClass(name="clear lung", bits=_BOTH),
             MaskClass(name="ground glass", bits=("ground_glass",)),
             MaskClass(name="consolidation", bits=("consolidation",)),
         ),
@@ -180,6 +180,8 @@ def film_row(row: Mapping[str, str | None], layout: BitMaskLayout) -> FilmRow:
         UnsupportedError: a lateral view, or any that isn't frontal.
     """
     said = {name: (value or "").strip() for name, value in row.items() if isinstance(name, str)}
+    if len(said) < len(row):  # the csv module keeps what has no column under None
+        raise InputError(f"the row of {said[layout.image]!r} has more values than columns.", "Quote commas in values.")
     name, view = said[layout.image], said.get(layout.view, "")
     if not name or PurePath(name).name != name or name.startswith("."):
         raise InputError(f"{name!r} is no file's name.", f"The column {layout.image} names the picture.")

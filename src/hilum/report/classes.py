@@ -53,7 +53,9 @@ def class_sheet(films: Sequence[ClassesShown], names: Mapping[int, str], unknown
     figure = dark_figure(_COLUMNS * _SIDE, rows * (_SIDE + 0.25) + 0.5)
     places = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
     for place in places:
-        place.axis("off")
+        place.set_axis_off()
+        place.set_xticks([])
+        place.set_yticks([])
     for place, film in zip(places, films, strict=False):
         _draw(place, film, names, unknown)
     _legend(figure, names, has_unknown=any(bool((film.classes == unknown).any()) for film in films))

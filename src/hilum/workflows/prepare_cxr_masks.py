@@ -138,7 +138,7 @@ def _rows(path: Path, layout: BitMaskLayout) -> list[tuple[int, Mapping[str, str
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise UnreadableError(f"{path} is no CSV: {error}.", "Save it as UTF-8 with commas.") from error
-    columns = (layout.image, layout.patient, layout.finding, layout.view, layout.licence, layout.day)
+    columns = dict.fromkeys((layout.image, layout.patient, layout.finding, layout.view, layout.licence, layout.day))
     if missing := [name for name in columns if name and name not in header]:
         raise UnreadableError(
             f"{path} lacks the columns {', '.join(missing)}.", "Name its own in a layout file: --layout."
