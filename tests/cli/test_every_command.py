@@ -15,6 +15,8 @@ MISSING = {
     ("prepare", "drr-pairs"): "none out",
     ("prepare", "jsrt"): "none out",
     ("prepare", "cubes"): "none out",
+    ("prepare", "covid-qu-ex"): "none out",
+    ("prepare", "cxr-masks"): "none out --layout cxr-infection",
     ("prepare", "luna16"): "none out",
     ("prepare", "tumour-ct"): "none out",
     ("prepare", "lidc"): "none out",

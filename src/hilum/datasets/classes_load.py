@@ -156,9 +156,7 @@ def _grid(case: CaseSource, shape: tuple[int, int], config: ClassDataConfig) -> 
     """The sample's pixels, and the side of one in mm where somebody knows it."""
     if config.height_px is None:
         if case.pixel_mm is None or config.pixel_mm is None:
-            raise UnitError(
-                f"nobody knows how large the pixels of {case.key} are.", "Set height_px in the data's place."
-            )
+            raise UnitError(f"nobody knows how large the pixels of {case.key} are.", "Set height_px, not pixel_mm.")
         return PixelGrid(shape, case.pixel_mm, config.pixel_mm), config.pixel_mm
     step = case.pixel_mm or (1.0, 1.0)
     side = shape[0] * step[0] / config.height_px
