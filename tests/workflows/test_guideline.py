@@ -175,6 +175,13 @@ def test_lndbs_published_classes(real_data, name):
     assert wrong == {}
 
 
+def test_what_holds_for_all_studies_may_be_typed(capsys, tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("patient,volume_mm3,texture,risk\na,90,solid,\nb,90,solid,high\n")
+    found = told(capsys, "fleischner-2017", "--table", path, "--risk", "low")
+    assert [one["category"] for one in found] == ["none", "optional-ct-12-months"]
+
+
 def test_columns_of_a_table_are_read_by_what_they_are(capsys, tmp_path):
     """Dates, categories and truth values that look like numbers, and ratings."""
     path = tmp_path / "own.csv"

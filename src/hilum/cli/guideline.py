@@ -165,7 +165,8 @@ def guideline(
     nodules
         A nodules.json: all nodules of one study.
     table
-        CSV, a row a nodule, columns named as in the reference, or LNDb's list: one answer a study.
+        CSV, a row a nodule, columns named as in the reference, or LNDb's list: one answer a study. What is said of the
+        patient and the study beside it holds for all that have no such column.
     cases
         CSV that names all studies of the table, so that those without nodules count; of LNDb the list beside it.
     compare
@@ -178,8 +179,8 @@ def guideline(
     if list_:
         return _list(ruleset, json=json)
     if table is not None:
-        _alone("--table", nodules=nodules, one=one, study=study, compare=compare or None)
-        return _table(_require(ruleset), table, cases, json=json)
+        _alone("--table", nodules=nodules, one=one, compare=compare or None)
+        return _table(_require(ruleset), table, (cases, study), json=json)
     if cases is not None:
         raise UsageError("--cases belongs to --table.", "It names all studies of a table.")
     if nodules is not None:
@@ -236,11 +237,16 @@ def _compare(given: "GuidelineInput", *, json: bool) -> int:
     return _show(compared_record(given, compared), compared_lines(compared), json=json)
 
 
-def _table(name: str, path: Path, cases: Path | None, *, json: bool) -> int:
+def _table(name: str, path: Path, more: tuple[Path | None, OfStudy | None], *, json: bool) -> int:
+    from hilum.followup.guidelines import StudyFacts
     from hilum.workflows.guideline import run_table
     from hilum.workflows.guideline_text import table_lines
 
-    found = run_table(name, path, cases)
+    cases, study = more
+    with checked_options():
+        common = _facts(study or OfStudy())
+        StudyFacts.of(common, "the study")
+    found = run_table(name, path, cases, common)
     for note in found.notes:
         print(f"hilum: note: {note}.", file=sys.stderr)
     return _show(found.record(), table_lines(found), json=json)

@@ -102,8 +102,16 @@ def run_guideline(name: str, given: GuidelineInput) -> StudyAdvice:
     return advise(ruleset(name), given.nodules, given.study)
 
 
-def run_table(name: str, path: Path, cases: Path | None = None) -> TableAdvice:
+def run_table(
+    name: str, path: Path, cases: Path | None = None, common: Mapping[str, object] | None = None
+) -> TableAdvice:
     """What a rule set says about each study of a table.
+
+    Args:
+        name: of the rule set.
+        path: the table; see `read_table`.
+        cases: a list of all its studies.
+        common: facts of every study, where the table has no column of them.
 
     Raises:
         ConfigError: there is no such rule set.
@@ -111,7 +119,7 @@ def run_table(name: str, path: Path, cases: Path | None = None) -> TableAdvice:
         UnreadableError: it is no table of nodules.
     """
     rules = ruleset(name)
-    table = read_table(path, cases)
+    table = read_table(path, cases, common)
     require_studies(table, path)
     answers = {one.key: advise(rules, one.nodules, one.facts) for one in table.studies}
     return TableAdvice(rules, table.column, answers, table.notes)

@@ -40,6 +40,14 @@ class TableStudy:
 
 
 @dataclass(frozen=True)
+class _Columns:
+    """What columns hold by their names, and facts that hold for all studies."""
+
+    named: Mapping[str, str]
+    common: Mapping[str, object]
+
+
+@dataclass(frozen=True)
 class NoduleTable:
     """What a table says.
 
@@ -54,7 +62,7 @@ class NoduleTable:
     notes: tuple[str, ...]
 
 
-def read_table(path: Path, cases: Path | None = None) -> NoduleTable:
+def read_table(path: Path, cases: Path | None = None, common: Mapping[str, object] | None = None) -> NoduleTable:
     """Studies with their nodules.
 
     Args:
@@ -62,6 +70,7 @@ def read_table(path: Path, cases: Path | None = None) -> NoduleTable:
             `NoduleFacts` and `StudyFacts`; or LNDb's trainNodules_gt.csv as published.
         cases: CSV with the same first column that names all studies, so that those without nodules count; of LNDb the
             list beside the table (trainCTs.csv) is taken when it isn't given.
+        common: facts of every study, where the table has no column of them.
 
     Raises:
         InputError: a file doesn't exist.
@@ -83,7 +92,7 @@ def read_table(path: Path, cases: Path | None = None) -> NoduleTable:
         raise UnreadableError(
             f"{listed} doesn't list {column} {strange[0]}, which {path} has.", "Check that it is the right list."
         )
-    studies = tuple(_study(path, key, lines, named) for key, lines in by_key.items())
+    studies = tuple(_study(path, key, lines, _Columns(named, common or {})) for key, lines in by_key.items())
     return NoduleTable(column, studies, tuple(_notes(path, header, column, named, listed)))
 
 
@@ -147,19 +156,19 @@ def _key(path: Path, number: int, row: Mapping[str, str], column: str) -> str:
     return key
 
 
-def _study(path: Path, key: str, lines: Sequence[_Line], named: Mapping[str, str]) -> TableStudy:
+def _study(path: Path, key: str, lines: Sequence[_Line], columns: _Columns) -> TableStudy:
     told: dict[str, str] = {}
     nodules = []
     for place, (number, row) in enumerate(lines, start=1):
         where = f"{path}, line {number}"
-        values = {fact: row[name].strip() for name, fact in named.items() if row[name].strip()}
+        values = {fact: row[name].strip() for name, fact in columns.named.items() if row[name].strip()}
         of_study = {fact: value for fact, value in values.items() if fact in StudyFacts.model_fields}
         if differing := [fact for fact, value in of_study.items() if told.get(fact, value) != value]:
             raise UnreadableError(f"{where}: {differing[0]} differs within {key}.", "A study has one value of it.")
         told |= of_study
         name = next((row[one].strip() for one in IDS if row.get(one, "").strip()), str(place))
         nodules.append(_nodule(where, {k: v for k, v in values.items() if k not in of_study} | {"id": name}))
-    return TableStudy(key, tuple(nodules), _checked(f"{path}, {key}", StudyFacts, told))
+    return TableStudy(key, tuple(nodules), _checked(f"{path}, {key}", StudyFacts, {**columns.common, **told}))
 
 
 def _nodule(where: str, values: Mapping[str, str]) -> NoduleFacts:
