@@ -131,17 +131,8 @@ def cxr_masks(
     """Chest X-rays with bit masks of several structures, which may overlap, as masks and as one class a pixel.
 
     SRC holds images/, masks/ (of the same names, each bit a structure) and metadata.csv. What columns and bits mean is
-    a layout: cxr-infection and jsrt are known, any other is a YAML or JSON file:
-
-    ```yaml
-    bits: {left_lung: 1, right_lung: 2, ground_glass: 16}
-    classes: [{name: lung, bits: [left_lung, right_lung]}, {name: ground glass, bits: [ground_glass]}]
-    lungs: [left_lung, right_lung]
-    image: image
-    patient: patientid
-    finding: finding
-    labels: {COVID-19: covid, No Finding: healthy, "": non-covid}
-    ```
+    a layout: cxr-infection and jsrt are known; for any other a YAML or JSON file names bits, classes and columns
+    (docs/how-to/prepare-chest-x-ray-classes.md).
 
     Of classes that overlap the later wins. OUT then holds cases/KEY/ with image.png, classes.png and a mask for each
     structure; qa.png, some of them to be looked at; and dataset.json with each image's label, licence and day, counts
