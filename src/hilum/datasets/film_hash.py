@@ -3,9 +3,9 @@
 The perceptual hash is a difference hash (Krawetz 2013, "Kind of like that"): the film's mean over 16 × 16 fields, and
 of each two neighbours, which is brighter. Of 480 bits, the same film, recompressed (JPEG 60), resized to 256² or with
 another gamma, differed in at most 29; of 31,375 pairs of 251 films, 43 were one film, or one patient's twice, and all
-others at least 52 apart. Cropping 2 % of each side costs up to 66 bits: that isn't always found. Of 190,653 pairs of 618
-films and DRRs, those within so many bits grow 2.5-fold every 4 bits from 56 on, so that of 34,000 films some dozens of
-pairs would be taken for near-copies wrongly (`benchmarks/film_checks.py`).
+others at least 52 apart (`benchmarks/film_checks.py`). Cropping 2 % of each side costs up to 66 bits: that isn't always
+found. Of 190,653 pairs of 618 films and DRRs, those within so many bits grow about 2.5-fold every 4 bits from 56 on; so
+of 34,000 films some dozens of pairs would be taken for near-copies wrongly.
 """
 
 import hashlib

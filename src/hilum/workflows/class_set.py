@@ -256,7 +256,8 @@ def _counts(cases: Sequence[Record], split: StoredSplit, names: Mapping[int, str
     of = {"train": split.train, "validation": split.validation, "test": split.test}
     found = {}
     for name in (*SPLITS, "all"):
-        own = [case for case in cases if name == "all" or case["patient"] in set(of[name])]
+        patients = set(of.get(name, ()))
+        own = [case for case in cases if name == "all" or case["patient"] in patients]
         labels = Counter(case["film"]["image_label"] or UNSAID for case in own)
         pixels = {number: [int(case["film"]["class_pixels"].get(str(number), 0)) for case in own] for number in names}
         found[name] = {
