@@ -15,6 +15,7 @@ from hilum.datasets.stored_split import StoredSplit
 from hilum.io import read_mask, read_radiograph, write_png
 from hilum.workflows import class_set
 from hilum.workflows.covid_films import CovidRule
+from hilum.workflows.evaluate_data import TruthWanted, truth_source
 from hilum.workflows.patch_set import Running
 from hilum.workflows.prepare_covid_qu_ex import CovidOptions, SplitBy, prepare_covid_qu_ex
 from tests.classes import add_image, chest, covid_qu_ex
@@ -85,6 +86,16 @@ def test_pixels_of_each_label_follow_the_stated_rule(published, tmp_path):
     assert np.array_equal(classes["covid"] == 2, drawn)
     stored = read_radiograph(tmp_path / "out" / by_label["covid"]["image"]).array
     assert np.array_equal(stored, read_radiograph(source).array)
+
+
+def test_films_with_unknown_pixels_are_in_no_overlap_and_lungs_are_a_truth_of_their_own(published, tmp_path):
+    prepared(published, tmp_path / "out")
+    found = truth_source(TruthWanted(tmp_path / "out", "test"))
+    assert found.labels == {1: "healthy lung", 2: "COVID-19 infection"}
+    assert sorted(case.key.split("-")[2] for case in found.cases) == ["covid", "healthy"]
+    assert found.truth == "classes (1 films left out: the class of some of their pixels is unknown)"
+    lungs = truth_source(TruthWanted(tmp_path / "out", "test", "lungs"))
+    assert (len(lungs.cases), lungs.truth, lungs.labels) == (3, "lungs", {})
 
 
 @pytest.mark.parametrize(

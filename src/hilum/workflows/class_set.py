@@ -232,7 +232,7 @@ def _shared(pairs: Sequence[Twins], left_out: Mapping[str, Sequence[str]]) -> li
     if not pairs:
         return []
     exact, gone = sum(one.is_exact for one in pairs), sum(map(len, left_out.values()))
-    return [f"{exact} pairs of films are the same and {len(pairs) - exact} nearly; {gone} films are left out for it"]
+    return [f"pairs of films that are the same: {exact}, nearly the same: {len(pairs) - exact}; films left out: {gone}"]
 
 
 def _together(cases: Sequence[Record]) -> list[str]:

@@ -43,6 +43,7 @@ def _chosen(cases: Sequence[Mapping[str, Any]], shown: int) -> list[Mapping[str,
 
 
 def _shown(case: Mapping[str, Any], folder: Path) -> ClassesShown:
-    label = case["film"]["image_label"] or "no label"
+    label, key = case["film"]["image_label"] or "no label", str(case["key"])
+    short = key if len(key) <= _TITLE else f"…{key[1 - _TITLE :]}"
     image, classes = read_radiograph(folder / case["image"]).array, read_mask(folder / case["masks"][CLASSES]).labels
-    return ClassesShown(f"{case['key'][-_TITLE:]} · {label}", brightness(image), classes)
+    return ClassesShown(f"{short} · {label}", brightness(image), classes)
