@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hilum.cli.app import main
-from hilum.core import ConfigError, InputError, TooManyFailuresError
+from hilum.core import ConfigError, InputError, TooManyFailuresError, UnsupportedError
 from hilum.datasets.patch_config import PatchDataConfig
 from hilum.infer.loaded import load_model, model_kind
 from hilum.infer.subject import subject_of
@@ -62,8 +62,8 @@ def test_a_run_leaves_a_model_of_pieces(run, data):
     assert run_train(POINTED, data, run.folder, OPTIONS).was_done
 
 
-def test_there_is_no_shipped_model_to_begin_with(data, tmp_path):
-    with pytest.raises(ConfigError, match="no model for data of the kind ct-patches is shipped"):
+def test_the_shipped_model_to_begin_with_is_that_of_pieces(data, tmp_path):
+    with pytest.raises(UnsupportedError, match="the weights don't fit the model slim_unet3d of this run"):
         run_train(POINTED, data, tmp_path / "out", TrainOptions(OPTIONS.machine, start="default"))
 
 

@@ -176,7 +176,7 @@ def test_what_fits_no_model_is_one_clear_line(ct, model, data, tmp_path):
         run_predict([ct, ct], out, PredictOptions(str(model), point=(0, 0, 0)))
     with pytest.raises(InputError, match="lies outside the CT"):
         run_predict([ct], out, PredictOptions(str(model), point=(900, 0, 0)))
-    with pytest.raises(ConfigError, match="--point and --crf are for CT slices"):
+    with pytest.raises(ConfigError, match="--point and --crf are for CTs and their slices"):
         run_predict([ct], out, PredictOptions("xray", point=(0, 0, 0), crf=True))
     with pytest.raises(ConfigError, match="--prior is for X-rays"):
         run_predict([data], out, PredictOptions(str(model), prior=ct))

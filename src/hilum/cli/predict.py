@@ -71,7 +71,7 @@ class OfSlices:
 
     point: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     "x,y,z in LPS mm (x to the patient's left, y to the back, z to the head): the nodule there, in one CT. A model of \
-slices follows it from slice to slice, one of pieces marks it in three dimensions."
+pieces, such as the shipped one, marks it in three dimensions; one of slices follows it from slice to slice."
     point_px: str | None = None
     "row,column, counted from 0: the nodule there, on one picture of a slice, for a model that is told where."
     crf: Annotated[bool, Parameter(negative="")] = False

@@ -32,13 +32,14 @@ from hilum.report.nodules import nodule_line, rating_table, shadow_table, size_t
 from hilum.report.page import Page, Picture, Section, Table, render
 from hilum.report.pictures import LUNG_WINDOW_HU, Layer, three_planes
 from hilum.report.xray import Silhouette, shadow_detail
+from hilum.workflows.demo_ct import found_on_ct
 from hilum.workflows.demo_scene import CONSENSUS, Scene
 from hilum.workflows.demo_slices import segmented_at_a_point
 from hilum.workflows.drr import DrrRequest, Made, overlay, picture_of, write_drr
 from hilum.workflows.drr_nodules import organs_of, subjects_of_read
 from hilum.workflows.output import Run, is_done, output_folder, sha256_of
 from hilum.workflows.predict import DEFAULT_XRAY, write_prediction
-from hilum.workflows.predict_options import SHIPPED_FOR
+from hilum.workflows.predict_options import DEFAULT_DETECTOR, SHIPPED_FOR
 from hilum.workflows.track import Track, silently
 
 RULE = (
@@ -80,7 +81,10 @@ def run_demo(out: Path, *, force: bool = False, track: Track = silently) -> Demo
         OutputError: `out` holds something else, or can't be written.
     """
     inputs = {path.name: sha256_of(path) for path in (sample_ct_path(), lidc_database_path())}
-    inputs |= {f"{name} {WEIGHTS}": sha256_of(model_folder(name) / WEIGHTS) for name in SHIPPED_FOR.values()}
+    inputs |= {
+        f"{name} {WEIGHTS}": sha256_of(model_folder(name) / WEIGHTS)
+        for name in (*SHIPPED_FOR.values(), DEFAULT_DETECTOR)
+    }
     run = Run("demo", inputs, {"consensus": CONSENSUS, "chapters": [chapter.__name__ for chapter in CHAPTERS]})
     if is_done(out, run) and not force:
         return Demonstration(out, was_done=True)
@@ -191,6 +195,7 @@ def _ranked(found: Prediction, known: Selection) -> Table:
 CHAPTERS: tuple[Chapter, ...] = (
     nodules_measured,
     nodules_outlined,
+    found_on_ct,
     segmented_at_a_point,
     seen_by_xray,
     found_by_network,

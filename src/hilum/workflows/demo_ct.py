@@ -43,8 +43,9 @@ def found_on_ct(scene: Scene, folder: Path) -> Section:
     columns = ("", "mean diameter mm", "volume mm³", "texture, estimated", "score", "readers", "Dice with them")
     table = Table(columns, rows, caption)
     about = (
-        f"{RULE} What they reach on other patients stands in their cards (hilum models); nobody of this scan was in "
-        "the training or validation of the network that outlines. Decision support for research, not a medical device."
+        f"{RULE} Both have seen this scan's right lung in training, as a background for other patients' nodules; of "
+        "its left lung and its own nodule they know nothing, but the score from which on a place is a nodule was chosen "
+        "with nodules inserted there. Decision support for research, not a medical device."
     )
     return Section("Found in the whole CT", (about,), [picture], [table])
 

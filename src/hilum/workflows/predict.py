@@ -100,8 +100,7 @@ def model_for(inputs: Sequence[Path], options: PredictOptions) -> str:
     """
     if options.model != DEFAULT:
         return options.model
-    points_at = options.point is not None or options.point_px is not None
-    fitting = SLICES if points_at else _kind_of(inputs)
+    fitting = _fitting(inputs, options)
     if fitting == XRAY and _knows_lesions(inputs, options):
         return DEFAULT_NEW_LESIONS
     name = SHIPPED_FOR.get(fitting)
@@ -123,6 +122,13 @@ def _beside(model: str, known: str | None) -> str | None:
     if known is None and model_kind(model) == XRAY and prior_wanted(model).new_alone:
         return DEFAULT_KNOWN_LESIONS
     return None if known == NO_MODEL else known
+
+
+def _fitting(inputs: Sequence[Path], options: PredictOptions) -> str:
+    """The kind of model that inputs and options want: a point is one of a CT, or of a picture of a slice."""
+    if options.point is not None:
+        return CT_PATCHES
+    return SLICES if options.point_px is not None else _kind_of(inputs)
 
 
 def _kind_of(inputs: Sequence[Path]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hilum.core import InputError
 from hilum.core.geometry import Triple
-from hilum.datasets.data_kind import SLICES, XRAY
+from hilum.datasets.data_kind import CT_PATCHES, SLICES, XRAY
 from hilum.infer.xray_domain import XrayStyle
 
 DEFAULT = "default"
@@ -15,7 +15,7 @@ DEFAULT_NEW_LESIONS, DEFAULT_KNOWN_LESIONS = "xray_new_lesions", "xray_known_les
 DEFAULT_CT, DEFAULT_DETECTOR = "ct_nodules", "ct_detector"
 """Shipped, for CTs: what outlines a nodule that it is pointed at, and what points."""
 NO_MODEL = "none"
-SHIPPED_FOR = {XRAY: DEFAULT_XRAY, SLICES: "slices"}
+SHIPPED_FOR = {XRAY: DEFAULT_XRAY, SLICES: "slices", CT_PATCHES: DEFAULT_CT}
 """The shipped model of each kind of data: what `DEFAULT` means for it."""
 PIXEL_MM = (0.01, 10.0)
 """Sides that a pixel can have."""
@@ -39,7 +39,7 @@ class PredictOptions:
             columns, and else what the mean chest tells.
         known_lesions: a model that looks at each lesion known from before again, by name or folder, or `NO_MODEL`. None
             is the shipped one beside a model that marks new lesions alone, and none beside others.
-        point: (x, y, z) in LPS mm: the nodule there, in one CT, by a model of slices.
+        point: (x, y, z) in LPS mm: the nodule there, in one CT, by a model of pieces of CTs or of slices.
         crf: let neighbouring pixels agree afterwards, for models of slices.
         point_px: (row, column), counted from 0: the nodule there, on one picture of a slice.
         detector: of nodules in whole CTs, by name or folder, or `NO_MODEL`: then what the model marks in the lungs is

@@ -40,7 +40,8 @@ def read_patches(data: Path, config: TrainConfig) -> TrainData[PatchSample]:
 def _about(facts: DataFacts, prepared: Prepared, splits: Sequence[Sequence[PatchSample]]) -> DataFacts:
     """With the data set's licences, what its truth was made of, and how many pieces show what."""
     index = read_json(prepared.index)
-    named, odd = index.get("licences") or [facts.licence], index.get("odd") or ()
+    licences = [part for one in index.get("licences") or [facts.licence] for part in str(one).split("; ")]
+    odd = index.get("odd") or ()
     made_of = Counter(one.truth_type for split in splits for one in split)
     training = splits[0]
     nodules = len({(one.patient, one.nodule) for one in training if one.nodule})
@@ -51,7 +52,7 @@ def _about(facts: DataFacts, prepared: Prepared, splits: Sequence[Sequence[Patch
         "truth was made of: " + "; ".join(f"{words} ({count} pieces)" for words, count in made_of.most_common()),
         *(str(one) for one in odd),
     )
-    return replace(facts, licence="; ".join(dict.fromkeys(map(str, named))), notes=(*facts.notes, *notes))
+    return replace(facts, licence="; ".join(dict.fromkeys(licences)), notes=(*facts.notes, *notes))
 
 
 def patch_cases(read: TrainData[PatchSample], config: TrainConfig) -> Cases:
