@@ -215,6 +215,17 @@ def test_a_missing_input_leaves_the_answer_open_where_it_matters():
     assert study_advice(LUNG_RADS, mean_diameter_mm=5, texture=None).category == "2"
 
 
+@pytest.mark.parametrize(("mm", "category"), [(2.0, "2"), (5.9, "2"), (6.0, None)])
+def test_a_solid_part_that_nobody_measured_is_no_larger_than_its_nodule(mm, category):
+    assert study_advice(LUNG_RADS, mean_diameter_mm=mm, texture="part-solid").category == category
+    grown = study_advice(LUNG_RADS, mean_diameter_mm=2, texture="part-solid", history="new")
+    assert grown.category == "3"
+    (part,) = [
+        one for one in study_advice(LUNG_RADS, mean_diameter_mm=7, texture="part-solid").missing if not one.assumed
+    ]
+    assert [(one.value, one.category) for one in part.could] == [("below 6 mm", "3"), ("from 6 to below 8 mm", "4A")]
+
+
 def test_what_would_change_the_answer_is_the_next_switch():
     found = study_advice(FLEISCHNER, {"risk": "low"}, mean_diameter_mm=7.2)
     sizes = {one.value: one.category for one in found.would_change if one.fact == "size"}

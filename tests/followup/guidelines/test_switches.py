@@ -147,10 +147,25 @@ def test_nelson_at_baseline(mm3, expected):
     ],
 )
 def test_growth_by_volume_and_doubling_time(before, after, days, bts, nelson):
-    study = {"interval_days": days, "volumetry": True, "months_since_first": 3}
+    study = {"interval_days": days, "volumetry": True, "months_since_first": 3 if bts == "ct-12-months" else 12}
     facts = {"volume_mm3": after, "prior_volume_mm3": before, "texture": "solid"}
     assert category("bts-2015", study, **facts) == bts
     assert category("nelson", study, **facts) == nelson
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "consider-discharge"),
+        ({"volumetry": False}, None),
+        ({"months_since_first": 11}, None),
+        ({"texture": "part-solid"}, None),
+    ],
+)
+def test_bts_discharges_a_growing_nodule_by_volumetry_at_a_year_alone(changes, expected):
+    study = {"interval_days": 400, "volumetry": True, "months_since_first": 13} | changes
+    texture = study.pop("texture", "solid")
+    assert category("bts-2015", study, volume_mm3=125, prior_volume_mm3=100, texture=texture) == expected
 
 
 @pytest.mark.parametrize(
@@ -223,11 +238,14 @@ def situations(draw):
     larger_part = None if part is None else part * draw(st.sampled_from([1.0, factor]))
     fixed = {
         "texture": texture,
-        "history": draw(st.sampled_from(HISTORIES)),
+        "history": draw(st.sampled_from([*HISTORIES, None, None])),
         "prior_category": draw(st.sampled_from([None, "2", "3", "4A", "4B"])),
         "form": draw(st.sampled_from([None, "juxtapleural", "perifissural"])),
         "suspicious_features": draw(st.sampled_from([None, True])),
     }
+    if fixed["history"] is None:  # told by the sizes
+        before = mm * draw(st.floats(0.7, 1.2))
+        fixed |= {"prior_mean_diameter_mm": before, "prior_volume_mm3": before**3 / 2}
     if texture == "part-solid":
         fixed["solid_history"] = draw(st.sampled_from(["stable", "growing"]))
     return _sized(fixed, mm, part), _sized(fixed, mm * factor, larger_part), draw(studies())

@@ -16,7 +16,7 @@ from hilum.followup.guidelines.compared import (
     probes,
 )
 from hilum.followup.guidelines.facts import NoduleFacts, StudyFacts
-from hilum.followup.guidelines.lookup import Found, can_be, found_by, holds
+from hilum.followup.guidelines.lookup import Found, found_by, holds, possible
 from hilum.followup.guidelines.rules import Row, RuleSet, When
 from hilum.followup.guidelines.words import KINDS, NAMES, said, stretch_said, value_said
 
@@ -218,10 +218,9 @@ def _left_open(rules: RuleSet, facts: Facts, found: Sequence[Found]) -> Iterator
     if len({one.answer[:2] for one in found}) == 1:
         return
     for name in _supposed(found):
-        value = facts[name]
-        every = [one for one in value.options if can_be(name, one, facts)] if isinstance(value, Open) else []
         by_option = [
-            (option, {one.answer[:2] for one in found if one.supposed.get(name, option) == option}) for option in every
+            (option, {one.answer[:2] for one in found if one.supposed.get(name, option) == option})
+            for option in possible(name, facts)
         ]
         told = [(option, answers) for option, answers in by_option if answers]
         if len({frozenset(answers) for _, answers in told}) > 1 or len(_supposed(found)) == 1:

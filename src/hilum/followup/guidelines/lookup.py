@@ -72,19 +72,24 @@ def _branches(
     rules: RuleSet, rows: tuple[Row, ...], facts: dict[str, Value], supposed: dict[str, Value], name: str
 ) -> Iterator[Found]:
     """The rest of the rows with each thing that an open fact can be."""
+    for option in possible(name, facts):
+        yield from _walk(rules, rows, facts | {name: option}, supposed | {name: option})
+
+
+def possible(name: str, facts: Facts) -> tuple[Value, ...]:
+    """What an open fact can be beside the others: a solid part is never larger than its nodule."""
     value = facts[name]
-    for option in value.options if isinstance(value, Open) else ():
-        if can_be(name, option, facts):
-            yield from _walk(rules, rows, facts | {name: option}, supposed | {name: option})
+    every = value.options if isinstance(value, Open) else ()
+    whole = facts.get({"solid_size": "size", "size": "solid_size"}.get(name, ""))
+    if not isinstance(whole, Sized):
+        return every
+    side = 1 if name == "solid_size" else -1
+    fits = tuple(one for one in every if not isinstance(one, Sized) or _fits(one, whole, side))
+    return fits or (whole,)  # smaller than all switches, or larger: as large as the other one
 
 
-def can_be(name: str, option: Value, facts: Facts) -> bool:
-    """A solid part is never larger than its nodule."""
-    pair = {"solid_size": ("size", 1), "size": ("solid_size", -1)}.get(name)
-    other = facts[pair[0]] if pair else None
-    if pair is None or not isinstance(option, Sized) or not isinstance(other, Sized) or option.unit != other.unit:
-        return True
-    return (other.value - option.value) * pair[1] >= 0
+def _fits(size: Sized, whole: Sized, side: int) -> bool:
+    return size.unit != whole.unit or (whole.value - size.value) * side >= 0
 
 
 def _answered(rules: RuleSet, row: Row, matched: When, facts: Facts, supposed: Mapping[str, Value]) -> Found:

@@ -100,6 +100,7 @@ class When(FrozenConfig):
     known_cancer: bool | None = None
     immunosuppressed: bool | None = None
     screening: bool | None = None
+    volumetry: bool | None = None
     modality: Words[Modality] | None = None
     slice_mm: Bound | None = None
     prior_exam_pending: bool | None = None

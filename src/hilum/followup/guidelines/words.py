@@ -30,6 +30,7 @@ NAMES = {
     "known_cancer": "known cancer",
     "immunosuppressed": "immunosuppression",
     "screening": "screening programme",
+    "volumetry": "volumetry at each date",
     "modality": "modality",
     "slice_mm": "slice thickness",
     "prior_exam_pending": "an earlier examination that is being located",
@@ -108,10 +109,10 @@ def stretch_said(rules: RuleSet, name: str, values: Sequence[Value]) -> str:
     every, ends = probes(rules, name, unit), switches(rules, name, unit)
     written = f" {UNITS[unit]}" if unit else _UNIT_OF.get(name, "")
     low, high = numbers[0], numbers[-1]
-    if low == every[0]:
+    if low <= every[0]:
         return f"below {_above(high, ends)}{written}" if high not in ends else f"up to {_number(high)}{written}"
     begin = f"from {_number(low)}" if low in ends else f"above {_below(low, ends)}"
-    if high == every[-1]:
+    if high >= every[-1]:
         return f"{begin}{written}"
     end = _number(high) if high in ends else f"below {_above(high, ends)}"
     return f"{begin} to {end}{written}"
