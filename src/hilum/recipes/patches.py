@@ -31,13 +31,13 @@ def nodule3d() -> TrainConfig:
     return TrainConfig(
         recipe="nodule3d",
         data=PatchDataConfig(point_share=0.8),
-        sampling=SamplingConfig(lesion_share=0.9),
+        sampling=SamplingConfig(lesion_share=0.8, draws=160),
         augment=_AUGMENT,
         model=ModelConfig(name="slim_unet3d", options={"inputs": 2}),
-        loss=LossConfig(name="bce_dice", options={"dice": {"over": "batch"}}),
+        loss=LossConfig(name="bce_dice", options={"dice": {"over": "sample"}}),
         optimiser=OptimiserConfig(lr=_LR, weight_decay=1e-2),
         schedule=ScheduleConfig(kind="cosine", warmup_epochs=1),
-        trainer=TrainerConfig(epochs=120, batch_size=8, ema=0.99, monitor="dice_mean", panels_every=20),
+        trainer=TrainerConfig(epochs=150, batch_size=8, ema=0.995, monitor="dice_mean", panels_every=20),
     )
 
 
@@ -57,9 +57,10 @@ def nodule3d_detector() -> TrainConfig:
         update={
             "recipe": "nodule3d_detector",
             "data": PatchDataConfig(hard_share=0.5),
-            "sampling": SamplingConfig(lesion_share=0.5),
+            "sampling": SamplingConfig(lesion_share=0.5, draws=1600),
             "model": ModelConfig(name="retina3d"),
             "loss": LossConfig(name="retina"),
+            "trainer": own.trainer.model_copy(update={"epochs": 26, "ema": 0.998, "panels_every": 5}),
         }
     )
 

@@ -44,7 +44,7 @@ def found_on_ct(scene: Scene, folder: Path) -> Section:
     table = Table(columns, rows, caption)
     about = (
         f"{RULE} Both have seen this scan's right lung in training, as a background for other patients' nodules; of "
-        "its left lung and its own nodule they know nothing, but the score from which on a place is a nodule was chosen "
+        "its left lung and own nodule they know nothing, but the score from which on a place is a nodule was chosen "
         "with nodules inserted there. Decision support for research, not a medical device."
     )
     return Section("Found in the whole CT", (about,), [picture], [table])
