@@ -159,7 +159,7 @@ class _Told:
 
     def _given(self, name: str) -> bool:
         value = self.facts[name]
-        if isinstance(value, Open):
+        if isinstance(value, Open) or value == "none":  # without a nodule nothing else is given
             return False
         if name == "months_since_first":
             return self.study.months_known is not None
