@@ -9,8 +9,10 @@ import pytest
 from hilum.core import InputError, Quantity, UnitError, Volume
 from hilum.datasets.ct_lungs import find_lungs
 from hilum.infer.candidates import Candidate
-from hilum.infer.ct_nodules import CtRule, nodules_in
+from hilum.infer.ct_nodules import CtRule, _distinct, _Outlined, nodules_in
 from hilum.infer.loaded import load_model
+from hilum.infer.prompted import AT_THE_END
+from hilum.infer.prompted_volume import Part
 from hilum.infer.volumes import PatchPredictor
 from hilum.infer.whole_lungs import lungs_box, parts_in_lungs
 from tests.ct_patches import GRID, chest
@@ -44,12 +46,13 @@ def test_each_nodule_is_measured_where_it_is(predictor):
     assert [one.id for one in found.nodules] == ["1", "2"]
     for nodule, (*centre, diameter) in zip(found.nodules, BALLS, strict=True):
         assert nodule.centre_lps_mm == pytest.approx(centre, abs=1.0)
-        assert nodule.volume_mm3 == pytest.approx(math.pi / 6 * diameter**3, rel=0.25)  # voxels of 4 mm
+        volume = math.pi / 6 * nodule.diameters_mm.equivalent_mm**3
+        assert volume == pytest.approx(math.pi / 6 * diameter**3, rel=0.25)  # voxels of 4 mm
+        assert nodule.volume_mm3 is None, "slices 4 mm apart allow none"
         assert nodule.texture == 5.0
     labels, dense = found.mask.labels, chest(BALLS).array == 60
     assert found.mask.geometry.is_same_grid(GRID)
     assert set(np.unique(labels[dense])) == {1, 2}
-    assert found.nodules[0].volume_mm3 == pytest.approx((labels == 1).sum() * 64)
 
 
 def test_the_score_is_both_models(predictor):
@@ -86,7 +89,7 @@ def test_axes_in_another_order_make_no_difference(predictor):
     marks = [at(one) for one in BALLS]
     found, expected = found_of(predictor, marks, turned), found_of(predictor, marks, plain)
     np.testing.assert_array_equal(found.mask.labels, expected.mask.labels[:, :, ::-1])
-    assert [one.volume_mm3 for one in found.nodules] == [one.volume_mm3 for one in expected.nodules]
+    assert [one.diameters_mm for one in found.nodules] == [one.diameters_mm for one in expected.nodules]
 
 
 def test_without_a_detector_the_dense_parts_of_the_lungs_are_candidates(predictor):
@@ -117,3 +120,31 @@ def test_a_ct_without_lungs_or_hu_is_refused(predictor):
         found_of(predictor, [], replace(chest(), quantity=Quantity.DISPLAY))
     with pytest.raises(InputError, match="score"):
         CtRule(0.0)
+
+
+def test_voxels_that_two_outlines_share_are_the_surer_ones(predictor):
+    """Masks, volumes and labels tell of the same voxels."""
+    part = Part((slice(0, 4),) * 3, np.ones((4, 4, 4), bool), GRID.crop((0, 0, 0), (4, 4, 4)), 0.9, False, 64.0)
+    other = replace(part, place=(slice(2, 6), slice(0, 4), slice(0, 4)))
+    marks = [_Outlined(at(BALLS[0], score), one) for score, one in ((0.9, part), (0.8, other))]
+    first, second = _distinct(marks, same=0.5)
+    assert first.part is part
+    assert second.part.mask.sum() == 32
+    assert not second.part.mask[:2].any()
+    assert len(_distinct(marks, same=0.4)) == 1
+
+
+def test_a_nodule_at_the_ends_of_the_ct_is_doubted(predictor):
+    low = (-60.0, 0.0, -92.0, 30.0)
+    whole = chest((low,))
+    cut = whole.crop((7, 0, 0), (53, *GRID.shape_zyx[1:]))
+    found = found_of(predictor, [at(low)], cut, CtRule(0.1, in_lungs=0.0))
+    assert found.nodules
+    assert any(AT_THE_END in note for note in found.notes)
+
+
+def test_voxels_without_a_number_are_refused(predictor):
+    broken = chest(BALLS).array.astype(np.float32)
+    broken[30, 20, 30] = np.nan
+    with pytest.raises(InputError, match="1 of 255360 voxels are no finite numbers"):
+        found_of(predictor, [], Volume(broken, GRID))

@@ -135,7 +135,8 @@ def test_thick_slices_are_measured_and_not_relied_on(predictor):
     volume = lung(Geometry.regular((12, 80, 80), (5.0, 0.7, 0.7)), (6, 40, 40))
     found = nodule_in_volume(volume, point_of(volume, (6, 40, 40)), predictor)
     assert found.nodule is not None
-    assert found.notes == ("slices are 5 mm apart, more than 3 mm: the volume is not to be relied on",)
+    assert found.notes == ("slices are 5 mm apart, more than 3 mm: no volume is given",)
+    assert found.nodule.volume_mm3 is None
 
 
 def test_points_where_no_nodule_can_be_are_refused(predictor):

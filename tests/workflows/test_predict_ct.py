@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hilum.cli.app import main
-from hilum.core import ConfigError, InputError, MissingError, Volume
+from hilum.core import ConfigError, InputError, MissingError, OutputError, Volume
 from hilum.infer.loaded import load_model
 from hilum.io import read_mask, write_volume
 from hilum.io.nodules_file import read_nodules
@@ -16,7 +16,7 @@ from hilum.workflows import predict_ct, predict_point
 from hilum.workflows.predict import run_predict
 from hilum.workflows.predict_ct import ct_files, is_ct
 from hilum.workflows.predict_options import PredictOptions
-from tests.ct_patches import GRID, chest
+from tests.ct_patches import GRID, chest, write_luna
 from tests.infer.test_ct_nodules import BALLS
 from tests.infer.test_volumes import Watched
 from tests.patches import patch_model, write_patches
@@ -63,7 +63,7 @@ def test_ct_in_nodules_out(cts, models, tmp_path):
             label = mask.labels[tuple(np.rint(GRID.to_index(centre)).astype(int))]
             own = found.nodules[label - 1]
             assert own.centre_lps_mm == pytest.approx(centre, abs=1.5)
-            assert own.volume_mm3 == pytest.approx((mask.labels == label).sum() * 64)
+            assert own.volume_mm3 is None, "slices 4 mm apart allow none"
         assert (folder / "overlay.png").read_bytes().startswith(b"\x89PNG")
     with (tmp_path / "out" / "candidates.csv").open() as stream:
         rows = list(csv.DictReader(stream))
@@ -123,7 +123,7 @@ def test_thick_slices_are_said(models, tmp_path):
     thick = chest(BALLS)
     write_volume(thick, tmp_path / "thick.nii.gz")
     done = run_predict([tmp_path / "thick.nii.gz"], tmp_path / "out", PredictOptions(models[0.0], detector="none"))
-    assert list(done.notes) == ["slices are 4 mm apart, more than 3 mm: the volume is not to be relied on"]
+    assert list(done.notes) == ["slices are 4 mm apart, more than 3 mm: no volume is given"]
 
 
 def test_what_a_ct_is_is_told_by_its_content(cts, tmp_path):
@@ -147,3 +147,40 @@ def test_options_of_cts_are_refused_elsewhere(cts, tmp_path):
         run_predict([cts], tmp_path / "out", PredictOptions("slices", score=0.5))
     with pytest.raises(InputError, match="score"):
         PredictOptions(score=2.0)
+
+
+def test_another_image_beside_the_same_header_is_another_ct(cts, models, tmp_path, marks_what_is_dense):
+    """The voxels of an MHD lie in a file of their own."""
+    write_volume(chest(BALLS), tmp_path / "a.mhd")
+    options = PredictOptions(models[0.0], detector="none")
+    assert run_predict([tmp_path / "a.mhd"], tmp_path / "out", options).marked
+    write_volume(chest(()), tmp_path / "a.mhd")
+    with pytest.raises(OutputError):  # the folder holds another CT's result
+        run_predict([tmp_path / "a.mhd"], tmp_path / "out", options)
+
+
+def test_a_detector_outlines_nothing(cts, tmp_path):
+    with pytest.raises(ConfigError, match="ct_detector is a detector"):
+        run_predict([cts / "second.nii.gz"], tmp_path / "out", PredictOptions("ct_detector"))
+
+
+def test_one_scan_goes_all_the_way_from_luna16s_files_to_its_figures(tmp_path, capsys):
+    """prepare luna16 --single-scan, two steps of source B's network, predict, froc: as for LUNA16 as a whole."""
+    src = write_luna(tmp_path / "LUNA16", {SERIES: BALLS})
+    scan, table = src / "subset0" / f"{SERIES}.mhd", src / "annotations.csv"
+    words = [["prepare", "luna16", scan, tmp_path / "one", "--annotations", table, "--single-scan", "--size", "48"]]
+    words[0] += ["--voxel-mm", "2", "--random", "1", "--hard", "1"]
+    small = ["--set", "model.options.widths=[4,8]", "--set", "augment.crop_px=16", "--set", "data.voxel_mm=2"]
+    train = ["train", "luna16_attention", tmp_path / "run", "--data", tmp_path / "one", "--epochs", "1", *small]
+    words += [[*train, "--set", "sampling.draws=8", "--threads", "1"]]
+    words += [
+        ["predict", scan, tmp_path / "found", "--model", tmp_path / "run", "--detector", "none", "--threshold", "0.01"]
+    ]
+    (tmp_path / "uids.csv").write_text(f"{SERIES}\n")
+    judged = ["--annotations", table, "--seriesuids", tmp_path / "uids.csv"]
+    words += [["froc", tmp_path / "judged", "--predictions", tmp_path / "found" / "candidates.csv", *judged]]
+    for command in words:
+        assert main([str(word) for word in command]) == 0
+    said = capsys.readouterr()
+    assert "single scan: figures mean nothing" in said.err
+    assert "2 nodules on 1 scans" in said.out

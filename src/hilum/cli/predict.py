@@ -91,6 +91,8 @@ another is named. none: whatever --model marks in the lungs."
     score: float | None = None
     "What has at least this score (0 to 1; no probability) is called a nodule; without it what was chosen on \
 validation. candidates.csv has all."
+    series: str | None = None
+    "Which DICOM series, where a folder holds several: its UID, as hilum info lists it."
 
 
 def predict(
@@ -171,6 +173,7 @@ def predict(
             cts.detector,
             cts.ensemble,
             cts.score,
+            cts.series,
         )
     return _say(run_predict(inputs, out, options, force=force, track=bar), debug=debug)
 

@@ -14,7 +14,7 @@ class Due:
     Attributes:
         earliest_months: after `since`, when it may be done.
         latest_months: by when it should be.
-        since: what months are counted from: this study, the first one with the nodule, or the earlier one compared with.
+        since: what months are counted from: this study, the first with the nodule, or the earlier one compared with.
         earliest: as a date; None where `since` isn't known as one.
         latest: as a date.
     """

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hilum.core.errors import GeometryError, UnitError
+from hilum.core.errors import GeometryError, InputError, UnitError
 from hilum.core.geometry import Geometry, Shape3
 
 Voxels: TypeAlias = NDArray[Any]
@@ -55,6 +55,19 @@ class Volume:
         """
         if self.quantity is not quantity:
             raise UnitError(f"voxels in {quantity} were expected, these are in {self.quantity}.")
+
+    def require_finite(self) -> None:
+        """Refuse voxels that hold no number; whole numbers always do.
+
+        Raises:
+            InputError: some are NaN or infinite.
+        """
+        if self.array.dtype.kind == "f" and not np.isfinite(self.array).all():
+            count = int((~np.isfinite(self.array)).sum())
+            raise InputError(
+                f"{count} of {self.array.size} voxels are no finite numbers.",
+                "Fill them first, for example with -1024 HU.",
+            )
 
     def crop(self, start_kji: Shape3, shape_zyx: Shape3) -> "Volume":
         """The block that starts at `start_kji`, as a view; every voxel stays where it is in the patient."""

@@ -14,8 +14,8 @@ import numpy as np
 from hilum.core import InputError, Mask, Nodule, Quantity, Volume
 from hilum.datasets.ct_lungs import find_lungs, inside
 from hilum.infer.candidates import Candidate
-from hilum.infer.prompted import measured
-from hilum.infer.prompted_volume import Part, part_at, thick
+from hilum.infer.prompted import AT_THE_END, measured
+from hilum.infer.prompted_volume import Part, Place, is_thick, part_at, thick
 from hilum.infer.volumes import PatchPredictor
 from hilum.measure import solid_share, texture_of
 from hilum.ops import to_lps_axes
@@ -85,9 +85,10 @@ def nodules_in(volume: Volume, finder: Finder, segmenter: PatchPredictor, rule: 
 
     Raises:
         UnitError: the volume holds no HU.
-        InputError: there is no body on it, or no lungs.
+        InputError: there is no body on it, or no lungs, or voxels that hold no number.
     """
     volume.require(Quantity.HU)
+    volume.require_finite()
     axial = to_lps_axes(volume)
     lungs = find_lungs(axial)
     found = [one for one in finder(axial, lungs) if one.score >= rule.least]
@@ -99,9 +100,11 @@ def nodules_in(volume: Volume, finder: Finder, segmenter: PatchPredictor, rule: 
         names={label: f"nodule {label}" for label in range(1, len(nodules) + 1)},
     )
     shown = to_lps_axes(mask).labels  # a view: what is written there is written to the CT's own grid
-    for label, one in reversed(list(enumerate(nodules, start=1))):  # the surest last, over what it shares with others
+    for label, one in enumerate(nodules, start=1):
         shown[one.part.place][one.part.mask] = label
-    notes = [f"nodule {label}: {note}" for label, one in enumerate(nodules, start=1) for note in one.part.notes]
+    notes = [
+        f"nodule {label}: {note}" for label, one in enumerate(nodules, start=1) for note in _notes(one.part, axial)
+    ]
     return CtNodules(
         mask,
         tuple(_nodule(str(label), one, axial) for label, one in enumerate(nodules, start=1)),
@@ -130,33 +133,57 @@ def _share_inside(part: Part, lungs: Mask) -> float:
     return float(inside(lungs, part.grid.to_lps_mm(np.argwhere(part.mask))).mean())
 
 
+def _notes(part: Part, axial: Volume) -> Iterator[str]:
+    yield from part.notes
+    first, last = part.place[0].start, part.place[0].stop
+    size = len(axial.array)
+    if size > 1 and ((first == 0 and part.mask[0].any()) or (last == size and part.mask[-1].any())):
+        yield AT_THE_END
+
+
 def _distinct(outlined: Sequence[_Outlined], same: float) -> list[_Outlined]:
-    """The surest first; without those whose outline a surer one has."""
+    """The surest first; without those whose outline a surer one has, and without voxels that a surer one has."""
     kept: list[_Outlined] = []
     for one in sorted(outlined, key=lambda each: -each.candidate.score):
         if all(_shared(one.part, other.part) <= same for other in kept):
-            kept.append(one)
+            kept.append(replace(one, part=_without(one.part, [other.part for other in kept])))
     return kept
+
+
+def _without(part: Part, others: Sequence[Part]) -> Part:
+    """A part, less the voxels that it shares with others: no voxel is two nodules' volume."""
+    own = part.mask.copy()
+    for other in others:
+        if (both := _common(part, other)) is not None:
+            mine, theirs = both
+            own[mine] &= ~other.mask[theirs]
+    return part if (own == part.mask).all() else replace(part, mask=own)
 
 
 def _shared(one: Part, other: Part) -> float:
     """Voxels that two parts have in common, as a share of the smaller one's."""
+    both = _common(one, other)
+    if both is None:
+        return 0.0
+    mine, theirs = both
+    return float((one.mask[mine] & other.mask[theirs]).sum() / min(one.mask.sum(), other.mask.sum()))
+
+
+def _common(one: Part, other: Part) -> tuple[Place, Place] | None:
+    """Where two blocks overlap, in the voxels of each; None where they don't."""
     spans = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one.place, other.place, strict=True)]
     if any(first >= last for first, last in spans):
-        return 0.0
-    both = [
-        part.mask[
-            tuple(
-                slice(first - own.start, last - own.start) for (first, last), own in zip(spans, part.place, strict=True)
-            )
-        ]
+        return None
+    mine, theirs = (
+        tuple(slice(first - own.start, last - own.start) for (first, last), own in zip(spans, part.place, strict=True))
         for part in (one, other)
-    ]
-    return float((both[0] & both[1]).sum() / min(one.mask.sum(), other.mask.sum()))
+    )
+    return (mine[0], mine[1], mine[2]), (theirs[0], theirs[1], theirs[2])
 
 
 def _nodule(name: str, one: _Outlined, axial: Volume) -> Nodule:
     """Measured on the CT's grid; its texture is an estimate."""
     share = solid_share(axial.array[one.part.place], one.part.mask)
     nodule = measured(Mask.of(one.part.mask, one.part.grid), one.candidate.score)
-    return replace(nodule, id=name, texture=texture_of(share), characteristics={SOLID_SHARE: share})
+    volume = None if is_thick(axial.geometry) else nodule.volume_mm3
+    return replace(nodule, id=name, volume_mm3=volume, texture=texture_of(share), characteristics={SOLID_SHARE: share})

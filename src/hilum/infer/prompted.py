@@ -62,6 +62,7 @@ def nodule_at(volume: Volume, point_lps_mm: Triple, predictor: SlicePredictor) -
         InputError: the point lies outside the CT, or in air outside the body.
     """
     volume.require(Quantity.HU)
+    volume.require_finite()
     axial = to_lps_axes(volume)
     place = checked_place(axial, point_lps_mm)
     found = dict(_followed(axial, place, predictor))

@@ -4,7 +4,7 @@ The probability goes back to the CT's own grid, where the mask is made and measu
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -23,6 +23,8 @@ PIECES_PX = (64, 96, 128)
 """Sides of the cube around the point, in the model's voxels; a larger one is looked at where a nodule leaves it."""
 THICK_MM = 3.0
 """Slices farther apart show too little along z for a volume to be trusted; LUNA16 leaves such CTs out (Setio 2017)."""
+_SLACK_MM = 1e-3
+"""Files round positions."""
 _ROUNDED = 1e-6
 Place: TypeAlias = tuple[slice, slice, slice]
 
@@ -67,6 +69,7 @@ def nodule_in_volume(volume: Volume, point_lps_mm: Triple, predictor: PatchPredi
         InputError: the point lies outside the CT, or in air outside the body.
     """
     volume.require(Quantity.HU)
+    volume.require_finite()
     axial = to_lps_axes(volume)
     checked_place(axial, point_lps_mm)
     found = part_at(axial, point_lps_mm, predictor)
@@ -78,7 +81,10 @@ def nodule_in_volume(volume: Volume, point_lps_mm: Triple, predictor: PatchPredi
     notes = list(found.notes)
     if len(shown) > 1 and (shown[0].any() or shown[-1].any()):
         notes.append(AT_THE_END)
-    return Prompted(mask, measured(mask, found.score), (*notes, *thick(axial)))
+    nodule = measured(mask, found.score)
+    if is_thick(axial.geometry):
+        nodule = replace(nodule, volume_mm3=None)
+    return Prompted(mask, nodule, (*notes, *thick(axial)))
 
 
 def part_at(axial: Volume, point_lps_mm: Triple, predictor: PatchPredictor) -> Part | None:
@@ -91,17 +97,25 @@ def part_at(axial: Volume, point_lps_mm: Triple, predictor: PatchPredictor) -> P
     """
     found = None
     for side in PIECES_PX:
-        found = _in_piece(axial, point_lps_mm, side, predictor)
-        if found is None or not found.is_cut:
+        larger = _in_piece(axial, point_lps_mm, side, predictor)
+        if larger is None:
+            break  # what a smaller piece shows stays, with its doubt
+        found = larger
+        if not found.is_cut:
             break
     return found
 
 
 def thick(axial: Volume) -> Iterator[str]:
     """The note that slices lie too far apart for volumes, where they do."""
-    step_mm = axial.geometry.spacing_zyx_mm[0]
-    if step_mm > THICK_MM:
-        yield f"slices are {step_mm:g} mm apart, more than {THICK_MM:g} mm: the volume is not to be relied on"
+    if is_thick(axial.geometry):
+        step_mm = max(axial.geometry.spacing_zyx_mm)
+        yield f"slices are {step_mm:g} mm apart, more than {THICK_MM:g} mm: no volume is given"
+
+
+def is_thick(geometry: Geometry) -> bool:
+    """Whether slices, whichever way they lie, are too far apart for a volume."""
+    return max(geometry.spacing_zyx_mm) > THICK_MM + _SLACK_MM
 
 
 def _in_piece(axial: Volume, point_lps_mm: Triple, side: int, predictor: PatchPredictor) -> Part | None:

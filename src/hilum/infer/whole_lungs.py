@@ -1,6 +1,7 @@
 """Candidates without a detector: the connected parts that a model of pieces marks in both lungs, told nothing."""
 
 import numpy as np
+from scipy import ndimage
 
 from hilum.core import Geometry, Mask, Volume
 from hilum.core.geometry import Triple
@@ -34,7 +35,14 @@ def parts_in_lungs(axial: Volume, lungs: Mask, predictor: PatchPredictor) -> lis
     surest = np.zeros(count + 1, dtype=np.float32)
     np.maximum.at(surest, flat, probability.ravel())
     order = np.argsort(-surest[1:], kind="stable")[:_MOST] + 1
-    return [_candidate(labels == label, float(surest[label]), block.geometry) for label in order.tolist()]
+    boxes = ndimage.find_objects(labels)
+    found = []
+    for label in order.tolist():
+        z, y, x = boxes[label - 1]
+        own = labels[z, y, x] == label
+        grid = block.geometry.crop((z.start, y.start, x.start), own.shape)
+        found.append(_candidate(own, float(surest[label]), grid))
+    return found
 
 
 def lungs_box(axial: Volume, lungs: Mask) -> Volume:

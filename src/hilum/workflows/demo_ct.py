@@ -24,7 +24,7 @@ def found_on_ct(scene: Scene, folder: Path) -> Section:
     """The nodules that the shipped models find on the CT; `ct/`."""
     reader = ct_reader(PredictOptions(DEFAULT_CT))
     found = reader(scene.ct)
-    write_found(folder / "ct", scene.ct, found, reader)
+    write_found(folder / "ct", scene.ct, found, reader, scene.read.series_uid)
     picture = Picture(
         (folder / "ct" / "overlay.png").read_bytes(),
         "The chest from the front with a ring about each nodule that was found, and the slice through each one's "

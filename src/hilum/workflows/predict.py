@@ -35,7 +35,7 @@ from hilum.workflows.track import Track, silently
 
 PAIRS, OVER_TIME = "drr-pairs", "xray-over-time"
 """Kinds of data sets whose pictures are in that style: of the first those that are called so, of the second all."""
-_OF_CTS = ("point", "point_px", "crf", "detector", "ensemble", "score")
+_OF_CTS = ("point", "point_px", "crf", "detector", "ensemble", "score", "series")
 """Options that X-rays don't have, so what determines a prediction of them doesn't name them."""
 
 

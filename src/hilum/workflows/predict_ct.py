@@ -25,7 +25,7 @@ from hilum.io.volumes import write_mask
 from hilum.workflows.predict_case import distinct, hash_of, key_of, safe_key
 from hilum.workflows.predict_left import Predicted, Worker, work_through
 from hilum.workflows.predict_options import DEFAULT_DETECTOR, NO_MODEL, PredictOptions
-from hilum.workflows.predict_point import patch_predictor, slices_run
+from hilum.workflows.predict_point import ct_parts, outliner, patch_predictor, slices_run
 from hilum.workflows.track import Track
 
 CANDIDATES = "candidates.csv"
@@ -45,6 +45,21 @@ class CtFile:
 
     key: str
     path: Path
+
+    @property
+    def series(self) -> str:
+        """What `candidates.csv` calls it: of DICOM the series' UID, as LUNA16 does, else its key."""
+        if not self.path.is_dir():
+            return self.key
+        return next((uid for file in files_in(self.path) if (uid := _series_of(file))), self.key)
+
+
+def _series_of(file: Path) -> str:
+    if recognise(file) is not Kind.DICOM:
+        return ""
+    from hilum.io.dicom.files import read_header
+
+    return read_header(file).text("SeriesInstanceUID")
 
 
 def is_ct(path: Path) -> bool:
@@ -122,7 +137,11 @@ def run_ct(inputs: Sequence[Path], out: Path, options: PredictOptions, *, force:
 
     def ready() -> Worker:
         reader = ct_reader(options)
-        return Worker(reader.name, lambda key: _one(cts[key], reader, out), {key: one.path for key, one in cts.items()})
+        return Worker(
+            reader.name,
+            lambda key: _one(cts[key], reader, out, options.series),
+            {key: one.path for key, one in cts.items()},
+        )
 
     done = work_through(list(cts), run, out, ready, force=force, track=track)
     if not done.was_done:
@@ -131,9 +150,8 @@ def run_ct(inputs: Sequence[Path], out: Path, options: PredictOptions, *, force:
 
 
 def _hashes(one: CtFile) -> Iterator[tuple[str, str]]:
-    files = files_in(one.path) if one.path.is_dir() else [one.path]
-    for file in files:
-        yield file.name, hash_of(file)
+    for file in ct_parts(one.path):
+        yield str(file.relative_to(one.path) if one.path.is_dir() else file.name), hash_of(file)
 
 
 def detector_for(options: PredictOptions) -> str:
@@ -183,7 +201,7 @@ def ct_reader(options: PredictOptions) -> CtReader:
         MissingError: there is no such model.
         ConfigError: a model is of something else.
     """
-    segmenter, named = patch_predictor(options), detector_for(options)
+    segmenter, named = outliner(options), detector_for(options)
     if named == NO_MODEL:
         finder: Finder = partial(parts_in_lungs, predictor=patch_predictor(options, searches=True))
         detector: dict[str, object] = {}
@@ -197,17 +215,17 @@ def ct_reader(options: PredictOptions) -> CtReader:
     return CtReader(segmenter.name, finder, segmenter, rule, provenance)
 
 
-def _one(ct: CtFile, reader: CtReader, out: Path) -> dict[str, object]:
+def _one(ct: CtFile, reader: CtReader, out: Path, series: str | None) -> dict[str, object]:
     """Predict a CT and write its folder; what the index says about it."""
-    volume = read_volume(ct.path)
+    volume = read_volume(ct.path, series=series)
     found = reader(volume)
-    write_found(out / ct.key, volume, found, reader)
+    write_found(out / ct.key, volume, found, reader, series or ct.series)
     said: dict[str, object] = {"marked": int(bool(found.nodules)), "nodules": len(found.nodules), "notes": found.notes}
     return {**said, "provenance": reader.provenance}
 
 
-def write_found(folder: Path, volume: Volume, found: CtNodules, reader: CtReader) -> None:
-    """Leave `mask.nii.gz`, `nodules.json`, `candidates.csv` and `overlay.png`."""
+def write_found(folder: Path, volume: Volume, found: CtNodules, reader: CtReader, series: str) -> None:
+    """Leave `mask.nii.gz`, `nodules.json`, `candidates.csv`, where the CT is called `series`, and `overlay.png`."""
     from hilum.report.ct_nodules import ct_nodules_picture
 
     write_mask(found.mask, folder / "mask.nii.gz")
@@ -220,16 +238,16 @@ def write_found(folder: Path, volume: Volume, found: CtNodules, reader: CtReader
         "texture_rule": "an estimate: share of inner voxels above -350 HU; below .2 non-solid (1), from .7 solid (5)",
     }
     write_nodules(folder / "nodules.json", study, found.nodules)
-    write_text(folder / CANDIDATES, _table(folder.name, found))
+    write_text(folder / CANDIDATES, _table(series, found))
     write_bytes(folder / "overlay.png", ct_nodules_picture(volume, found.mask, found.nodules, found.notes))
 
 
-def _table(key: str, found: CtNodules) -> str:
+def _table(series: str, found: CtNodules) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((SERIES, *CENTRE, PROBABILITY))
     for mark in found.marks:
-        writer.writerow((key, *(f"{one:.3f}" for one in mark.centre_lps_mm), f"{mark.score:.6f}"))
+        writer.writerow((series, *(f"{one:.3f}" for one in mark.centre_lps_mm), f"{mark.score:.6f}"))
     return text.getvalue()
 
 

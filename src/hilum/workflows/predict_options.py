@@ -45,6 +45,7 @@ class PredictOptions:
         detector: of nodules in whole CTs, by name or folder, or `NO_MODEL`: then what the model marks in the lungs is
             looked at. None is the shipped one.
         ensemble: further models of pieces of CTs, by name or folder, whose probabilities are averaged with the model's.
+        series: which DICOM series of a folder with several; None where there is one.
         score: from which score what was found in a CT is called a nodule; chosen on validation when None.
     """
 
@@ -65,6 +66,7 @@ class PredictOptions:
     detector: str | None = None
     ensemble: tuple[str, ...] = ()
     score: float | None = None
+    series: str | None = None
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
@@ -94,6 +96,7 @@ class PredictOptions:
     def of_slices(self) -> tuple[str, ...]:
         """Which options are set that CT slices alone have."""
         given = {"--point": self.point is not None, "--point-px": self.point_px is not None, "--crf": self.crf}
+        given["--series"] = self.series is not None
         return tuple(name for name, is_set in given.items() if is_set)
 
     @property

@@ -56,7 +56,7 @@ def run_patches(inputs: Sequence[Path], out: Path, options: PredictOptions, *, f
         ConfigError: an option is for X-rays or slices.
         OutputError: `out` holds something else, or can't be written.
     """
-    of_others = [*options.of_xrays, *(name for name in options.of_slices if name != "--point")]
+    of_others = [*options.of_xrays, *(name for name in options.of_slices if name not in ("--point", "--series"))]
     if of_others:
         raise ConfigError(
             f"{' and '.join(of_others)} {'are' if len(of_others) > 1 else 'is'} not for models of pieces of a CT, such "

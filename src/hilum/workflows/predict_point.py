@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hilum.core import InputError, Provenance, Volume
+from hilum.core import ConfigError, InputError, Provenance, Volume
 from hilum.core.geometry import Triple
 from hilum.datasets.data_kind import CT_PATCHES, SLICES
 from hilum.datasets.prepared import index_of
@@ -28,6 +28,8 @@ from hilum.workflows.predict_options import NO_MODEL, PredictOptions
 from hilum.workflows.track import Track
 
 _SEARCH_OVERLAP = 0.25
+_DATA_OF = {".mhd": (".raw", ".zraw"), ".nhdr": (".raw", ".raw.gz")}
+"""Endings of the files with the voxels, beside a header's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,8 @@ def run_point(
     key = key_of(path, "ct")
 
     def ready() -> Worker:  # before the folder is touched: what can't be read or found is one clear line
-        finder, volume = _FINDERS[model_kind(options.model)](options), read_volume(path)
+        finder = _FINDERS[model_kind(options.model)](options)
+        volume = read_volume(path, series=options.series)
         found = finder.find(volume, point)
 
         def write(_: str) -> dict[str, object]:
@@ -81,17 +84,25 @@ def run_point(
 
         return Worker(finder.name, write, {key: path})
 
-    files = files_in(path) if path.is_dir() else [path]
-    hashes = {f"{key} {file.relative_to(path)}" if path.is_dir() else key: hash_of(file) for file in files}
+    hashes = {f"{key} {file.relative_to(path)}" if path.is_dir() else key: hash_of(file) for file in ct_parts(path)}
     done = work_through([key], slices_run(hashes, options), out, ready, force=force, track=track)
     return replace(done, what="CTs")
+
+
+def ct_parts(path: Path) -> list[Path]:
+    """The files that a CT is made of: all below a folder, or one with what lies beside a header (MHD, NHDR)."""
+    if path.is_dir():
+        return files_in(path)
+    stem = path.name.removesuffix(path.suffix)
+    beside = [path.with_name(stem + ending) for ending in _DATA_OF.get(path.suffix.lower(), ())]
+    return [path, *(one for one in beside if one.is_file())]
 
 
 def slices_run(inputs: dict[str, str], options: PredictOptions) -> Run:
     """What determines a prediction: pictures and model by their content, and the options."""
     names = ["model", "split", "pixel_mm", "threshold", "tta", "device", "point", "crf", "point_px"]
     names += [
-        name for name in ("detector", "ensemble", "score") if getattr(options, name)
+        name for name in ("detector", "ensemble", "score", "series") if getattr(options, name)
     ]  # younger than runs there are
     models = {
         "model": options.model,
@@ -134,8 +145,23 @@ def _by_slices(options: PredictOptions) -> PointFinder:
     return PointFinder(name, threshold, predictor.provenance, lambda ct, point: nodule_at(ct, point, predictor))
 
 
-def _by_pieces(options: PredictOptions) -> PointFinder:
+def outliner(options: PredictOptions) -> PatchPredictor:
+    """A model of pieces of a CT that outlines nodules, as the options use it.
+
+    Raises:
+        ConfigError: it gives boxes.
+    """
     predictor = patch_predictor(options)
+    if predictor.model.network.finds_boxes:
+        raise ConfigError(
+            f"{predictor.model.name} is a detector: it gives boxes, and outlines nothing.",
+            f"Name a model that outlines (--model), and the detector apart: --detector {options.model}",
+        )
+    return predictor
+
+
+def _by_pieces(options: PredictOptions) -> PointFinder:
+    predictor = outliner(options)
     name, threshold = predictor.name, predictor.threshold
     return PointFinder(name, threshold, predictor.provenance, lambda ct, point: nodule_in_volume(ct, point, predictor))
 

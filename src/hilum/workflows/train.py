@@ -207,7 +207,9 @@ def _take(network: Network, given: LoadedNetwork, config: TrainConfig) -> None:
     """Take all weights of a trained model, or some parts' alone; keys and shapes have to be the same."""
     recipe = given.config["config"].get("recipe") or "unknown"
     weights = f"weights {given.weights_hash[:12]} of the model {given.name} (recipe {recipe}, "
+    learnt = (given.config.get("data") or {}).get("name")
     parts, weights = config.start.parts, f"{weights}configuration {given.config_hash[:12]})"
+    weights += f", which learnt from {learnt}" if learnt else ""
     if parts != (ALL,):
         for part in parts:
             load_part(network, part, part_of(given.network, part).state_dict())
