@@ -11,6 +11,7 @@ from hilum.infer.loaded import load_model
 from hilum.infer.prompted import AT_THE_END, NOTHING
 from hilum.infer.prompted_volume import PIECES_PX, nodule_in_volume
 from hilum.infer.volumes import PatchPredictor
+from tests.ct_patches import chest
 from tests.infer.test_prompted import CENTRE, RADIUS_MM, lung, point_of
 from tests.infer.test_volumes import Watched
 from tests.patches import patch_model
@@ -163,3 +164,13 @@ def test_nothing_is_seen_that_the_ct_does_not_have(predictor):
     volume = lung(Geometry.regular((40, 51, 45), (1.0, 1.0, 1.0)), (20, 25, 22), 6.0)
     nodule_in_volume(volume, point_of(volume, (20, 25, 22)), predictor)
     assert [size for size, _ in predictor._networks[0].seen] == [(40, 51, 45)]
+
+
+def test_a_point_on_the_table_is_refused_and_one_in_the_wall_is_not(predictor):
+    volume = chest()
+    k, j, i = np.rint(volume.geometry.to_index((0.0, 108.0, 0.0))).astype(int)
+    volume.array[:, j, i - 8 : i + 9] = 100
+    table = tuple(volume.geometry.to_lps_mm((k, j, i)).tolist())
+    with pytest.raises(InputError, match="outside the body, on the table"):
+        nodule_in_volume(volume, table, predictor)
+    assert nodule_in_volume(volume, (0.0, -90.0, 0.0), predictor).nodule is not None

@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 from hilum.core import InputError, Mask, Nodule, Quantity, Volume
 from hilum.core.geometry import Triple
 from hilum.core.mask import Selection
+from hilum.datasets.ct_lungs import block_grid, inside
+from hilum.drr.patient import find_body
 from hilum.infer.at_point import NEAR_MM, near
 from hilum.infer.slices import SlicePredictor
 from hilum.measure import centroid_lps_mm, diameters, volume_mm3
-from hilum.ops import label_parts, to_lps_axes
+from hilum.ops import grown, label_parts, to_lps_axes
 
 PIECE_PX = 128
 """Side of the piece of a slice that is looked at: that of the published slices, on the CT's own pixels."""
 AIR_HU = -950.0
 """Where the mean around the point is below, there is only air: lung is denser."""
+CHEST_MM = 200.0
+"""Wide and deep at least where the body can be told from the table."""
 AT_THE_END = "the mask reaches the CT's first or last slice: the nodule may go on beyond"
 NOTHING = f"nothing is marked within {NEAR_MM:g} mm of the point"
 
@@ -112,7 +116,7 @@ def checked_place(axial: Volume, point_lps_mm: Triple) -> tuple[int, int, int]:
     """The voxel (k, j, i) of a point in a CT with axes along the patient's.
 
     Raises:
-        InputError: the point lies outside the CT, or in air outside the body.
+        InputError: the point lies outside the CT, or in air, or beside the patient.
     """
     words = ", ".join(f"{one:g}" for one in point_lps_mm)
     if not axial.geometry.contains(point_lps_mm):
@@ -133,7 +137,25 @@ def checked_place(axial: Volume, point_lps_mm: Triple) -> tuple[int, int, int]:
             f"there is only air within {NEAR_MM:g} mm of the point {words}: it lies outside the body or in an airway.",
             "Check the point: LPS mm, x to the patient's left, y to the back, z to the head.",
         )
+    if _is_beside_the_body(axial, point_lps_mm):
+        raise InputError(
+            f"the point {words} lies outside the body, on the table or what else is beside the patient.",
+            "Check the point: LPS mm, x to the patient's left, y to the back, z to the head.",
+        )
     return k, j, i
+
+
+def _is_beside_the_body(axial: Volume, point_lps_mm: Triple) -> bool:
+    """Whether a point is farther than `NEAR_MM` from the patient; of a piece of a CT nobody knows."""
+    if min(np.multiply(axial.array.shape, axial.geometry.spacing_zyx_mm)[1:]) < CHEST_MM:
+        return False
+    try:
+        body = find_body(axial)
+    except InputError:
+        return False
+    grid = block_grid(axial.geometry, body.factors)
+    near_it = Mask.of(grown(body.blocks, NEAR_MM, grid.spacing_zyx_mm), grid, "body")
+    return not inside(near_it, np.array([point_lps_mm]))[0]
 
 
 def _followed(axial: Volume, place: tuple[int, int, int], predictor: SlicePredictor) -> Iterator[tuple[int, _Part]]:
