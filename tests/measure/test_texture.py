@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from hilum.core import GeometryError, MeasureError
 from hilum.measure import solid_share, texture_of
@@ -54,3 +55,10 @@ def test_nothing_and_another_grid_are_refused() -> None:
         solid_share(np.zeros((3, 3, 3)), np.zeros((3, 3, 3), dtype=bool))
     with pytest.raises(GeometryError, match="one grid"):
         solid_share(np.zeros((3, 3, 4)), np.ones((3, 3, 3), dtype=bool))
+
+
+def test_the_core_is_what_scipys_erosion_leaves() -> None:
+    rng = np.random.default_rng(0)
+    mask = ndimage.binary_dilation(rng.random((15, 14, 13)) > 0.97, iterations=2)
+    hu = rng.uniform(-900, 200, mask.shape)
+    assert solid_share(hu, mask) == pytest.approx((hu[ndimage.binary_erosion(mask)] > -350).mean())

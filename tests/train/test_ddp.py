@@ -111,7 +111,7 @@ def test_no_recipe_is_the_same_run_on_two_processes():
     for name in RECIPES:
         config = recipe(name)
         with torch.device("meta"):
-            has_batch_norm = any(isinstance(one, torch.nn.BatchNorm2d) for one in config.model.build().modules())
+            has_batch_norm = any(isinstance(one, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d) for one in config.model.build().modules())
         assert has_batch_norm or not is_shared_alike(config.loss.build()), name
 
 
