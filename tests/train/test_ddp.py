@@ -106,12 +106,15 @@ def test_only_batch_norm_is_another_of_two_processes(norm, is_same):
     assert torch.allclose(halves, whole, atol=1e-5) is is_same
 
 
+BATCH_NORMS = (torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)
+
+
 def test_no_recipe_is_the_same_run_on_two_processes():
     """As the how-to says: every one has batch norm, or takes its loss over the batch."""
     for name in RECIPES:
         config = recipe(name)
         with torch.device("meta"):
-            has_batch_norm = any(isinstance(one, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d) for one in config.model.build().modules())
+            has_batch_norm = any(isinstance(one, BATCH_NORMS) for one in config.model.build().modules())
         assert has_batch_norm or not is_shared_alike(config.loss.build()), name
 
 
