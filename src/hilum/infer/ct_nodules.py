@@ -15,9 +15,9 @@ from hilum.core import InputError, Mask, Nodule, Quantity, Volume
 from hilum.datasets.ct_lungs import find_lungs, inside
 from hilum.infer.candidates import Candidate
 from hilum.infer.prompted import AT_THE_END, measured
-from hilum.infer.prompted_volume import Part, Place, is_thick, part_at, thick
+from hilum.infer.prompted_volume import Part, Place, part_at, thick
 from hilum.infer.volumes import PatchPredictor
-from hilum.measure import solid_share, texture_of
+from hilum.measure import is_thick, solid_share, texture_of
 from hilum.ops import to_lps_axes
 
 Finder: TypeAlias = Callable[[Volume, Mask], Sequence[Candidate]]

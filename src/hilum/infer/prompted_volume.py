@@ -16,15 +16,12 @@ from hilum.infer.at_point import near
 from hilum.infer.postprocess import PostRule, post_processed
 from hilum.infer.prompted import AT_THE_END, NOTHING, Prompted, checked_place, cut_by, measured
 from hilum.infer.volumes import PatchPredictor
+from hilum.measure import THICK_MM, is_thick
 from hilum.ops import label_parts, resample_to, to_lps_axes
 from hilum.ops.repeated import resample_repeating
 
 PIECES_PX = (64, 96, 128)
 """Sides of the cube around the point, in the model's voxels; a larger one is looked at where a nodule leaves it."""
-THICK_MM = 3.0
-"""Slices farther apart show too little along z for a volume to be trusted; LUNA16 leaves such CTs out (Setio 2017)."""
-_SLACK_MM = 1e-3
-"""Files round positions."""
 _ROUNDED = 1e-6
 Place: TypeAlias = tuple[slice, slice, slice]
 
@@ -111,11 +108,6 @@ def thick(axial: Volume) -> Iterator[str]:
     if is_thick(axial.geometry):
         step_mm = max(axial.geometry.spacing_zyx_mm)
         yield f"slices are {step_mm:g} mm apart, more than {THICK_MM:g} mm: no volume is given"
-
-
-def is_thick(geometry: Geometry) -> bool:
-    """Whether slices, whichever way they lie, are too far apart for a volume."""
-    return max(geometry.spacing_zyx_mm) > THICK_MM + _SLACK_MM
 
 
 def _in_piece(axial: Volume, point_lps_mm: Triple, side: int, predictor: PatchPredictor) -> Part | None:

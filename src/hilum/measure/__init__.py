@@ -2,6 +2,7 @@
 
 from hilum.measure.size import (
     MASS_MM,
+    THICK_MM,
     AxialAxes,
     axial_axes,
     centroid_lps_mm,
@@ -10,12 +11,14 @@ from hilum.measure.size import (
     equivalent_diameter_mm,
     fleischner_mm,
     half_up,
+    is_thick,
     volume_mm3,
 )
 from hilum.measure.texture import solid_share, texture_of
 
 __all__ = [
     "MASS_MM",
+    "THICK_MM",
     "AxialAxes",
     "axial_axes",
     "centroid_lps_mm",
@@ -24,6 +27,7 @@ __all__ = [
     "equivalent_diameter_mm",
     "fleischner_mm",
     "half_up",
+    "is_thick",
     "solid_share",
     "texture_of",
     "volume_mm3",

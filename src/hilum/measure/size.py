@@ -30,6 +30,10 @@ Segment: TypeAlias = tuple[Triple, Triple]
 
 MASS_MM = 30
 """What is longer is a mass, not a nodule (Fleischner glossary, Hansell 2008)."""
+THICK_MM = 3.0
+"""Slices farther apart show too little along z for a volume to be trusted; LUNA16 leaves such CTs out (Setio 2017)."""
+_SLACK_MM = 1e-3
+"""Files round positions."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,11 @@ class AxialAxes:
     slice_index: int
     long_ends_lps_mm: Segment
     short_ends_lps_mm: Segment
+
+
+def is_thick(geometry: Geometry) -> bool:
+    """Whether slices, whichever way they lie, are too far apart for a volume."""
+    return max(geometry.spacing_zyx_mm) > THICK_MM + _SLACK_MM
 
 
 def volume_mm3(nodule: Selection, geometry: Geometry) -> float:

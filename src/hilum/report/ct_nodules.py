@@ -7,14 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core import Mask, Nodule, Volume
+from hilum.datasets.slice_scale import WINDOWS
 from hilum.ops import to_lps_axes
 from hilum.report.drawing import COLOURS, dark_figure, encoded, halo, notes_at_foot, outline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_WINDOW_HU = (-1000.0, 400.0)
-"""Black and white: the lung window."""
+_WINDOW_HU = WINDOWS["lung"]
+"""Black and white: as networks see it."""
 _SIDE_MM = 50.0
 """Of the piece of a slice that is shown; larger where the nodule is."""
 _MARGIN_MM = 8.0

@@ -6,11 +6,12 @@ import numpy as np
 
 from hilum.core import Mask, Volume
 from hilum.core.geometry import Triple
+from hilum.datasets.slice_scale import WINDOWS
 from hilum.ops import to_lps_axes
 from hilum.report.drawing import COLOURS, dark_figure, encoded, notes_at_foot, outline
 
-_WINDOW_HU = (-1000.0, 400.0)
-"""Black and white: the lung window."""
+_WINDOW_HU = WINDOWS["lung"]
+"""Black and white: as networks see it."""
 _MARGIN_MM = 20.0
 _MOST = 8
 """Slices that are shown."""

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 from hilum.core import Failure, Failures, HilumError, InputError, OutputError
 from hilum.datasets.class_source import UNKNOWN
@@ -25,21 +25,12 @@ from hilum.workflows.class_case import FOLDER
 from hilum.workflows.class_sheet import SHEET, write_sheet
 from hilum.workflows.journal import Journal, finished_note, journalled, was_finished
 from hilum.workflows.output import Run
-from hilum.workflows.patch_set import Running
+from hilum.workflows.patch_set import Job, Record, Running
 from hilum.workflows.pool import in_processes
 from hilum.workflows.prepare import FAILED, Prepared
 from hilum.workflows.track import Track
 
-Record: TypeAlias = dict[str, Any]
 UNSAID = "no label"
-
-
-class Job(Protocol):
-    """A film that is to become a case."""
-
-    @property
-    def key(self) -> str:
-        """Unique, and safe as a file name."""
 
 
 J = TypeVar("J", bound=Job)

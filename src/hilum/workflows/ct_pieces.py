@@ -15,10 +15,10 @@ from hilum.datasets.patch_grid import ball_on, cut, piece_grid, share_inside
 from hilum.datasets.patch_places import Known, Marked, PieceRule, negative_places
 from hilum.datasets.patch_sample import POSITIVE
 from hilum.datasets.patch_source import PatchSource
+from hilum.measure import THICK_MM, is_thick
 from hilum.ops import resample_to
 from hilum.workflows.patch_case import Piece, safe, write_piece
 
-THICK_MM = 3.0
 _BEYOND = "the piece reaches beyond the CT, where it is -1024 HU"
 _LARGER = "the nodule may be larger than the piece"
 _MOST_INSIDE = 0.999
@@ -123,8 +123,8 @@ def ct_cases(marked: MarkedCt, rule: PieceRule, out: Path, lungs: Mask | None = 
 
 
 def _thick(ct: Volume) -> Iterator[str]:
-    step = ct.geometry.spacing_zyx_mm[0]
-    if step > THICK_MM + 1e-3:
+    if is_thick(ct.geometry):
+        step = max(ct.geometry.spacing_zyx_mm)
         yield f"slices are {step:g} mm apart, more than {THICK_MM:g}: volumes and small nodules are not to be trusted"
 
 

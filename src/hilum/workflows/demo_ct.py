@@ -62,6 +62,6 @@ def _row(nodule: Nodule, own: Selection, readers: dict[str, Selection]) -> tuple
         f"{nodule.volume_mm3:.0f}",
         "–" if nodule.texture is None else TEXTURES[nodule.texture],
         f"{nodule.score:.2f}",
-        f"nodule {name}" if is_known else "marked by no reader",
+        f"nodule {name}" if is_known else "outlined by no reader",
         f"{Ratio.DICE(confusion(own, readers[name])):.3f}" if is_known else "–",
     )
