@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hilum.core import ConfigError, Geometry, InputError, Mask, Quantity, UnitError, Volume
-from hilum.infer.candidates import CandidateFinder, CandidateOptions, grid_over, in_blocks, plan
+from hilum.infer.candidates import Candidate, CandidateFinder, CandidateOptions, agreed, grid_over, in_blocks, plan
 from hilum.infer.loaded import load_model
 from hilum.losses.retina import boxes_of
 from hilum.models.catalogue import build_model
@@ -162,6 +162,34 @@ def test_only_the_surest_are_kept(model):
     assert finder(model)(ct(), LUNGS) == ()
 
 
+def seen(x, score, diameter=6.0):
+    return Candidate((x, 0.0, 0.0), diameter, score)
+
+
+def test_looks_that_agree_share_their_scores_and_one_that_stands_alone_is_halved():
+    found = agreed([[seen(0.0, 0.9), seen(50.0, 0.6)], [seen(1.0, 0.3, 9.0)]])
+    assert [one.score for one in found] == pytest.approx([0.6, 0.3])
+    assert found[0].centre_lps_mm == pytest.approx((0.25, 0, 0))
+    assert found[0].diameter_mm == pytest.approx(0.75 * 6 + 0.25 * 9)
+    assert found[1].centre_lps_mm == (50.0, 0.0, 0.0)
+
+
+def test_of_one_look_two_neighbours_stay_two():
+    """Suppression let both stay, so they are two; another look's candidate goes to the nearer one."""
+    found = agreed([[seen(0.0, 0.8), seen(3.5, 0.6)], [seen(3.0, 0.6)]])
+    assert [(one.centre_lps_mm[0], one.score) for one in found] == [
+        (pytest.approx((0.8 * 0 + 0.6 * 3.0) / 1.4), pytest.approx(0.7)),
+        (3.5, pytest.approx(0.3)),
+    ]
+
+
+def test_one_look_says_what_it_says_and_none_says_nothing():
+    look = [seen(0.0, 0.8), seen(2.0, 0.4), seen(40.0, 0.0)]
+    assert agreed([look]) == look
+    assert [one.score for one in agreed([look, look, look])] == pytest.approx([0.8, 0.4, 0.0])
+    assert agreed([]) == agreed([[], []]) == []
+
+
 def test_lungs_in_blocks_lose_nothing():
     grid = Geometry.regular((41, 60, 50), (1.0, 0.7, 0.7), (3.0, 4.0, 5.0))
     lungs = Mask.of(np.random.default_rng(0).random(grid.shape_zyx) < 0.001, grid, "lung")
@@ -197,6 +225,8 @@ def test_what_it_cannot_do_is_said(model):
         finder(model, build_model("retina3d", {**SMALL, "inputs": 2}))
     with pytest.raises(ConfigError, match="no multiple of the network's stride 8"):
         finder(model, piece=60)
+    with pytest.raises(InputError, match="once at least"):
+        CandidateOptions(looks=0)
     for wrong in ({"piece": 16, "overlap": 16}, {"most": 0}):
         with pytest.raises(InputError, match="can't overlap"):
             CandidateOptions(**wrong)

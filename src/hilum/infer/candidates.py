@@ -5,8 +5,11 @@
 2. Every place belongs to one piece, the one whose cut edges are farther away; pieces that own no lung are left out.
    A box counts in the piece that owns its middle, and a little beyond, so that none is lost between two that place it
    differently; what is found twice goes with step 3.
-3. Of all boxes of the CT those stay that don't overlap one of a higher score (`hilum.models.boxes.suppressed`), lie in
-   the lungs or a little beside, and are among the first hundred, as LUNA16's rule has it (Setio 2017).
+3. Of all boxes of the CT those stay that don't overlap one of a higher score (`hilum.models.boxes.suppressed`) and lie
+   in the lungs or a little beside.
+4. A score depends on where the grid of voxels begins. So the CT is looked at more than once, each time with the grid
+   moved by a part of a voxel; what the looks find at one place is one candidate, with the mean of their scores. The
+   first hundred are kept, as LUNA16's rule has it (Setio 2017).
 """
 
 import math
@@ -40,6 +43,9 @@ _BEYOND_PX = 4.0
 _BESIDE_MM = 5.0
 """How far from the lungs' mask, whose edge is a block of 3 mm wide, a candidate's middle may lie."""
 
+_SAME_MM = 4.0
+"""Two looks' candidates are of one place when they are as near as this, or as half the surer one's diameter."""
+
 _BLOCK_MM = 3.0
 _AT_A_TIME = 2
 """Pieces; see `hilum.infer.volumes`. In bfloat16 one alone is as quick as one of a pair."""
@@ -71,6 +77,7 @@ class CandidateOptions:
         overlap: voxels that neighbours share.
         iou: intersection over union that two candidates may have.
         most: candidates of a CT.
+        looks: how often the CT is looked at, each time on a grid that begins elsewhere.
     """
 
     device: str = "cpu"
@@ -79,8 +86,11 @@ class CandidateOptions:
     overlap: int = 32
     iou: float = 0.1
     most: int = 100
+    looks: int = 2
 
     def __post_init__(self) -> None:
+        if self.looks < 1:
+            raise InputError(f"a CT is looked at once at least, got {self.looks}.")
         if not 0 <= self.overlap < self.piece or self.most < 1:
             raise InputError(f"pieces of {self.piece} voxels can't overlap by {self.overlap}, {self.most} to be kept.")
 
@@ -147,13 +157,18 @@ class CandidateFinder:
         """
         volume.require(Quantity.HU)
         lungs = in_blocks(find_lungs(volume) if lungs is None else lungs)
-        axial = to_lps_axes(volume)
-        grid = grid_over(lungs, axial.geometry, self.model.pixel_mm)
+        axial, looks = to_lps_axes(volume), self.options.looks
+        found = [self._look(axial, lungs, self.model.pixel_mm * number / looks) for number in range(looks)]
+        return tuple(agreed(found)[: self.options.most])
+
+    def _look(self, axial: Volume, lungs: Mask, earlier_mm: float) -> list[Candidate]:
+        """What one grid shows, that begins so much earlier along each axis."""
+        grid = grid_over(lungs, axial.geometry, self.model.pixel_mm, _MARGIN_MM + earlier_mm)
         found = self._in_pieces(axial, grid, self._pieces(lungs, grid))
         beside = torch.from_numpy(_beside(lungs, grid.to_lps_mm(middles(found.places).numpy() - 0.5)))
         boxes, scores = found.places[beside], found.scores[beside]
         stays = suppressed(boxes, scores, self.options.iou, self.options.most)
-        return tuple(_candidate(boxes[one], float(scores[one]), grid) for one in stays)
+        return [_candidate(boxes[one], float(scores[one]), grid) for one in stays]
 
     def _pieces(self, lungs: Mask, grid: Geometry) -> list[Piece]:
         """Those that own some lung, in the array's order."""
@@ -193,7 +208,41 @@ def in_blocks(lungs: Mask) -> Mask:
     return Mask.of(found, block_grid(grid, (z, y, x)), "lung")
 
 
-def grid_over(lungs: Mask, axial: Geometry, side_mm: float) -> Geometry:
+def agreed(looks: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+    """What several looks at one CT find, each place once, surest first.
+
+    From the surest on, a candidate takes from each other look the nearest one of its place that nobody took. Its score
+    is the mean over all looks, 0 from one that has none there; place and diameter are means weighted by score.
+    """
+    every = sorted(
+        ((one, number) for number, look in enumerate(looks) for one in look), key=lambda pair: -pair[0].score
+    )
+    points = np.array([one.centre_lps_mm for one, _ in every]).reshape(-1, 3)
+    free = np.ones(len(every), dtype=bool)
+    found = []
+    for own, (one, _) in enumerate(every):
+        if not free[own]:
+            continue
+        apart = np.linalg.norm(points - points[own], axis=1)
+        near = np.flatnonzero(free & (apart <= max(_SAME_MM, one.diameter_mm / 2)))
+        of_look: dict[int, int] = {}
+        for other in sorted(near.tolist(), key=lambda other: float(apart[other])):
+            of_look.setdefault(every[other][1], other)
+        free[list(of_look.values())] = False
+        found.append(_mean([every[other][0] for other in of_look.values()], len(looks)))
+    return sorted(found, key=lambda one: -one.score)
+
+
+def _mean(same: Sequence[Candidate], looks: int) -> Candidate:
+    """One candidate of those that some of the looks found at a place."""
+    scores = np.array([one.score for one in same])
+    weights = scores / scores.sum() if scores.sum() else np.full(len(same), 1 / len(same))
+    x, y, z = (weights @ np.array([one.centre_lps_mm for one in same])).tolist()
+    diameter = float(weights @ [one.diameter_mm for one in same])
+    return Candidate((x, y, z), diameter, float(scores.sum()) / looks)
+
+
+def grid_over(lungs: Mask, axial: Geometry, side_mm: float, margin_mm: float = _MARGIN_MM) -> Geometry:
     """Voxels of this side along a CT's axes over the lungs' box with a margin: they begin there, wherever the CT does.
 
     Raises:
@@ -205,7 +254,7 @@ def grid_over(lungs: Mask, axial: Geometry, side_mm: float) -> Geometry:
         raise InputError("the lungs' mask is empty.", "Leave it out, and they are looked for.")
     points = axial.to_index(grid.to_lps_mm(places))
     steps = np.array(axial.spacing_zyx_mm)
-    margin = (_MARGIN_MM + max(grid.spacing_zyx_mm) / 2) / steps
+    margin = (margin_mm + max(grid.spacing_zyx_mm) / 2) / steps
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
     nz, ny, nx = (np.ceil((high - low) * steps / side_mm).astype(int) + 1).tolist()
     affine = np.array(axial.affine_lps)
