@@ -9,8 +9,8 @@ from cyclopts.validators import Number
 
 from hilum.cli.exit_code import checked_options
 from hilum.cli.options import RUN, Debug, Force, MaxFailures, Seed, Share, Workers
-from hilum.cli.prepare import prepare as prepare
 from hilum.cli.prepare import say_prepared
+from hilum.cli.prepare_slices import prepare as prepare
 
 if TYPE_CHECKING:
     from hilum.datasets.patch_places import PieceRule

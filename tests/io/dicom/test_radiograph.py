@@ -111,8 +111,9 @@ def test_what_is_a_radiograph_and_what_is_not(tmp_path):
         "c": {"sop_class": CT, "Modality": "CT"},
         "d": {"sop_class": SECONDARY_CAPTURE, "Modality": "OT"},
     }.items():
-        with pytest.raises(UnsupportedError, match="is no radiograph, but"):
+        with pytest.raises(UnsupportedError, match="is no radiograph, but") as raised:
             read_dicom_radiograph(write_xray(tmp_path / name, PIXELS, **changes))
+        assert ("name their folder" in str(raised.value.remedy)) == (name == "c")
     with pytest.raises(UnsupportedError, match="3 frames"):
         read_dicom_radiograph(write_xray(tmp_path / "e", np.stack([PIXELS] * 3)))
     with pytest.raises(UnsupportedError, match="colour"):

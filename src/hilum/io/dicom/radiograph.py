@@ -51,6 +51,10 @@ def read_dicom_radiograph(path: Path, *, voi: bool = True) -> Radiograph:
     return Radiograph(array, pixel_mm, view_of(header), path.name, plane)
 
 
+_EXPECTED = "A CR, DX or MG image was expected, or a secondary capture that names such a modality."
+_SLICE_OF_CT = "A slice of a CT is read with the others of its series: name their folder."
+
+
 def require_radiograph(header: Header) -> PixelSource:
     """What is needed for the pixels of a grey, single-frame radiograph.
 
@@ -63,7 +67,7 @@ def require_radiograph(header: Header) -> PixelSource:
         name = uid_name(header.sop_class) or "unnamed object"
         raise UnsupportedError(
             f"{header.path} is no radiograph, but: {name}, modality {modality or 'not given'}.",
-            "A CR, DX or MG image was expected, or a secondary capture that names such a modality.",
+            _SLICE_OF_CT if modality == "CT" else _EXPECTED,
         )
     source = pixel_source(header)
     if source.samples != 1 or source.photometric not in ("MONOCHROME1", "MONOCHROME2"):
