@@ -26,7 +26,7 @@ from hilum.cli.info import info
 from hilum.cli.models import models
 from hilum.cli.pipe import lasting_output
 from hilum.cli.predict import predict
-from hilum.cli.prepare_classes import prepare
+from hilum.cli.prepare_lungs import prepare
 from hilum.cli.profile import profile
 from hilum.cli.recipes import recipes
 from hilum.cli.train import train

@@ -33,6 +33,7 @@ hilum prepare tumour-ct Task06_Lung lung  pieces of CTs, tumours by masks or box
 hilum prepare inserted ct.nii.gz inserted --nodules cubes   real nodules put into whole CTs, synthetic
 hilum prepare covid-qu-ex SRC classes     chest X-rays: healthy lung, COVID-19 and other infection
 hilum prepare cxr-masks SRC classes --layout cxr-infection   chest X-rays with bit masks
+hilum prepare lung-drrs ct.nii.gz lungs    X-rays of CTs with their lung fields
 hilum prepare xray-pack pairs pairs.npz   a data set as one file, to train from elsewhere
 ```
 """,

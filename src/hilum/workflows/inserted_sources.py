@@ -1,6 +1,5 @@
 """What a data set of inserted nodules is made of: whole CTs, cut-out nodules, and which goes where."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,16 +13,11 @@ from hilum.datasets.insertion_places import Side
 from hilum.datasets.patch_places import Marked
 from hilum.datasets.patch_sample import POSITIVE
 from hilum.datasets.prepared import CaseSource, Prepared
-from hilum.datasets.splits import Role, is_held_out, leading_lidc_patient, role
-from hilum.io.dicom.series import Series, choose_ct
-from hilum.io.inputs import require_path
-from hilum.io.kinds import VOLUMES, recognise
+from hilum.datasets.splits import Role, role
 from hilum.io.luna16 import DIAMETER, read_points
-from hilum.workflows.output import sha256_of
-from hilum.workflows.patch_case import safe
+from hilum.workflows.whole_ct import whole_ct
 
 TRAIN, VALIDATION = "train", "validation"
-_ENDINGS = (".nii.gz", ".nii", ".mhd", ".mha", ".nrrd")
 
 
 @dataclass(frozen=True)
@@ -136,45 +130,25 @@ def _marks(path: Path | None) -> Mapping[str, list[Marked]]:
 
 
 def _ct(path: Path, marks: Mapping[str, list[Marked]], train: Side, validation: Side) -> CtSource:
-    series = _series(path)
-    name = _name(path)
-    lidc = leading_lidc_patient(series.patient or "") if series else leading_lidc_patient(name)
-    names = {name, path.name, *([series.uid] if series else [])}
+    ct = whole_ct(path)
+    names = {ct.name, path.name, *([ct.uid] if ct.uid else [])}
     known = tuple(mark for series_name in sorted(names) for mark in marks.get(series_name, ()))
-    _require_role(path, lidc, train, validation)
-    return CtSource(path, name, known, ((TRAIN, train), (VALIDATION, validation)), lidc, _hash(path, series))
-
-
-def _series(path: Path) -> Series | None:
-    require_path(path)
-    if path.is_file() and recognise(path) in VOLUMES:
-        return None
-    return choose_ct(path, None)
-
-
-def _name(path: Path) -> str:
-    name = path.absolute().name
-    ending = next((one for one in _ENDINGS if name.lower().endswith(one)), "")
-    return safe(name[: len(name) - len(ending)]) or "ct"
-
-
-def _hash(path: Path, series: Series | None) -> str:
-    files = series.files if series else (path, *(path.with_suffix(end) for end in (".raw", ".zraw")))
-    digest = hashlib.sha256()
-    for file in sorted(one for one in files if one.is_file()):
-        digest.update(sha256_of(file).encode())
-    return digest.hexdigest()
+    _require_role(path, ct.lidc, train, validation)
+    return CtSource(path, ct.name, known, ((TRAIN, train), (VALIDATION, validation)), ct.lidc, ct.hash)
 
 
 def _require_role(path: Path, lidc: str | None, train: Side, validation: Side) -> None:
     if lidc is None:
         return
-    if is_held_out(lidc):
-        raise InputError(f"{path} is of {lidc}, who is held out.", "Take another patient's CT.")
     allowed = {Role.TRAIN: (TRAIN,), Role.VALIDATION: (VALIDATION,)}.get(role(lidc), (TRAIN, VALIDATION))
     for split, side in ((TRAIN, train), (VALIDATION, validation)):
         if side is not Side.NONE and split not in allowed:
             raise InputError(f"{path} is of {lidc}, who is for {role(lidc)}.", f"Add --{split}-side none for it.")
+
+
+def _require_not_held_out(path: Path, lidc: str | None) -> None:
+    if lidc is not None and is_held_out(lidc):
+        raise InputError(f"{path} is of {lidc}, who is held out.", "Take another patient's CT.")
 
 
 def cut_cases(cubes: Prepared, split: str) -> list[CaseSource]:

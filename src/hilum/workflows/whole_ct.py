@@ -1,0 +1,69 @@
+"""A whole CT that a data set is made of: what it is called, whose it is, a hash of its files."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from hilum.core import InputError
+from hilum.datasets.splits import is_held_out, leading_lidc_patient
+from hilum.io.dicom.series import Series, choose_ct
+from hilum.io.inputs import require_path
+from hilum.io.kinds import VOLUMES, recognise
+from hilum.workflows.output import sha256_of
+from hilum.workflows.patch_case import safe
+
+_ENDINGS = (".nii.gz", ".nii", ".mhd", ".mha", ".nrrd")
+
+
+@dataclass(frozen=True)
+class WholeCt:
+    """A CT's files.
+
+    Attributes:
+        path: of it.
+        name: safe as a file name.
+        lidc: whose it is, of LIDC-IDRI's patients, where that is known.
+        hash: of its files.
+        uid: of its series; None where it is no DICOM.
+    """
+
+    path: Path
+    name: str
+    lidc: str | None
+    hash: str
+    uid: str | None = None
+
+
+def whole_ct(path: Path) -> WholeCt:
+    """What is known of a DICOM folder, NIfTI or MHD before it is read.
+
+    Raises:
+        InputError: it is missing, or of a held-out patient.
+    """
+    series = _series(path)
+    name = _name(path)
+    lidc = leading_lidc_patient(series.patient or "") if series else leading_lidc_patient(name)
+    if lidc is not None and is_held_out(lidc):
+        raise InputError(f"{path} is of {lidc}, who is held out.", "Take another patient's CT.")
+    return WholeCt(path, name, lidc, _hash(path, series), series.uid if series else None)
+
+
+def _series(path: Path) -> Series | None:
+    require_path(path)
+    if path.is_file() and recognise(path) in VOLUMES:
+        return None
+    return choose_ct(path, None)
+
+
+def _name(path: Path) -> str:
+    name = path.absolute().name
+    ending = next((one for one in _ENDINGS if name.lower().endswith(one)), "")
+    return safe(name[: len(name) - len(ending)]) or "ct"
+
+
+def _hash(path: Path, series: Series | None) -> str:
+    files = series.files if series else (path, *(path.with_suffix(end) for end in (".raw", ".zraw")))
+    digest = hashlib.sha256()
+    for file in sorted(one for one in files if one.is_file()):
+        digest.update(sha256_of(file).encode())
+    return digest.hexdigest()
