@@ -1,0 +1,60 @@
+"""`hilum due`."""
+
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from hilum.cli.exit_code import UsageError
+from hilum.cli.failures import say_failures
+
+
+def due(
+    *paths: Path,
+    today: date | None = None,
+    ruleset: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = (),
+    debug: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Who is due or overdue for the next study, over many patients.
+
+    PATHS are folders with follow-ups (hilum followup) anywhere below, and, last, the table to write, or a folder for
+    its due.csv. Of a patient with several follow-ups the one with the latest study counts.
+
+    The table has a row for each patient and rule set, most urgent first: overdue (the last day has passed), due, later,
+    no date (nothing is to be done, or it is for people to say when), no answer (and why). A follow-up that can't be
+    read is said, and the exit code is 3.
+
+    Decision support, not a medical device: a clinician decides.
+
+    ```
+    hilum due followups due.csv
+    hilum due ward1 ward2 lists --ruleset fleischner-2017 lung-rads-2022
+    hilum due followups due.csv --today 2026-12-31
+    ```
+
+    Parameters
+    ----------
+    paths
+        Folders with follow-ups, then the table.
+    today
+        The day that dates are compared with; this day when not given.
+    ruleset
+        Whose advice is listed; all when not given.
+    debug
+        Show the traceback of an error.
+    """
+    from hilum.workflows.due import Standing, run_due
+
+    if len(paths) < 2:
+        raise UsageError("at least one folder with follow-ups and the table to write are needed.", "hilum due --help")
+    *folders, out = paths
+    found = run_due(folders, out, today or date.today(), ruleset)
+    for row in found.rows:
+        if row.standing in (Standing.OVERDUE, Standing.NOW):
+            print(f"{row.standing:8} {row.due_by}  {row.patient}  {row.ruleset}: {row.management}")
+    print(", ".join(f"{found.count(one)} {one}" for one in Standing))
+    if found.superseded:
+        print(f"hilum: note: earlier follow-ups of the same patients: {len(found.superseded)}", file=sys.stderr)
+    return say_failures(found.failures, debug=debug)

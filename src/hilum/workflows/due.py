@@ -1,0 +1,203 @@
+"""Who is due, or overdue, for the next study: over all follow-ups below some folders (`hilum due`)."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from hilum.core import Failures, InputError, UnreadableError
+from hilum.io.inputs import require_path
+from hilum.io.json_file import read_json
+from hilum.io.text_file import write_text
+
+FOLLOWUP, SCHEMA, DUE = "followup.json", "hilum.followup/1", "due.csv"
+
+
+class Standing(StrEnum):
+    """How a date stands to today."""
+
+    OVERDUE = "overdue"
+    """The last day has passed."""
+    NOW = "due"
+    """Between its first and its last day."""
+    LATER = "later"
+    """Its first day hasn't come."""
+    UNDATED = "no date"
+    """The rule set gives no date: nothing is to be done, or it is for people to decide when."""
+    UNTOLD = "no answer"
+    """The rule set gave no answer; its reason is in `because`."""
+
+
+_URGENCY = {one: at for at, one in enumerate(Standing)}
+
+
+@dataclass(frozen=True)
+class DueRow:
+    """What one rule set says is next for one patient.
+
+    Attributes:
+        patient: as the studies say; the folder's name where they don't.
+        standing: how the date stands to today.
+        days_over: since the last day; negative before it, None without a date.
+        due_from: first day.
+        due_by: last day.
+        last_study: day of the latest study.
+        ruleset: whose advice it is, with its version.
+        category: in the rule set's words.
+        management: likewise.
+        because: the reason.
+        source: the follow-up's file.
+    """
+
+    patient: str
+    standing: Standing
+    days_over: int | None
+    due_from: date | None
+    due_by: date | None
+    last_study: date
+    ruleset: str
+    category: str
+    management: str
+    because: str
+    source: Path
+
+
+@dataclass(frozen=True)
+class DueList:
+    """All of them.
+
+    Attributes:
+        rows: most urgent first.
+        failures: follow-ups that could not be read.
+        superseded: follow-ups of patients of whom there is a later one.
+    """
+
+    rows: tuple[DueRow, ...]
+    failures: Failures
+    superseded: tuple[Path, ...]
+
+    def count(self, standing: Standing) -> int:
+        """Of patients with at least one row of this standing."""
+        return len({row.patient for row in self.rows if row.standing is standing})
+
+
+def run_due(folders: Sequence[Path], out: Path, today: date, rulesets: Sequence[str] = ()) -> DueList:
+    """List who is due, and write it as `due.csv`.
+
+    Args:
+        folders: with follow-ups anywhere below.
+        out: the table, or a folder for it.
+        today: the day that dates are compared with.
+        rulesets: whose advice counts; empty for all.
+
+    Raises:
+        InputError: a folder is missing, no follow-up is below any, or none has advice of these rule sets.
+        OutputError: the table can't be written.
+    """
+    failures = Failures()
+    told = list(_read(folders, failures))
+    if not told and not failures:
+        raise InputError(
+            f"there is no {FOLLOWUP} below {', '.join(map(str, folders))}.",
+            "Make some: hilum followup PRIOR CURRENT OUT",
+        )
+    latest = _latest(told)
+    rows = [row for one in latest for row in _rows(one, today) if not rulesets or _name(row.ruleset) in rulesets]
+    if latest and not rows and rulesets:
+        raise InputError(f"no follow-up has advice of {', '.join(rulesets)}.", "hilum guideline lists rule sets.")
+    rows.sort(key=lambda row: (_URGENCY[row.standing], row.due_by or date.max, row.patient, row.ruleset))
+    kept = {one.path for one in latest}
+    found = DueList(tuple(rows), failures, tuple(one.path for one in told if one.path not in kept))
+    write_text(out / DUE if out.suffix != ".csv" else out, _table(found.rows))
+    return found
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A follow-up that was read."""
+
+    path: Path
+    patient: str
+    last: date
+    advice: Sequence[Mapping[str, Any]]
+
+
+def _read(folders: Sequence[Path], failures: Failures) -> Iterator[_Told]:
+    paths = {path.resolve() for folder in folders for path in _below(require_path(folder))}
+    for path in sorted(paths):
+        try:
+            yield _told(path)
+        except InputError as error:
+            failures.add(str(path), error)
+
+
+def _below(place: Path) -> Iterable[Path]:
+    return [place] if place.is_file() else place.rglob(FOLLOWUP)
+
+
+def _told(path: Path) -> _Told:
+    content = read_json(path)
+    try:
+        if content["schema"] != SCHEMA:
+            raise UnreadableError(f"{path} is of {content['schema']!r}, and {SCHEMA!r} was expected.")
+        days = [date.fromisoformat(one["date"]) for one in content["studies"]]
+        return _Told(path, str(content.get("patient") or path.parent.name), max(days), list(content["advice"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableError(f"{path} is no follow-up: {error!r}.", "Make it anew: hilum followup") from error
+
+
+def _latest(told: Sequence[_Told]) -> list[_Told]:
+    """Of each patient the follow-up with the latest study; of several, the one whose file was read last."""
+    of: dict[str, _Told] = {}
+    for one in told:
+        if one.patient not in of or one.last >= of[one.patient].last:
+            of[one.patient] = one
+    return list(of.values())
+
+
+def _rows(one: _Told, today: date) -> Iterator[DueRow]:
+    for advice in one.advice:
+        due = advice.get("due") or {}
+        first, last = (_day(due.get(name)) for name in ("earliest", "latest"))
+        last = last or first
+        yield DueRow(
+            patient=one.patient,
+            standing=_standing(advice, first, last, today),
+            days_over=None if last is None else (today - last).days,
+            due_from=first,
+            due_by=last,
+            last_study=one.last,
+            ruleset=f"{advice.get('ruleset')} {advice.get('version') or ''}".strip(),
+            category=str(advice.get("category") or ""),
+            management=str(advice.get("management") or ""),
+            because=str(advice.get("because") or ""),
+            source=one.path,
+        )
+
+
+def _day(told: object) -> date | None:
+    return None if told is None else date.fromisoformat(str(told))
+
+
+def _standing(advice: Mapping[str, Any], first: date | None, last: date | None, today: date) -> Standing:
+    if last is None:
+        return Standing.UNTOLD if advice.get("category") is None else Standing.UNDATED
+    if today > last:
+        return Standing.OVERDUE
+    return Standing.LATER if first is not None and today < first else Standing.NOW
+
+
+def _name(ruleset: str) -> str:
+    return ruleset.partition(" ")[0]
+
+
+def _table(rows: Sequence[DueRow]) -> str:
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow([one.name for one in fields(DueRow)])
+    table.writerows(["" if cell is None else cell for cell in astuple(row)] for row in rows)
+    return stream.getvalue()

@@ -1,0 +1,101 @@
+"""Who is due for the next study."""
+
+import csv
+import json
+from datetime import date
+
+import pytest
+
+from hilum.cli.app import main
+from hilum.core import InputError
+from hilum.workflows.due import Standing, run_due
+
+TODAY = date(2026, 6, 15)
+
+
+def followup(folder, patient="A", days=("2026-01-01", "2026-03-01"), **advice):
+    """A follow-up with one advice; `due` is its first and last day."""
+    first, last = advice.pop("due", (None, None))
+    told = {"ruleset": "fleischner-2017", "version": "2017", "category": "2", "management": "CT", "because": "8 mm"}
+    due = None if last is None and first is None else {"earliest": first, "latest": last}
+    content = {
+        "schema": "hilum.followup/1",
+        "patient": patient,
+        "studies": [{"date": day} for day in days],
+        "advice": [told | {"due": due} | advice],
+    }
+    folder.mkdir(parents=True)
+    (folder / "followup.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("due", "standing", "over"),
+    [
+        (("2026-03-01", "2026-06-14"), Standing.OVERDUE, 1),
+        (("2026-03-01", "2026-06-15"), Standing.NOW, 0),
+        (("2026-06-15", "2026-09-01"), Standing.NOW, -78),
+        (("2026-06-16", "2026-09-01"), Standing.LATER, -78),
+        (("2026-06-10", None), Standing.OVERDUE, 5),
+        ((None, None), Standing.UNDATED, None),
+    ],
+)
+def test_a_date_stands_to_today_as_it_does_to_the_day(tmp_path, due, standing, over):
+    followup(tmp_path / "a", due=due)
+    (row,) = run_due([tmp_path], tmp_path / "due.csv", TODAY).rows
+    assert (row.standing, row.days_over) == (standing, over)
+
+
+def test_no_answer_is_no_reassurance(tmp_path):
+    followup(tmp_path / "a", category=None, because="the texture is unknown")
+    (row,) = run_due([tmp_path], tmp_path / "due.csv", TODAY).rows
+    assert row.standing is Standing.UNTOLD
+    assert row.because == "the texture is unknown"
+
+
+def test_the_latest_follow_up_of_a_patient_counts_and_the_most_urgent_comes_first(tmp_path):
+    followup(tmp_path / "a1", "A", due=("2026-03-01", "2026-04-01"))
+    followup(tmp_path / "a2", "A", ("2026-03-01", "2026-05-01"), due=("2026-11-01", "2026-12-01"))
+    followup(tmp_path / "deep" / "b", "B", due=("2026-05-01", "2026-06-01"))
+    followup(tmp_path / "c", "C", due=("2026-05-01", "2026-05-20"))
+    found = run_due([tmp_path], tmp_path / "lists", TODAY)
+    assert [(row.patient, row.standing) for row in found.rows] == [
+        ("C", Standing.OVERDUE),
+        ("B", Standing.OVERDUE),
+        ("A", Standing.LATER),
+    ]
+    assert [path.parent.name for path in found.superseded] == ["a1"]
+    with (tmp_path / "lists" / "due.csv").open(newline="") as stream:
+        table = list(csv.DictReader(stream))
+    assert [row["patient"] for row in table] == ["C", "B", "A"]
+    assert table[0]["days_over"] == "26"
+
+
+def test_only_the_wanted_rule_sets_are_listed(tmp_path):
+    followup(tmp_path / "a", due=("2026-05-01", "2026-05-20"))
+    followup(tmp_path / "b", "B", ruleset="lung-rads-2022", due=("2026-05-01", "2026-05-20"))
+    found = run_due([tmp_path], tmp_path / "due.csv", TODAY, ["lung-rads-2022"])
+    assert [row.patient for row in found.rows] == ["B"]
+    with pytest.raises(InputError, match="no follow-up has advice of nelson"):
+        run_due([tmp_path], tmp_path / "due.csv", TODAY, ["nelson"])
+
+
+def test_the_command_says_who_is_due_and_what_it_could_not_read(tmp_path, capsys):
+    followup(tmp_path / "a", due=("2026-05-01", "2026-05-20"))
+    for name, text in {"broken": "{", "other": '{"schema": "x"}', "torn": '{"schema": "hilum.followup/1"}'}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "followup.json").write_text(text)
+    assert main(["due", str(tmp_path), str(tmp_path / "due.csv"), "--today", "2026-06-15"]) == 3
+    said = capsys.readouterr()
+    assert "overdue  2026-05-20  A  fleischner-2017 2017: CT" in said.out
+    assert said.err.count("followup.json") == 3
+    assert "Traceback" not in said.err
+
+
+def test_wrong_inputs_are_one_clear_line(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert main(["due", str(tmp_path / "empty"), str(tmp_path / "due.csv")]) == 1
+    assert "there is no followup.json below" in capsys.readouterr().err
+    assert not (tmp_path / "due.csv").exists()
+    assert main(["due", str(tmp_path / "missing"), str(tmp_path / "due.csv")]) == 1
+    assert main(["due", str(tmp_path)]) == 2
