@@ -27,9 +27,11 @@ NARROW: dict[str, dict[str, Any]] = {
 }
 _WITHOUT = pytest.mark.skipif(find_spec("einops") is None, reason="MONAI's Swin transformer needs einops")
 NAMES = [
-    pytest.param(name, marks=_WITHOUT) if name == "swin_unetr" else name for name in MODELS if MODELS[name].axes == 2
+    pytest.param(name, marks=_WITHOUT) if name == "swin_unetr" else name
+    for name in MODELS
+    if MODELS[name].axes == 2 and not MODELS[name].gives_classes
 ]
-"""Every network of two axes; one that can't run here is skipped, with the reason."""
+"""Every network of two axes that marks lesions; one that can't run here is skipped, with the reason."""
 VOLUMES = [name for name in MODELS if MODELS[name].axes == 3 and not MODELS[name].finds_boxes]
 """Those of three that give logits of voxels."""
 

@@ -33,12 +33,15 @@ class Changes:
     "Peak learning rate; optimiser.lr."
     seed: int | None = None
     "Of everything that is drawn; trainer.seed."
+    fold: int | None = None
+    "Of films by classes, a stored fold that is kept out, to be judged on (--split fold-K); data.fold."
 
     def fields(self) -> dict[str, Any]:
         """The short names as settings."""
         trainer = {"epochs": self.epochs, "batch_size": self.batch_size, "seed": self.seed}
         changed = {name: value for name, value in trainer.items() if value is not None}
         groups = {"trainer": changed, "optimiser": {} if self.lr is None else {"lr": self.lr}}
+        groups["data"] = {} if self.fold is None else {"fold": self.fold}
         return {name: group for name, group in groups.items() if group}
 
 
@@ -88,6 +91,7 @@ def train(
     hilum train xray_unet again --data pairs -c run/config.yaml --seed 1
     hilum train xray_unet rate --data pairs --find-lr
     hilum train nodule3d ct --data cubes --also inserted
+    hilum train covid_slim fold1 --data classes --fold 1
     hilum train xray films --data pairs --unlabeled jsrt --set adaptation.method=gradient_reversal
     ```
 
@@ -152,13 +156,21 @@ def _options(running: Running, start: str | None, pretrained: str | None) -> "Tr
     return TrainOptions(machine, start, pretrained, running.force)
 
 
+def _judged(trained: "Trained") -> str:
+    """How the figures came about."""
+    if trained.is_of_classes:
+        return "the likeliest class of each pixel, of each class on the films that have it"
+    if trained.threshold is None:
+        return "redrawn"
+    return f"at a threshold of {trained.threshold:g} that was chosen there"
+
+
 def _say(trained: "Trained", *, debug: bool) -> int:
-    from hilum.workflows.train import FAILED, SHOWN
+    from hilum.workflows.train import FAILED, SHOWN, SHOWN_OF_CLASSES
 
     state = "Already there" if trained.was_done else "Done"
-    at = "redrawn" if trained.threshold is None else f"at a threshold of {trained.threshold:g} that was chosen there"
-    print(f"{trained.epochs} epochs; on validation, {at}:")
-    for name in SHOWN:
+    print(f"{trained.epochs} epochs; on validation, {_judged(trained)}:")
+    for name in SHOWN_OF_CLASSES if trained.is_of_classes else SHOWN:
         figure = trained.figures.get(name, {"value": None})
         if figure["value"] is not None:
             ends = "" if figure["low"] is None else f" ({figure['low']:.3f}–{figure['high']:.3f})"

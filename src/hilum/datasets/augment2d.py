@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core.geometry import Floats
+from hilum.datasets.class_sample import ClassSample
 from hilum.datasets.slice_sample import SliceSample
 from hilum.datasets.style2d import FilmStyle
 from hilum.datasets.xray_sample import Picture, Truth, XraySample
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from hilum.datasets.xray_config import AugmentConfig
 
 Pair: TypeAlias = tuple[float, float]
-Sample = TypeVar("Sample", XraySample, SliceSample)
+Sample = TypeVar("Sample", XraySample, SliceSample, ClassSample)
 
+_FILM_MM = 400.0
+"""Height of a chest film whose pixels nobody knows: between the usual formats of 35 and 43 cm."""
 _LATTICE = 16
 """Displacements drawn along each axis; a larger picture than 13 lattice steps repeats them."""
 
@@ -127,13 +130,16 @@ class Augmentation:
     def __call__(self, sample: Sample) -> Sample:
         """The changed sample; where nodules now lie is not kept."""
         rows, columns = self._places(sample)
+        pixel_mm = _side_mm(sample)
         truth, weight = _nearest((sample.truth, sample.weight), rows, columns)
         image = read_linearly(sample.image, rows, columns)
         if self.style is not None:
-            image = self.style(image, sample.pixel_mm)
-            covered = ~self.style.shown(image.shape, sample.pixel_mm)
+            image = self.style(image, pixel_mm)
+            covered = ~self.style.shown(image.shape, pixel_mm)
             truth[covered], weight[covered] = False, 0
-        image = toned(image, self.tone, sample.pixel_mm)
+        image = toned(image, self.tone, pixel_mm)
+        if isinstance(sample, ClassSample):
+            return replace(sample, image=image, labels=truth, weight=weight, masks={})
         if isinstance(sample, SliceSample):
             return replace(sample, image=image, truth=truth, weight=weight, point_px=None, prior=None)
         prior, prior_lesions = self._earlier(sample, rows, columns)
@@ -160,10 +166,15 @@ class Augmentation:
             (lesions,) = _nearest((lesions,), rows, columns)
         return picture, lesions
 
-    def _places(self, sample: XraySample | SliceSample) -> tuple[Picture, Picture]:
+    def _places(self, sample: XraySample | SliceSample | ClassSample) -> tuple[Picture, Picture]:
         shape = self.crop.shape_yx if self.crop else sample.image.shape
         middle = _middle(sample, self.crop) if self.crop else tuple((size - 1) / 2 for size in shape)
-        return source_places(self.warp, (shape[0], shape[1]), (middle[0], middle[1]), sample.pixel_mm)
+        return source_places(self.warp, (shape[0], shape[1]), (middle[0], middle[1]), _side_mm(sample))
+
+
+def _side_mm(sample: XraySample | SliceSample | ClassSample) -> float:
+    """Side of a pixel; of a film that doesn't say it, as if it were 400 mm high."""
+    return _FILM_MM / len(sample.image) if sample.pixel_mm is None else sample.pixel_mm
 
 
 def draw_augmentation(rng: np.random.Generator, config: "AugmentConfig") -> Augmentation:
@@ -211,7 +222,7 @@ def _factor(rng: np.random.Generator, most: float) -> float:
     return float((1 + most) ** rng.uniform(-1, 1))
 
 
-def _middle(sample: XraySample | SliceSample, crop: Crop) -> Pair:
+def _middle(sample: XraySample | SliceSample | ClassSample, crop: Crop) -> Pair:
     """The middle (row, column) of the piece; a picture smaller than it lies in its middle."""
     lesion = np.flatnonzero(sample.truth) if crop.on_lesion else ()
     wanted = None

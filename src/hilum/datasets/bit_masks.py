@@ -18,6 +18,7 @@ from hilum.core import InputError, UnsupportedError
 from hilum.core.mask import Labels, Selection
 from hilum.datasets.class_map import ClassMap, stacked
 from hilum.datasets.class_source import ImageLabel
+from hilum.measure import LungRoles
 
 UNKNOWN_LICENCE = "unknown"
 _FRONTAL = frozenset({"", "pa", "ap", "ap supine", "ap erect", "frontal", "posteroanterior", "anteroposterior"})
@@ -43,6 +44,8 @@ class BitMaskLayout(FrozenConfig):
     """Classes 1, 2, … in this order; where they overlap, the later one wins."""
     lungs: tuple[str, ...] = ()
     """Structures that make both lungs; a mask of that name is stored beside."""
+    findings: tuple[str, ...] = ()
+    """Classes that are involved lung, by name: of them the share of each lung is measured."""
     apart: tuple[tuple[str, str], ...] = ()
     """Pairs of structures that can't overlap. A mask where they do has grey edges, or is none."""
     image: str = "image"
@@ -78,7 +81,17 @@ class BitMaskLayout(FrozenConfig):
         named = {*self.lungs, *(one for pair in self.apart for one in pair), *(x for c in self.classes for x in c.bits)}
         if unknown := sorted(named - set(self.bits)):
             raise ValueError(f"bits: {unknown[0]} has none; there are {', '.join(self.bits)}")
+        if strange := sorted({*self.findings} - {one.name for one in self.classes}):
+            raise ValueError(f"findings: {strange[0]} is no class")
         return self
+
+    @property
+    def roles(self) -> LungRoles:
+        """Lung are findings, and the classes that lungs alone make."""
+        names = self.class_names
+        findings = tuple(number for number, name in names.items() if name in self.findings)
+        bare = (number for number, one in enumerate(self.classes, 1) if set(one.bits) <= set(self.lungs))
+        return LungRoles(tuple(sorted({*bare, *findings})), findings)
 
     @property
     def class_names(self) -> dict[int, str]:
@@ -106,6 +119,7 @@ LAYOUTS: Mapping[str, BitMaskLayout] = {
             MaskClass(name="consolidation", bits=("consolidation",)),
         ),
         lungs=_BOTH,
+        findings=("ground glass", "consolidation"),
         apart=(_BOTH,),
         patient="patientid",
         labels={"COVID-19": ImageLabel.COVID, "No Finding": ImageLabel.HEALTHY, "": ImageLabel.NON_COVID},

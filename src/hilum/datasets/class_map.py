@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hilum.core.mask import Selection
 from hilum.datasets.class_source import UNKNOWN, ImageLabel
+from hilum.measure import LungRoles
 
 HEALTHY_LUNG, COVID_INFECTION, NON_COVID_INFECTION = 1, 2, 3
 CLASS_NAMES: Mapping[int, str] = {
@@ -17,6 +18,8 @@ CLASS_NAMES: Mapping[int, str] = {
 }
 """The four classes of the published figures, but for 0, the background."""
 
+ROLES = LungRoles((HEALTHY_LUNG, COVID_INFECTION, NON_COVID_INFECTION), (COVID_INFECTION, NON_COVID_INFECTION))
+"""All of them are lung."""
 _INFECTION = {ImageLabel.COVID: COVID_INFECTION, ImageLabel.NON_COVID: NON_COVID_INFECTION}
 
 ClassMap = NDArray[np.uint8]

@@ -1,5 +1,6 @@
 """One chest X-ray by classes, as it is learnt from."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -8,7 +9,7 @@ import numpy as np
 from hilum.core import GeometryError
 from hilum.core.mask import Selection
 from hilum.datasets.class_map import ClassMap
-from hilum.datasets.class_source import ImageLabel
+from hilum.datasets.class_source import LABELS, ImageLabel
 from hilum.datasets.xray_sample import Picture
 
 
@@ -47,6 +48,32 @@ class ClassSample:
             raise GeometryError(
                 f"{self.key}: image and what lies over it are of one size [y, x], got {sorted(shapes)}."
             )
+
+    @property
+    def truth(self) -> ClassMap:
+        """[y, x] what is learnt, by the name that all kinds of samples have for it: the labels."""
+        return self.labels
+
+    @property
+    def prior(self) -> Picture | None:
+        """A second image: films by classes have none."""
+        return None
+
+    @property
+    def prior_lesions(self) -> Selection | None:
+        """What is known of it: nothing."""
+        return None
+
+    @property
+    def step_mm(self) -> tuple[float, float]:
+        """From pixel to pixel along each axis; NaN when nobody knows."""
+        side = math.nan if self.pixel_mm is None else self.pixel_mm
+        return side, side
+
+    @property
+    def label_number(self) -> int:
+        """The film's label by its place in `LABELS`; -1 when nobody says."""
+        return -1 if self.image_label is None else LABELS.index(self.image_label)
 
     def has_class(self, number: int) -> bool:
         """Whether any pixel is known to be of this class."""

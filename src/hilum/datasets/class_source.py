@@ -6,6 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from hilum.measure import LungRoles
+
 CLASSES = "classes"
 """Name of the mask with one class for each pixel."""
 UNKNOWN = 255
@@ -18,6 +20,10 @@ class ImageLabel(StrEnum):
     HEALTHY = "healthy"
     COVID = "covid"
     NON_COVID = "non-covid"
+
+
+LABELS = tuple(ImageLabel)
+"""In the order in which networks give them."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,17 @@ class ClassSource:
     finding: str
     licence: str
     day: float
+
+
+def lung_roles(index: Mapping[str, Any]) -> LungRoles:
+    """Which classes of a data set are lung, and which findings; none where its index doesn't say.
+
+    Raises:
+        KeyError, TypeError, ValueError: an entry is of another type.
+    """
+    said, there = index.get("roles") or {}, {int(number) for number in index.get("labels") or ()}
+    lungs, findings = ([int(one) for one in said.get(name) or ()] for name in ("lungs", "findings"))
+    return LungRoles(tuple(one for one in lungs if one in there), tuple(one for one in findings if one in there))
 
 
 def class_source(record: Mapping[str, Any], folder: Path) -> ClassSource:

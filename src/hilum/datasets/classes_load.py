@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from hilum.core import Failures, GeometryError, InputError, TrainError, UnitError, UnreadableError
+from hilum.core.geometry import Floats
 from hilum.core.mask import Labels, Selection
+from hilum.core.radiograph import PixelMm
 from hilum.datasets.class_config import ClassDataConfig
 from hilum.datasets.class_map import ClassMap
 from hilum.datasets.class_sample import ClassSample
@@ -17,6 +19,8 @@ from hilum.datasets.prepared import SPLITS, CaseSource, Prepared, read_each, rea
 from hilum.datasets.stored_folds import StoredFolds
 from hilum.datasets.xray_grid import PixelGrid
 from hilum.datasets.xray_load import LEARNABLE, brightness, on_levels, require_learnable
+from hilum.datasets.xray_sample import Picture
+from hilum.drr.source_style import published_look
 from hilum.io import read_json, read_mask, read_radiograph
 
 
@@ -127,7 +131,8 @@ def load_class_picture(case: CaseSource, config: ClassDataConfig) -> ClassSample
     """
     if case.image is None:
         raise InputError(f"{case.key} has no picture.", "Prepare the data set again.")
-    film, picture, labels = _film(case), brightness(read_radiograph(case.image).array), read_mask(case.truth).labels
+    film, stored, labels = _film(case), read_radiograph(case.image).array, read_mask(case.truth).labels
+    picture = brightness(stored)
     _require_shape(case.truth, labels.shape, picture.shape)
     grid, pixel_mm = _grid(case, (picture.shape[0], picture.shape[1]), config)
     classes = _majority(labels, grid)
@@ -136,7 +141,7 @@ def load_class_picture(case: CaseSource, config: ClassDataConfig) -> ClassSample
     return ClassSample(
         key=case.key,
         patient=case.patient,
-        image=on_levels(grid.mean(picture)),
+        image=shown_as(grid.mean(picture), config.look),
         labels=np.where(is_known, classes, 0).astype(np.uint8),
         weight=is_known.astype(np.float32),
         image_label=film.image_label,
@@ -144,6 +149,11 @@ def load_class_picture(case: CaseSource, config: ClassDataConfig) -> ClassSample
         pixel_mm=pixel_mm,
         day=film.day,
     )
+
+
+def shown_as(picture: Floats, look: str) -> Picture:
+    """A picture [y, x] of brightness 0 to 1 as networks see it: as it is, or in the published DRRs' style."""
+    return on_levels(published_look(picture) if look == "published" else picture)
 
 
 def _film(case: CaseSource) -> ClassSource:
@@ -158,9 +168,18 @@ def _grid(case: CaseSource, shape: tuple[int, int], config: ClassDataConfig) -> 
         if case.pixel_mm is None or config.pixel_mm is None:
             raise UnitError(f"nobody knows how large the pixels of {case.key} are.", "Set height_px, not pixel_mm.")
         return PixelGrid(shape, case.pixel_mm, config.pixel_mm), config.pixel_mm
-    step = case.pixel_mm or (1.0, 1.0)
-    side = shape[0] * step[0] / config.height_px
-    return PixelGrid(shape, step, side), side if case.pixel_mm else None
+    grid, side = grid_of_height(shape, case.pixel_mm, config.height_px)
+    return grid, side if case.pixel_mm else None
+
+
+def grid_of_height(shape: tuple[int, int], step_mm: PixelMm | None, height_px: int) -> tuple[PixelGrid, float]:
+    """Square pixels, so many rows of them, and their side in mm.
+
+    Of a picture whose pixels nobody knows, these are taken to be square, and the side is in pixels of its own.
+    """
+    step = step_mm or (1.0, 1.0)
+    side = shape[0] * step[0] / height_px
+    return PixelGrid(shape, step, side), side
 
 
 def _majority(labels: Labels, grid: PixelGrid) -> ClassMap:

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 from hilum.core import Failures, HilumError, InputError, Nodule, UnreadableError
 from hilum.core.radiograph import PixelMm
-from hilum.datasets.class_source import CLASSES, ClassSource, class_source
+from hilum.datasets.class_source import CLASSES, ClassSource, class_source, lung_roles
 from hilum.datasets.data_kind import XRAY_CLASSES
 from hilum.datasets.drr_pairs import PairNodule
 from hilum.datasets.patch_source import SINGLE_SCAN, PatchSource, patch_source
 from hilum.io import read_json, read_mask
 from hilum.io.nodules_file import read_nodules
+from hilum.measure import LungRoles
 
 S = TypeVar("S")
 
@@ -97,6 +98,10 @@ class CaseSource:
     film: ClassSource | None = None
 
 
+ALL_FOLDS = "folds"
+"""Of all stored folds, each judged by a model that has not seen it."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     """What a data set's index says.
@@ -110,6 +115,8 @@ class Prepared:
         records: of its cases, as they stand in the file.
         has_points: whether centres and sizes of all lesions are known, so that they are a truth of their own.
         notes: what a person should know of all of it, one line each.
+        roles: of the classes of chest X-rays: which are lung, which findings.
+        folds: patients of each stored fold; empty without any.
     """
 
     index: Path
@@ -120,6 +127,14 @@ class Prepared:
     records: Sequence[Mapping[str, Any]] = field(repr=False)
     has_points: bool = False
     notes: tuple[str, ...] = ()
+    roles: LungRoles = field(default_factory=LungRoles)
+    folds: Sequence[Sequence[str]] = ()
+
+    @property
+    def parts(self) -> Mapping[str, Sequence[str]]:
+        """Patients of each split, of each stored fold ("fold-1" and so on), and of all folds together ("folds")."""
+        folds = {f"fold-{number}": patients for number, patients in enumerate(self.folds, 1)}
+        return {**self.splits, **folds, **({ALL_FOLDS: [one for own in self.folds for one in own]} if folds else {})}
 
     @property
     def is_single_scan(self) -> bool:
@@ -172,15 +187,17 @@ class Prepared:
         """The cases of a split that have a picture, with the truth that is taken unless told otherwise.
 
         Args:
-            split: "train", "validation", "test", or "all" for every case, those of patients in no split too.
+            split: "train", "validation", "test", a fold ("fold-1"), "folds" for all of these, or "all" for every case,
+                those of patients in no split too.
 
         Raises:
             InputError: there is no such split.
             UnreadableError: an entry is missing.
         """
-        if split not in SPLITS and split != "all":
-            raise InputError(f"there is no split {split!r}.", f"There are: {', '.join(SPLITS)} and all.")
-        wanted = set(self.splits[split]) if split in SPLITS else None
+        parts = self.parts
+        if split not in parts and split != "all":
+            raise InputError(f"there is no split {split!r}.", f"There are: {', '.join(parts)} and all.")
+        wanted = set(parts[split]) if split in parts else None
         every = self.cases(self.truth_name())
         return tuple(case for case in every if case.image is not None and (wanted is None or case.patient in wanted))
 
@@ -251,6 +268,8 @@ def read_prepared(data: Path) -> Prepared:
             content["cases"],
             bool(content.get("point_truth", False)),
             tuple(str(note) for note in content.get("notes") or ()),
+            lung_roles(content),
+            [[str(one) for one in own] for own in (content.get("folds") or {}).get("folds", ())],
         )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hilum.core import TrainError
 from hilum.core.geometry import Floats
+from hilum.datasets.class_sample import ClassSample
 from hilum.datasets.patch_sample import HARD, PatchSample
 from hilum.datasets.slice_sample import SliceSample
 from hilum.datasets.xray_sample import NoduleInfo, XraySample
@@ -115,6 +116,15 @@ def patch_traits(samples: Sequence[PatchSample], *, nodules_alike: bool, hard_sh
         empty = ~has_lesion
         share[empty] = balanced(share[empty], is_hard[empty], hard_share) * empty.sum()
     return Traits(hard, has_lesion, share)
+
+
+def class_traits(samples: Sequence[ClassSample]) -> Traits:
+    """Those of films by classes; none is harder than another. One with more than the first class counts as a lesion's.
+
+    So `lesion_share` says how often a film comes that shows something on its lungs.
+    """
+    shows = np.array([bool((sample.labels > 1).any()) for sample in samples], dtype=bool)
+    return Traits(np.full(len(samples), math.nan), shows, np.ones(len(samples)))
 
 
 def epoch_order(samples: Sequence[XraySample], config: "SamplingConfig", seed: int, epoch: int, hard: Floats) -> Places:

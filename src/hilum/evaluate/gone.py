@@ -9,8 +9,8 @@ from hilum.core.changes import FALSE_GONE, GONE_AUC, NOTICED
 from hilum.core.figures import Figure
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
-from hilum.evaluate.bootstrap import RESAMPLES, mean_figures, pooled_figure, resample_patients
-from hilum.metrics.probability import roc_auc_of_sums
+from hilum.evaluate.area import auc_figure
+from hilum.evaluate.bootstrap import RESAMPLES, mean_figures, resample_patients
 
 MOST_FALSE_GONE = 0.05
 """Share of the lesions that are still there which may be called gone."""
@@ -54,16 +54,6 @@ def choose_gone_threshold(
     called = (scores < value).astype(np.float64)
     draw = resample_patients(patients, np.random.default_rng(seed), RESAMPLES)
     shares = {NOTICED: np.where(is_gone, called, np.nan), FALSE_GONE: np.where(is_gone, np.nan, called)}
-    ranks = pooled_figure(
-        GONE_AUC, _ranks(scores, is_gone), lambda s: roc_auc_of_sums(*np.split(s, 2, axis=-1)), draw, is_share=True
-    )
-    figures = {GONE_AUC: ranks, **mean_figures(shares, draw, are_shares=True)}
+    area = auc_figure(GONE_AUC, -scores, is_gone, draw)
+    figures = {GONE_AUC: area, **mean_figures(shares, draw, are_shares=True)}
     return GoneThreshold(value, figures, int(is_gone.sum()), len(there))
-
-
-def _ranks(scores: Floats, is_gone: Selection) -> Floats:
-    """[lesions, 2 · levels] where each lesion stands, the highest score first: those gone, then the others."""
-    levels, level = np.unique(-scores, return_inverse=True)
-    ranks = np.zeros((len(scores), 2 * len(levels)))
-    ranks[np.arange(len(scores)), level + np.where(is_gone, 0, len(levels))] = 1
-    return ranks

@@ -185,6 +185,11 @@ def load_model(model: str) -> LoadedModel:
             "Begin a run with its encoder: hilum train RECIPE OUT --from MODEL --set start.parts=[encoder]",
         )
     config = given.config
+    if given.network.gives_classes:
+        raise ConfigError(
+            f"the model {model!r} gives the pixels of a chest X-ray classes, and marks no lesions.",
+            "hilum predict and hilum evaluate take it; for nodules name another.",
+        )
     try:
         data, threshold = config["config"]["data"], float(config["threshold"]["value"])
         side_mm = data["voxel_mm" if kind_of(data) == CT_PATCHES else "pixel_mm"]
@@ -197,7 +202,7 @@ def load_model(model: str) -> LoadedModel:
 
 
 def model_kind(model: str) -> str:
-    """What a model marks lesions on, by its name or folder: "xray", "slices" or "ct-patches"; no weights are loaded.
+    """What a model looks at, by its name or folder: "xray", "slices", "ct-patches" or "xray-classes"; loads no weights.
 
     Raises:
         MissingError: there is none.

@@ -47,9 +47,11 @@ class SegmentationLoss(ABC):
 
     Attributes:
         of_boxes: whether it is of a detector's boxes, and not of logits.
+        of_classes: whether it is of several classes, of which each pixel has one (`hilum.losses.classes`).
     """
 
     of_boxes: bool = False
+    of_classes: bool = False
 
     class Config(FrozenConfig):
         """Everything that the loss depends on."""

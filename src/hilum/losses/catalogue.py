@@ -8,6 +8,7 @@ from hilum.losses.attention import Attention
 from hilum.losses.base import SegmentationLoss
 from hilum.losses.bce import Bce
 from hilum.losses.boundary import Boundary
+from hilum.losses.classes import CrossEntropyDice
 from hilum.losses.combined import BceDice, Combined, Medical
 from hilum.losses.deep import DeepSupervision
 from hilum.losses.focal import AdaptiveFocal, Focal
@@ -32,6 +33,7 @@ LOSSES: dict[str, type[SegmentationLoss]] = {
     "combined": Combined,
     "deep_supervision": DeepSupervision,
     "retina": Retina,
+    "cross_entropy_dice": CrossEntropyDice,
 }
 
 

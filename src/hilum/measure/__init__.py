@@ -1,5 +1,6 @@
-"""The size and the texture of a nodule from its mask."""
+"""The size and the texture of a nodule from its mask, and how much of a lung is involved."""
 
+from hilum.measure.lungs import LungRoles, involved_percent, lung_sides
 from hilum.measure.size import (
     MASS_MM,
     THICK_MM,
@@ -20,6 +21,7 @@ __all__ = [
     "MASS_MM",
     "THICK_MM",
     "AxialAxes",
+    "LungRoles",
     "axial_axes",
     "centroid_lps_mm",
     "diameters",
@@ -27,7 +29,9 @@ __all__ = [
     "equivalent_diameter_mm",
     "fleischner_mm",
     "half_up",
+    "involved_percent",
     "is_thick",
+    "lung_sides",
     "solid_share",
     "texture_of",
     "volume_mm3",

@@ -5,6 +5,7 @@ from typing import Any
 
 from hilum.config import Choice, built
 from hilum.models.attention_unet3d import AttentionUNet3D
+from hilum.models.class_network import ClassSlim, ClassUNet
 from hilum.models.deep_attention import Improved
 from hilum.models.enet import ENet
 from hilum.models.network import Network
@@ -33,6 +34,8 @@ MODELS: dict[str, type[Network]] = {
     "attention_unet3d": AttentionUNet3D,
     "slim_unet3d": SlimUNet3D,
     "retina3d": RetinaNet3D,
+    "class_unet": ClassUNet,
+    "class_slim": ClassSlim,
 }
 
 
@@ -64,6 +67,11 @@ class ModelConfig(Choice):
     def finds_boxes(self) -> bool:
         """Whether the network gives boxes, and no logits of pixels."""
         return MODELS[self.name].finds_boxes
+
+    @property
+    def gives_classes(self) -> bool:
+        """Whether the network gives pixels or films one of several classes."""
+        return MODELS[self.name].gives_classes
 
     def build(self) -> Network:
         """The network, from scratch; `torch.manual_seed` decides its numbers."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from hilum.models.blocks import conv_unit, double_conv
 
@@ -76,3 +77,28 @@ class SkipDecoder(nn.Module):
             fused = stage(torch.cat((self.enlarge(narrow(fused)), skip), 1))
         decoded: Tensor = self.last(self.enlarge(fused))
         return decoded
+
+
+class NarrowDecoder(nn.Module):
+    """A U-Net's way up with few channels: nearest neighbours, the encoder's features, a double convolution.
+
+    Few as in the U-Nets that are usually built on pretrained encoders: with as many channels as the encoder's it would
+    have six times the encoder's work.
+    """
+
+    def __init__(self, channels: Sequence[int], widths: Sequence[int]) -> None:
+        """Channels of the encoder's features, finest first (stride 2), and of the stages, coarsest first."""
+        super().__init__()
+        skips = (*reversed(channels[:-1]), 0)
+        ins = (channels[-1], *widths[:-1])
+        self.stages = nn.ModuleList(
+            double_conv((below + skip, width)) for below, skip, width in zip(ins, skips, widths, strict=True)
+        )
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Features [B, widths[-1], H, W] of an encoder's, finest first, whose first has stride 2."""
+        below = features[-1]
+        for stage, skip in zip(self.stages, (*reversed(features[:-1]), None), strict=True):
+            below = interpolate(below, scale_factor=2, mode="nearest")
+            below = stage(below if skip is None else torch.cat((below, skip), 1))
+        return below

@@ -29,6 +29,7 @@ class Network(nn.Module, ABC):
         stride: sizes are padded inside to multiples of it; a graph that takes pictures of any size pads
             before (`hilum.infer.graph`), so that nothing in it depends on whether a size is one.
         finds_boxes: whether it gives boxes (`hilum.models.output.Detection`), and no logits of pixels.
+        gives_classes: whether it gives one of several classes (`hilum.models.output.Classes`), and no lesions.
         any_size_in_a_graph: whether what is computed is written alike for all sizes, so that one graph takes them all.
     """
 
@@ -44,6 +45,7 @@ class Network(nn.Module, ABC):
     weights_origin: str = FROM_SCRATCH
     stride: int = 1
     finds_boxes: bool = False
+    gives_classes: bool = False
     any_size_in_a_graph: bool = True
 
     def __init__(self, config: Config) -> None:

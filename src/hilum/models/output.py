@@ -1,4 +1,4 @@
-"""What networks give: logits of every pixel, or boxes; either way a probability at every pixel."""
+"""What networks give: logits of every pixel, of one class or several, or boxes."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from hilum.core import ConfigError
 from hilum.core.geometry import Shape3
 from hilum.models.boxes import decoded, drawn, encoded, middles, suppressed
 
@@ -63,6 +64,47 @@ class Segmentation(Output):
         """The same logits as float32."""
         attention = None if self.attention is None else self.attention.float()
         return Segmentation(self.logits.float(), attention, tuple(one.float() for one in self.deep))
+
+
+@dataclass(frozen=True, eq=False)
+class Classes(Output):
+    """Logits of several classes of which each pixel has one, and of several labels of which each film has one.
+
+    Attributes:
+        logits: [B, C, H, W], background first; None for a network that gives films a label alone.
+        labels: [B, L]; None for a network that gives none.
+        attention: none.
+        deep: none.
+    """
+
+    logits: Tensor | None
+    labels: Tensor | None = None
+    attention: Tensor | None = None
+    deep: tuple[Tensor, ...] = ()
+
+    def probability(self) -> Tensor:
+        """[B, C, H, W] the softmax over classes.
+
+        Raises:
+            ConfigError: the network gives pixels no class.
+        """
+        if self.logits is None:
+            raise ConfigError("this network labels films and gives pixels no class.", "Take one that finds classes.")
+        return self.logits.softmax(dim=1)
+
+    def label_probability(self) -> Tensor | None:
+        """[B, L] the softmax over labels; None where there are none."""
+        return None if self.labels is None else self.labels.softmax(dim=1)
+
+    def first(self, count: int) -> "Classes":
+        """Of the batch's first pictures alone."""
+        logits, labels = (None if one is None else one[:count] for one in (self.logits, self.labels))
+        return Classes(logits, labels)
+
+    def in_32_bits(self) -> "Classes":
+        """The same logits as float32."""
+        logits, labels = (None if one is None else one.float() for one in (self.logits, self.labels))
+        return Classes(logits, labels)
 
 
 @dataclass(frozen=True)

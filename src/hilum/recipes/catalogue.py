@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hilum.core import ConfigError
-from hilum.recipes import patches, prior, slices, xray
+from hilum.recipes import films, patches, prior, slices, xray
 from hilum.train.config import TrainConfig
 
 Recipe = Callable[[], TrainConfig]
@@ -42,6 +42,12 @@ RECIPES: dict[str, Recipe] = {
     "luna16_unet_cheap": patches.luna16_unet_cheap,
     "luna16_attention": patches.luna16_attention,
     "luna16_attention_cheap": patches.luna16_attention_cheap,
+    "covid_unet": films.covid_unet,
+    "covid_classifier": films.covid_classifier,
+    "covid_hybrid": films.covid_hybrid,
+    "covid_multitask": films.covid_multitask,
+    "covid_slim": films.covid_slim,
+    "cxr_lungs": films.cxr_lungs,
 }
 
 

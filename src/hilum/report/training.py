@@ -10,7 +10,7 @@ from hilum.core.mask import Selection
 from hilum.core.radiograph import Pixels
 from hilum.report.drawing import BLUE, GREEN, NAVY, OCHRE, PURPLE, RED, SLATE, WINE, encoded, label, light_figure
 
-_FIGURES = ("dice_mean", "dice_pooled", "lesion_sensitivity", "empty_false_positive_rate", "explained")
+_FIGURES = ("dice_mean", "dice_pooled", "lesion_sensitivity", "empty_false_positive_rate", "explained", "label_auc")
 _COLOURS = (BLUE, RED, GREEN, PURPLE, OCHRE, SLATE, NAVY, WINE)
 
 

@@ -16,7 +16,9 @@ from hilum.io.machine import processor_name
 from hilum.metrics.lesions import MatchRule
 from hilum.report.figures import with_interval
 from hilum.train.adaptation_config import UnlabeledFacts
+from hilum.train.card_classes import class_head, class_sections
 from hilum.train.card_use import pixels_of, shown_of, unit_of, use_of
+from hilum.train.class_facts import ClassFacts
 from hilum.train.config import TrainConfig
 from hilum.train.fit import Fitted
 from hilum.train.silence import MARKED, silent_epochs
@@ -86,6 +88,7 @@ class ModelFacts:
         machine: where it was trained.
         again: the command that makes it again; "" where there is none.
         gone: below which score a known lesion is called gone; None for a model that doesn't look at them one by one.
+        classes: names, temperatures, gate and figures of a model of films by classes; None of others.
     """
 
     config: TrainConfig
@@ -97,12 +100,17 @@ class ModelFacts:
     machine: Sequence[str] = field(default_factory=lambda: hardware())
     again: str = ""
     gone: GoneThreshold | None = None
+    classes: ClassFacts | None = None
 
 
 def model_card(facts: ModelFacts) -> str:
     """The card as Markdown."""
     parts: tuple[str, ...]
-    if facts.found is None:
+    if facts.classes is not None:
+        words = use_of(facts.config.data)
+        parts = (class_head(facts.config, facts.classes, facts.parameters), words, _data(facts))
+        parts = (*parts, *class_sections(facts.classes, facts.found), _training(facts))
+    elif facts.found is None:
         parts = (_pretrained_head(facts), _data(facts), _redrawn(facts), _training(facts))
     else:
         judged = (

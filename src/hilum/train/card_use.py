@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hilum.datasets.data_kind import CT_PATCHES, SLICES, XRAY
+from hilum.datasets.class_config import ClassDataConfig
+from hilum.datasets.data_kind import CT_PATCHES, SLICES, XRAY, XRAY_CLASSES
 from hilum.datasets.patch_config import PatchDataConfig
 from hilum.datasets.slice_config import SliceDataConfig
 from hilum.datasets.slice_point import SIGMA_MM
@@ -27,6 +28,8 @@ def pixels_of(data: DataConfig) -> str:
         return f"views of 48 by 48 pixels, cut out of pictures with pixels of {data.pixel_mm:g} mm"
     if isinstance(data, PatchDataConfig):
         return f"voxels of {data.voxel_mm:g} mm"
+    if isinstance(data, ClassDataConfig):
+        return f"{data.height_px} rows of square pixels" if data.height_px else f"pixels of {data.pixel_mm:g} mm"
     return "pixels as each scan has them" if data.pixel_mm is None else f"pixels of {data.pixel_mm:g} mm"
 
 
@@ -141,6 +144,20 @@ def _patch_use(data: PatchDataConfig) -> str:
     )
 
 
+def _class_use(data: ClassDataConfig) -> str:
+    return (
+        "Research on chest X-rays. Input is a frontal film, head up, dense is bright, patient right on the left; "
+        f"`hilum predict` brings it to {pixels_of(data)}{_LOOKS[data.look]}. What is marked, and the share of a lung "
+        "that it covers, is what people would have outlined on films like those of Data, no measurement of a disease. "
+        "A label, where it gives one, was learnt from films of several places, whose scanners, marks and borders "
+        "differ with the label: it may tell these apart. Not for diagnosis, not for deciding on treatment, not for children, and not "
+        "as the only reader."
+    )
+
+
+_LOOKS = {"stored": "", "published": ", with contrast equalised"}
+
+
 @dataclass(frozen=True)
 class _Words:
     shown: str
@@ -151,4 +168,5 @@ _WORDS: Mapping[str, _Words] = {
     XRAY: _Words("frontal chest X-rays", _xray_use),
     SLICES: _Words("axial CT slices", _slice_use),
     CT_PATCHES: _Words("pieces of CTs", _patch_use),
+    XRAY_CLASSES: _Words("frontal chest X-rays", _class_use),
 }

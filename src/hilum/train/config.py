@@ -22,13 +22,13 @@ from hilum.losses.catalogue import LOSSES
 from hilum.losses.choice import LossConfig
 from hilum.models.catalogue import MODELS, ModelConfig
 from hilum.train.adaptation_config import AdaptationConfig
-from hilum.train.data_config import AnyAugmentConfig, DataConfig, axes_of
+from hilum.train.data_config import AnyAugmentConfig, DataConfig, axes_of, is_of_classes
 
 ALL = "all"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Precision = Annotated[Literal["auto", "32", "bf16"], BeforeValidator(str)]
-Monitor = Literal["dice_mean", "dice_pooled", "explained"]
+Monitor = Literal["dice_mean", "dice_pooled", "explained", "label_auc"]
 
 
 class Phase(FrozenConfig):
@@ -99,7 +99,8 @@ class TrainerConfig(FrozenConfig):
     """Memory of the running mean of weights that is judged and kept (0.99 is usual for small data); 0 for none."""
     monitor: Monitor = "dice_mean"
     """Figure on validation that picks the best model, at the threshold of the grid where it is highest. explained: of
-    the hidden pixels' variance, for a run that redraws pictures."""
+    the hidden pixels' variance, for a run that redraws pictures. Of films by classes Dice is the mean over classes, of
+    the films that have each, and label_auc the mean area under the ROC curves of films' labels."""
     patience: PositiveInt | None = None
     """Epochs without improvement after which training stops; None never does."""
     deterministic: bool = False
@@ -202,16 +203,43 @@ class TrainConfig(FrozenConfig):
         return self
 
     @model_validator(mode="after")
+    def _classes_fit(self) -> Self:
+        """Films by classes have networks of their own, and a figure that their network can have."""
+        if self.model.gives_classes != is_of_classes(self.data):
+            fitting = ", ".join(name for name, one in MODELS.items() if one.gives_classes)
+            wanted = f"one of {fitting}" if is_of_classes(self.data) else "one that marks lesions"
+            raise ValueError(f"data.kind is {self.data.kind}, and the network {self.model.name}; set it to {wanted}")
+        if self.model.gives_classes:
+            return self._class_figure()
+        if self.trainer.monitor == "label_auc":
+            raise ValueError("trainer.monitor label_auc is for films by classes; set it to dice_mean")
+        return self
+
+    def _class_figure(self) -> Self:
+        """What validation is judged by has to be something that the network gives."""
+        finds, monitor = self.model.options["finds"], self.trainer.monitor
+        lacking = {"labels": ("dice_mean", "dice_pooled"), "classes": ("label_auc",), "both": ()}[finds]
+        if monitor in lacking:
+            other = "label_auc" if finds == "labels" else "dice_mean"
+            raise ValueError(f"the network finds {finds}, which have no {monitor}; set trainer.monitor to {other}")
+        if self.sampling.hard_negatives:
+            raise ValueError("films by classes have no false lesions; set sampling.hard_negatives to 0")
+        return self
+
+    @model_validator(mode="after")
     def _loss_fits(self) -> Self:
-        """Boxes have a loss of their own."""
-        finds_boxes = self.model.finds_boxes
-        fitting = [name for name, loss in LOSSES.items() if loss.of_boxes == finds_boxes]
+        """Boxes and classes have losses of their own."""
+        finds_boxes, gives_classes = self.model.finds_boxes, self.model.gives_classes
+        fitting = [
+            name for name, loss in LOSSES.items() if (loss.of_boxes, loss.of_classes) == (finds_boxes, gives_classes)
+        ]
         for phase in range(len(self.phases)):
             if (name := self.loss_of(phase).name) not in fitting:
-                given = "boxes" if finds_boxes else "masks"
+                given = "boxes" if finds_boxes else "classes" if gives_classes else "masks"
+                few = finds_boxes or gives_classes
                 raise ValueError(
                     f"the network {self.model.name} gives {given}, and the loss {name} is not of these; set loss.name "
-                    f"to {' or '.join(fitting) if finds_boxes else 'another one'}"
+                    f"to {' or '.join(fitting) if few else 'another one'}"
                 )
         return self
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hilum.core import ConfigError
+from hilum.datasets.class_sample import ClassSample
 from hilum.datasets.xray_sample import Picture
 from hilum.train.films import BesideFilm
 
@@ -26,7 +27,7 @@ class Shown(Protocol):
 
     @property
     def truth(self) -> "NDArray[Any]":
-        """[y, x] 0 to 1: lesions, or a picture that is to be redrawn."""
+        """[y, x] 0 to 1: lesions, or a picture that is to be redrawn; of films by classes the classes' numbers."""
 
     @property
     def weight(self) -> Picture:
@@ -57,8 +58,8 @@ class JudgedSample(JudgedCase, Protocol):
         """Of the case."""
 
     @property
-    def truth(self) -> "NDArray[np.bool_]":
-        """[y, x] lesions."""
+    def truth(self) -> "NDArray[Any]":
+        """[y, x] lesions, or classes by number."""
 
     @property
     def step_mm(self) -> tuple[float, ...]:
@@ -82,12 +83,13 @@ class Batch(NamedTuple):
 
     Attributes:
         image: [B, 1, H, W], 0 to 1.
-        target: [B, 1, H, W], 0 or 1; brightness, where pictures are redrawn.
+        target: [B, 1, H, W], 0 or 1; brightness, where pictures are redrawn; numbers, of films by classes.
         weight: [B, 1, H, W].
         size: [B, axes] rows and columns before padding.
         case: [B] which case each is.
         prior: [B, 1 or 2, H, W], a second image and, where they are shown, its known lesions; None without one.
         film: [F, 1, H, W] unlabeled films beside them; None without any.
+        label: [B] of films by classes, each one's label by number, -1 where nobody says; None of others.
     """
 
     image: Tensor
@@ -97,6 +99,7 @@ class Batch(NamedTuple):
     case: Tensor
     prior: Tensor | None = None
     film: Tensor | None = None
+    label: Tensor | None = None
 
 
 def collate(samples: Sequence[tuple[int, Shown]]) -> Batch:
@@ -116,13 +119,20 @@ def collate(samples: Sequence[tuple[int, Shown]]) -> Batch:
         torch.tensor([case for case, _ in samples]),
         _priors(every, stack),
         stack(films, "edge") if (films := [one.film for one in every if isinstance(one, BesideFilm)]) else None,
+        _labels(every),
     )
 
 
 def without_padding(batch: Batch, planes: Tensor) -> dict[int, Tensor]:
-    """What [B, …] of a batch lies on each picture itself, by number of the case."""
+    """What [B, …] of a batch lies on each picture itself, by number of the case; of channels [B, C, …] all."""
     each = zip(batch.case.tolist(), planes, batch.size.tolist(), strict=True)
-    return {case: plane[tuple(slice(size) for size in sizes)] for case, plane, sizes in each}
+    return {case: plane[(..., *(slice(size) for size in sizes))] for case, plane, sizes in each}
+
+
+def _labels(samples: Sequence[Shown]) -> Tensor | None:
+    """[B] of films by classes; None of others."""
+    numbers = [one.label_number for one in samples if isinstance(one, ClassSample)]
+    return torch.tensor(numbers) if numbers else None
 
 
 def _priors(samples: Sequence[Shown], stack: "Callable[[Sequence[NDArray[Any]], str], Tensor]") -> Tensor | None:

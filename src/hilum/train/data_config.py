@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import Discriminator, Tag
 
-from hilum.datasets.data_kind import CT_PATCHES, SLICES, XRAY, kind_of
+from hilum.datasets.class_config import ClassDataConfig
+from hilum.datasets.data_kind import CT_PATCHES, SLICES, XRAY, XRAY_CLASSES, kind_of
 from hilum.datasets.patch_config import PatchAugmentConfig, PatchDataConfig
 from hilum.datasets.slice_config import SliceDataConfig
 from hilum.datasets.xray_config import KNOWN_LESIONS, AugmentConfig, XrayDataConfig
@@ -13,7 +14,8 @@ from hilum.datasets.xray_config import KNOWN_LESIONS, AugmentConfig, XrayDataCon
 DataConfig = Annotated[
     Annotated[XrayDataConfig, Tag(XRAY)]
     | Annotated[SliceDataConfig, Tag(SLICES)]
-    | Annotated[PatchDataConfig, Tag(CT_PATCHES)],
+    | Annotated[PatchDataConfig, Tag(CT_PATCHES)]
+    | Annotated[ClassDataConfig, Tag(XRAY_CLASSES)],
     Discriminator(kind_of),
 ]
 """The data of a run; its field `kind` says which."""
@@ -35,6 +37,11 @@ AnyAugmentConfig = Annotated[
 def axes_of(data: DataConfig) -> int:
     """Of what a run shows its network: 2 of pictures, 3 of pieces of a CT."""
     return 3 if isinstance(data, PatchDataConfig) else 2
+
+
+def is_of_classes(data: DataConfig) -> bool:
+    """Whether a run gives pixels or films one of several classes, and marks no lesions."""
+    return isinstance(data, ClassDataConfig)
 
 
 def is_of_views(data: DataConfig) -> bool:

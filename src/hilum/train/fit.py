@@ -4,9 +4,9 @@ import logging
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -17,12 +17,14 @@ from torch.utils.data import DataLoader
 
 from hilum.core import ConfigError, TrainError
 from hilum.core.geometry import Floats
+from hilum.datasets.class_sample import ClassSample
 from hilum.infer.device import computes_in_bf16, resolved_device
 from hilum.io.text_file import write_bytes
 from hilum.models.network import Network
 from hilum.report.training import training_curves
 from hilum.train.adaptation_config import UnlabeledFacts
 from hilum.train.checkpointing import computed_again
+from hilum.train.class_judging import ClassJudging
 from hilum.train.config import Machine, Precision, TrainConfig
 from hilum.train.data import EpochBatches, JudgedCase, LearningCases, judged_batches, training_batches
 from hilum.train.drawn import DrawnCases
@@ -32,7 +34,7 @@ from hilum.train.history import History
 from hilum.train.judging import Judging, judge
 from hilum.train.keeping import CHECKPOINT, Best, Keeper, is_complete, read_checkpoint
 from hilum.train.module import Learner
-from hilum.train.panels import CURVES, Panels, RedrawnPanels
+from hilum.train.panels import CURVES, ClassPanels, Panels, RedrawnPanels
 from hilum.train.phases import Ema, Phases, Rates
 from hilum.train.pretext import HiddenSample, judge_redrawn
 from hilum.train.progress import Bar
@@ -49,6 +51,7 @@ class Cases:
         split_hash: of the stored split that says which are which; "" when there is none.
         unlabeled: films that the model has seen by the end, for its configuration.
         groups: which judged cases belong to one lesion, such as the slices of a nodule; "" for none. () for no groups.
+        names: of the classes by number, where the cases are films by classes.
     """
 
     learning: LearningCases
@@ -56,6 +59,7 @@ class Cases:
     split_hash: str = ""
     unlabeled: tuple[UnlabeledFacts, ...] = ()
     groups: Sequence[str] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,21 +143,35 @@ def _fitted(config: TrainConfig, out: Path) -> Fitted:
 def _callbacks(cases: Cases, config: TrainConfig, machine: Machine, guard: Guard, out: Path) -> list[pl.Callback]:
     """In the order in which they act: judged before kept, kept before the checkpoint."""
     history = History(out, guard)
-    panels = RedrawnPanels if config.pretext else Panels
+    is_silent = bool(config.pretext) or config.model.gives_classes
     return [
         Phases(config),
         *([Ema(config.trainer.ema)] if config.trainer.ema else []),
         guard,
-        Judging(_figures_of(cases, config)),
-        *([] if config.pretext else [Silence()]),
+        _judging(cases, config),
+        *([] if is_silent else [Silence()]),
         Rates(config),
         Best(config, out, cases.split_hash, [sample.patient for sample in cases.judged], cases.unlabeled),
         history,
         *_hard_negatives(cases.learning, config),
-        panels(cases.judged, history, config.trainer.panels_every, out),
+        _panels(cases, config, history, out),
         *([Bar(config.trainer.monitor)] if machine.progress else []),
         Keeper(config, out),
     ]
+
+
+def _judging(cases: Cases, config: TrainConfig) -> Judging:
+    """Who says what an epoch is worth."""
+    if config.model.gives_classes:
+        return ClassJudging(cast("Sequence[ClassSample]", cases.judged), cases.names)
+    return Judging(_figures_of(cases, config))
+
+
+def _panels(cases: Cases, config: TrainConfig, history: History, out: Path) -> Panels:
+    every = config.trainer.panels_every
+    if config.model.gives_classes:
+        return ClassPanels(cast("Sequence[ClassSample]", cases.judged), cases.names, history, every, out)
+    return (RedrawnPanels if config.pretext else Panels)(cases.judged, history, every, out)
 
 
 def _figures_of(cases: Cases, config: TrainConfig) -> Callable[[Sequence[Floats]], dict[str, float]]:

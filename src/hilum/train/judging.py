@@ -88,12 +88,16 @@ class Judging(pl.Callback):
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forget the epoch before."""
         cast("Learner", pl_module).probabilities.clear()
+        cast("Learner", pl_module).labels.clear()
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge; all processes take the first one's figures, so that they stop together."""
         learner = cast("Learner", pl_module)
         found: Mapping[str, float] = {}
         if trainer.is_global_zero:
-            maps = learner.probabilities
-            found = self._figures_of([maps[case].numpy() for case in range(len(maps))])
+            found = self._found(learner)
         learner.figures = dict(trainer.strategy.broadcast(found))
+
+    def _found(self, learner: Learner) -> Mapping[str, float]:
+        maps = learner.probabilities
+        return self._figures_of([maps[case].numpy() for case in range(len(maps))])

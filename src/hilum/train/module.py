@@ -1,14 +1,17 @@
 """The network while it learns: a batch in, a loss out, everything else in callbacks."""
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from hilum.losses.base import Output as Logits
+from hilum.losses.classes import ClassLoss
 from hilum.losses.parts import Loss
 from hilum.models.network import Network
-from hilum.models.output import Output
+from hilum.models.output import Classes, Output
 from hilum.train.adaptation import adaptation_of, features_of, strength_at
 from hilum.train.config import TrainConfig
 from hilum.train.data import Batch, without_padding
@@ -48,7 +51,9 @@ class Learner(pl.LightningModule):
         phase: which of the configuration's phases it is in, counted from 0.
         learnt: means of the loss and its parts since the epoch began.
         judged: the same on validation.
-        probabilities: [y, x] of each validation case, by its number, since validation began.
+        probabilities: [y, x] of each validation case, by its number, since validation began; of films by classes
+            [C, y, x].
+        labels: [L] probability of each label of such films, likewise; empty where the network gives none.
         figures: what the last validation gave, by name.
         adaptation: what the difference of X-rays and unlabeled films costs; None where there are no films.
     """
@@ -61,6 +66,7 @@ class Learner(pl.LightningModule):
         self.phase = 0
         self.learnt, self.judged = Means(), Means()
         self.probabilities: dict[int, Tensor] = {}
+        self.labels: dict[int, Tensor] = {}
         self.figures: dict[str, float] = {}
         self.adaptation = adaptation_of(network, config.adaptation, config.trainer.seed)
         self._losses = [config.loss_of(phase).build() for phase in range(len(config.phases))]
@@ -76,8 +82,13 @@ class Learner(pl.LightningModule):
         return loss.total
 
     def _segmented(self, batch: Batch) -> Loss:
-        output = self(batch.image, batch.prior)
-        return self._losses[self.phase](output, batch.target, batch.weight)
+        return self._cost(self(batch.image, batch.prior), batch)
+
+    def _cost(self, output: Output, batch: Batch) -> Loss:
+        loss = self._losses[self.phase]
+        if isinstance(loss, ClassLoss) and isinstance(output, Classes):
+            return loss.of(output, batch.target, batch.weight, batch.label)
+        return loss(cast("Logits", output), batch.target, batch.weight)
 
     def _adapted(self, batch: Batch, batch_idx: int) -> Loss:
         """X-rays and films in one pass: the lesions' loss of the X-rays, and what the domains' difference costs."""
@@ -97,10 +108,19 @@ class Learner(pl.LightningModule):
         """Keeps probabilities and the loss for whoever judges them."""
         del batch_idx
         output = self(batch.image, batch.prior)
-        self.judged.add(self._losses[self.phase](output, batch.target, batch.weight), len(batch.image))
-        probability = output.probability()[:, 0].cpu()
-        for case, plane in without_padding(batch, probability).items():
+        self.judged.add(self._cost(output, batch), len(batch.image))
+        if isinstance(output, Classes):
+            self._keep(output, batch)
+            return
+        for case, plane in without_padding(batch, output.probability()[:, 0].cpu()).items():
             self.probabilities[case] = plane.clone()
+
+    def _keep(self, output: Classes, batch: Batch) -> None:
+        if output.logits is not None:
+            for case, planes in without_padding(batch, output.probability().cpu()).items():
+                self.probabilities[case] = planes.clone()
+        if (labels := output.label_probability()) is not None:
+            self.labels |= dict(zip(batch.case.tolist(), labels.cpu(), strict=True))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW over all parts; those that don't learn at present have no gradient, and stay."""

@@ -2,7 +2,7 @@
 
 # ruff: noqa: ARG002  # Lightning decides what a hook is given
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import EllipsisType
 from typing import Any, cast
@@ -12,7 +12,10 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 
 from hilum.core.geometry import Floats
+from hilum.datasets.class_sample import ClassSample
+from hilum.datasets.class_source import UNKNOWN
 from hilum.io.text_file import write_bytes
+from hilum.report.classes import ClassesShown, class_sheet
 from hilum.report.training import Panel, prediction_panels, redrawn_panels, training_curves
 from hilum.train.data import Shown, collate
 from hilum.train.history import History
@@ -69,6 +72,27 @@ class RedrawnPanels(Panels):
             for case, sample in ((case, self._samples[case]) for case in self._cases)
         ]
         return redrawn_panels(rows, f"epoch {epoch}, explained {learner.figures['explained']:.3f}")
+
+
+class ClassPanels(Panels):
+    """Films by classes: the truth, and beside it the likeliest class of each pixel; nothing of labels alone."""
+
+    def __init__(
+        self, films: Sequence[ClassSample], names: Mapping[int, str], history: History, every: int, out: Path
+    ) -> None:
+        super().__init__(films, history, every, out)
+        self._films, self._names = films, names
+
+    def _picture(self, learner: Learner, epoch: int) -> bytes:
+        shown = []
+        for case in self._cases:
+            film, maps = self._films[case], learner.probabilities.get(case)
+            truth = np.where(film.weight > 0, film.labels, UNKNOWN).astype(np.uint8)
+            shown.append(ClassesShown("truth", film.image, truth))
+            if maps is not None:
+                said = maps.numpy().argmax(axis=0).astype(np.uint8)
+                shown.append(ClassesShown(f"epoch {epoch}", film.image, said))
+        return class_sheet(shown, self._names, UNKNOWN)
 
 
 def middle_slice(truth: "NDArray[Any]") -> "tuple[int | EllipsisType, ...]":

@@ -10,12 +10,21 @@ from hilum.core import InputError, UnreadableError
 from hilum.core.radiograph import PixelMm
 from hilum.datasets.class_source import CLASSES
 from hilum.datasets.drr_pairs import CONSENSUS_READERS
-from hilum.datasets.prepared import CaseSource, StoredNodule, index_of, read_prepared, stored_nodules
+from hilum.datasets.prepared import (
+    ALL_FOLDS,
+    CaseSource,
+    Prepared,
+    StoredNodule,
+    index_of,
+    read_prepared,
+    stored_nodules,
+)
 from hilum.datasets.splits import is_lidc_patient, leading_lidc_patient
 from hilum.evaluate.case_lesions import TrueNodule
 from hilum.evaluate.yardstick import View
 from hilum.io.read import files_in
 from hilum.io.volumes import WRITABLE
+from hilum.measure import LungRoles
 from hilum.workflows.output import sha256_of
 
 YARDSTICKS: Mapping[str, View] = {"drr-pairs": View.SILHOUETTE, "slices": View.SLICE, "cubes": View.VOLUME}
@@ -47,6 +56,7 @@ class TruthSource:
         hash: SHA-256 of what the truth is read from.
         is_points: whether of each lesion only centre and size are known, and no mask.
         least_readers: of the nodules whose slices are reported; 0 where cases are no slices.
+        roles: of the classes of chest X-rays: which are lung, which findings.
     """
 
     data: str
@@ -64,6 +74,7 @@ class TruthSource:
     hash: str = ""
     is_points: bool = False
     least_readers: int = 0
+    roles: LungRoles = field(default_factory=LungRoles)
 
 
 @dataclass(frozen=True)
@@ -120,14 +131,16 @@ def truth_source(wanted: TruthWanted) -> TruthSource:
 
 def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
     data = read_prepared(index)
-    split = _split(data.splits, wanted.split)
+    parts = data.parts
+    split = _split(parts, wanted.split)
     truth = data.truth_name(wanted.truth)
     every = data.cases(truth)
     least = CONSENSUS_READERS if wanted.least_readers is None else wanted.least_readers
-    in_split = [one for one in every if split == ALL or one.patient in set(data.splits[split])]
+    in_split = [one for one in every if split == ALL or one.patient in set(parts[split])]
     judged = [one for one in in_split if truth != CLASSES or _is_known(one)]
     reported = [one for one in judged if _counts(one, least)]
-    learnable = set(data.splits["train"]) - {one.patient for one in reported}
+    splits = _splits_of(data, split)
+    learnable = set(splits.get("train", ())) - {one.patient for one in reported}
     if not reported:
         rest = f" but {len(judged)} of nodules with fewer than {least} readers" if judged else ""
         rest = rest or _unknown_in_words(len(in_split))
@@ -140,13 +153,24 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
         cases=tuple(reported),
         training=tuple(one for one in every if one.patient in learnable),
         others=tuple(one for one in every if one not in reported),
-        patients_of=data.splits,
+        patients_of=splits,
         labels=data.labels_of(truth),
         yardstick=_yardstick(wanted.yardstick or YARDSTICKS.get(data.kind), [one.patient for one in reported], wanted),
         hash=sha256_of(index),
         is_points=data.is_points(truth),
         least_readers=least if any(one.slice is not None for one in reported) else 0,
+        roles=data.roles if truth == CLASSES else LungRoles(),
     )
+
+
+def _splits_of(data: Prepared, split: str) -> Mapping[str, Sequence[str]]:
+    """Who is learnt from beside what is reported: of a fold all others; of all folds nobody, as each has its model."""
+    if split == ALL_FOLDS:
+        return {split: data.parts[split]}
+    if split not in data.splits and split != ALL:
+        own = set(data.parts[split])
+        return {"train": [one for one in data.parts[ALL_FOLDS] if one not in own], split: sorted(own)}
+    return data.splits
 
 
 def _in_words(truth: str, reported: Sequence[CaseSource]) -> str:

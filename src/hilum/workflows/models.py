@@ -15,6 +15,7 @@ from hilum.infer.loaded import CARD, CONFIG, WEIGHTS, model_folder, shipped_mode
 from hilum.io.json_file import read_json
 from hilum.models.attended import AttendedResNet
 from hilum.models.catalogue import MODELS
+from hilum.models.class_network import ClassUNet
 from hilum.train.card_use import pixels_of, shown_of
 from hilum.train.config import TrainConfig
 
@@ -147,7 +148,7 @@ def _listing(name: str) -> ModelListing:
         parameters=sum(own.numel() for own in network.parameters()),
         parts={part: sum(own.numel() for own in module.parameters()) for part, module in network.parts().items()},
         encoder_stages=len(network.encoder_stages()),
-        pretrained=issubclass(cls, AttendedResNet),
+        pretrained=issubclass(cls, AttendedResNet | ClassUNet),
         settings=[
             Setting(key, values[key], " ".join((field.description or "").split())) for key, field in fields.items()
         ],

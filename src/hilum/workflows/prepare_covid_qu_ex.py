@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hilum.core import InputError
-from hilum.datasets.class_map import CLASS_NAMES, COVID_RULE, NON_COVID_INFECTION, RULES, NonCovid
+from hilum.datasets.class_map import CLASS_NAMES, COVID_RULE, NON_COVID_INFECTION, ROLES, RULES, NonCovid
 from hilum.datasets.class_split import SHARES, SPLITS, seeded_units
 from hilum.datasets.covid_qu_ex import PICTURES, Part
 from hilum.datasets.stored_split import StoredSplit
@@ -88,6 +88,7 @@ def prepare_covid_qu_ex(
         classes=CLASS_NAMES,
         about={
             "source": {"kind": "COVID-QU-Ex", "hash": digest},
+            "roles": asdict(ROLES),
             "rules": {"non_covid": RULES[options.rule.non_covid], "covid": COVID_RULE},
         },
         optional=frozenset() if options.rule.non_covid is NonCovid.LUNG else frozenset({NON_COVID_INFECTION}),

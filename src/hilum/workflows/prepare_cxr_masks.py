@@ -4,7 +4,7 @@ import csv
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -104,6 +104,7 @@ def prepare_cxr_masks(src: Path, out: Path, options: MaskOptions, track: Track =
         about={
             "source": {"kind": "films with bit masks", "hash": digest},
             "rules": {"classes": _priority(options.layout)},
+            "roles": asdict(options.layout.roles),
         },
         failures=tuple(Failure(one.input, one.error, one.remedy) for one in failures),
         notes=(_priority(options.layout),),

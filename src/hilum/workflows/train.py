@@ -48,6 +48,8 @@ SHOWN = (
     "trivial_error",
 )
 
+SHOWN_OF_CLASSES = ("dice_mean", "dice_pooled", "iou_mean", "label_accuracy", "label_unsure")
+
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -93,6 +95,7 @@ class Trained:
         failures: cases that could not be read.
         was_done: whether the folder held this run already.
         note: that other code of hilum than this has worked on it, or that nothing was learnt; "" for neither.
+        is_of_classes: whether it gives films classes, and marks no lesions.
     """
 
     folder: Path
@@ -102,6 +105,7 @@ class Trained:
     failures: tuple[Failure, ...] = ()
     was_done: bool = False
     note: str = ""
+    is_of_classes: bool = False
 
 
 def run_train(config: TrainConfig, data: Path, out: Path, options: TrainOptions | None = None) -> Trained:
@@ -228,9 +232,10 @@ def _take(network: Network, given: LoadedNetwork, config: TrainConfig) -> None:
 
 def _load_encoder(network: Network, pretrained: str) -> None:
     from hilum.models.attended import AttendedResNet
+    from hilum.models.class_network import ClassUNet
     from hilum.models.torchxrayvision import load_torchxrayvision
 
-    if not isinstance(network, AttendedResNet):
+    if not isinstance(network, AttendedResNet | ClassUNet):
         raise ConfigError(
             f"there are no pretrained weights for the network {type(network).__name__}.", "Leave --pretrained out."
         )
@@ -308,4 +313,7 @@ def _as_left(out: Path, *, was_done: bool = True, note: str = "") -> Trained:
     elif content["validation"].get(MARKED, 0) >= MOST:
         share = content["validation"][MARKED]
         note = " ".join(filter(None, (note, f"the kept model marks {share:.0%} of validation's pixels: {COVERS}.")))
-    return Trained(out, content["figures"], threshold, content["epochs"], failures, was_done, note)
+    is_of_classes = "classes" in content
+    return Trained(
+        out, content["figures"], threshold, content["epochs"], failures, was_done, note, is_of_classes=is_of_classes
+    )

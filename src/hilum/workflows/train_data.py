@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core import InputError
-from hilum.datasets.data_kind import CT_PATCHES, SLICES, XRAY
+from hilum.datasets.data_kind import CT_PATCHES, SLICES, XRAY, XRAY_CLASSES
 from hilum.datasets.prepared import read_prepared
 from hilum.train.config import TrainConfig
 from hilum.train.fit import Cases
 from hilum.workflows.output import sha256_of
+from hilum.workflows.train_classes import class_cases, read_classes
 from hilum.workflows.train_facts import PACK, TrainData
 from hilum.workflows.train_patches import patch_cases, read_patches
 from hilum.workflows.train_slices import read_slices, slice_cases
@@ -34,6 +35,7 @@ KINDS: Mapping[str, Kind] = {
     XRAY: Kind(read_xrays, xray_cases),
     SLICES: Kind(read_slices, slice_cases),
     CT_PATCHES: Kind(read_patches, patch_cases),
+    XRAY_CLASSES: Kind(read_classes, class_cases),
 }
 
 

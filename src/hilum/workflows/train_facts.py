@@ -14,6 +14,7 @@ from hilum.datasets.xray_load import require_learnable
 from hilum.datasets.xray_sample import XraySample
 from hilum.io.json_file import read_json
 from hilum.train.card import LIDC_LICENCE, DataFacts
+from hilum.train.class_facts import ClassFacts
 from hilum.train.data import JudgedSample
 
 S = TypeVar("S", bound=JudgedSample)
@@ -34,6 +35,7 @@ class TrainData(Generic[S]):
         failures: cases that could not be read.
         bank: nodules to insert; None where none are inserted.
         films: unlabeled ones to adapt to.
+        classes: names and roles of the classes, of films by classes; None of others.
     """
 
     training: Sequence[S]
@@ -42,6 +44,7 @@ class TrainData(Generic[S]):
     failures: tuple[Failure, ...] = ()
     bank: NoduleBank | None = None
     films: Sequence[XraySample] = ()
+    classes: ClassFacts | None = None
 
 
 def require_apart(training: Sequence[JudgedSample], validation: Sequence[JudgedSample]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from hilum.core import ConfigError, InputError
+from hilum.workflows.train_classes import renamed
 from hilum.workflows.train_facts import TrainData
 
 
@@ -36,7 +37,10 @@ def with_further(read: TrainData[Any], further: Sequence[TrainData[Any]]) -> Tra
 
 
 def _joined(read: TrainData[Any], more: TrainData[Any]) -> TrainData[Any]:
-    training = (*read.training, *more.training)
+    further = more.training
+    if read.classes is not None and more.classes is not None:
+        further = renamed(further, more.classes, read.classes, more.facts.name)
+    training = (*read.training, *further)
     ours, theirs = read.facts, more.facts
     samples, patients = theirs.training
     split = f", split {theirs.split_hash[:8]}" if theirs.split_hash else ""

@@ -23,6 +23,7 @@ from hilum.train.data_config import is_of_views
 from hilum.train.fit import Fitted, quiet
 from hilum.train.judged_model import gone_threshold, judged_model, trivial_rivals
 from hilum.train.stored import VALIDATION, gone_record, threshold_record, write_config, write_model
+from hilum.workflows.train_class_result import class_model_facts
 from hilum.workflows.train_data import read_data
 from hilum.workflows.train_facts import TrainData
 from hilum.workflows.train_films import films_seen
@@ -48,6 +49,8 @@ def judged_facts(
         pretrained = load_network(str(folder)).network
         origin, learnt = pretrained.weights_origin, _learnt(pretrained)
         return ModelFacts(config, read.facts, None, fitted, origin, learnt, hardware(machine.processes))
+    if config.model.gives_classes:
+        return class_model_facts(folder, config, read, fitted, machine)
     kept = load_model(str(folder))
     about = Judged(
         data=read.facts.name,
@@ -81,7 +84,10 @@ def write_facts(facts: ModelFacts, folder: Path) -> None:
 def _found(facts: ModelFacts) -> dict[str, Any]:
     found, fitted = facts.found, facts.fitted
     judged: dict[str, Any] = {"figures": {name: Figure(name, value) for name, value in fitted.best.items()}}
-    if found is not None:
+    if facts.classes is not None:
+        figures = facts.classes.figures if found is None else found.figures
+        judged = {"classes": facts.classes.record(), "films": facts.classes.films, "figures": figures}
+    elif found is not None:
         patients = (case.patient for case in found.cases)
         threshold = threshold_record(found.threshold, facts.data.split_hash, patients)
         judged = {"threshold": threshold, "figures": found.figures}

@@ -1,0 +1,172 @@
+"""Films by classes, judged beyond each class's overlap: what is mixed up, lungs apart, areas, and films as a whole.
+
+What a film doesn't have is undefined there (NaN) and counted nowhere; n says how many films a figure is of.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilum.core.figures import Figure
+from hilum.core.films import FilmFigures
+from hilum.core.geometry import Floats
+from hilum.core.mask import Labels
+from hilum.evaluate.area import auc_figure
+from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure
+from hilum.measure import LungRoles, involved_percent
+from hilum.metrics.overlap import Ratio, confusion
+
+SIDES = ("right", "left", "both")
+BACKGROUND = "background"
+
+
+@dataclass(frozen=True, eq=False)
+class FilmSaid:
+    """What a prediction says of a film as a whole.
+
+    Attributes:
+        scores: by class's number, how sure it is that the class is there; empty where it doesn't say.
+        labels: [L] probability of each label; None where it doesn't say.
+        is_unsure: whether it gives no label.
+    """
+
+    scores: Mapping[int, float] = field(default_factory=dict)
+    labels: Floats | None = None
+    is_unsure: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class FilmResult:
+    """One judged film.
+
+    Attributes:
+        pixels: [truth, predicted] pixels by class, background first.
+        lungs: pixels of both lungs: tp, fp, fn, tn; zeros where nobody says which classes are lung.
+        involved: percent of each of `SIDES`, truth and prediction; NaN of a lung that isn't there.
+        label: the film's, by number; -1 when nobody says.
+        said: of the film as a whole.
+    """
+
+    pixels: NDArray[np.int64]
+    lungs: Floats
+    involved: Mapping[str, tuple[float, float]]
+    label: int
+    said: FilmSaid
+
+
+def judge_film(
+    pred: Labels, truth: Labels, numbers: Sequence[int], roles: LungRoles, label: int = -1, said: FilmSaid | None = None
+) -> FilmResult:
+    """One film.
+
+    Args:
+        pred: [y, x] one class a pixel.
+        truth: the same shape.
+        numbers: of the declared classes.
+        roles: which are lung.
+        label: of the film, by number; -1 when nobody says.
+        said: of the film as a whole.
+    """
+    every = (0, *numbers)
+    lookup = np.zeros(max(every) + 1, dtype=np.intp)
+    lookup[list(every)] = range(len(every))
+    pairs = lookup[truth].astype(np.intp) * len(every) + lookup[pred]
+    pixels = np.bincount(pairs.ravel(), minlength=len(every) ** 2).reshape(len(every), len(every))
+    lungs = np.zeros(4)
+    involved = dict.fromkeys(SIDES, (math.nan, math.nan))
+    if roles.lungs:
+        lungs = confusion(roles.field(pred), roles.field(truth)).array().astype(np.float64)
+    if roles.findings:
+        real, found = (involved_percent(one, roles) for one in (truth, pred))
+        involved = {side: (real[side], found[side]) for side in SIDES}
+    return FilmResult(pixels.astype(np.int64), lungs, involved, label, said or FilmSaid())
+
+
+def film_figures(
+    films: Sequence[FilmResult], names: Mapping[int, str], labels: Sequence[str], draw: Resamples
+) -> FilmFigures:
+    """All films together.
+
+    Args:
+        films: judged, at least one.
+        names: of the declared classes by number.
+        labels: names of films' labels, by number.
+        draw: of the films' patients.
+    """
+    found = FilmFigures(
+        classes=(BACKGROUND, *names.values()),
+        pixels=np.sum([one.pixels for one in films], axis=0).tolist(),
+        lungs=_lungs(films, draw),
+        involved=_involved(films, draw),
+        present={name: _present(films, place, number, draw) for place, (number, name) in enumerate(names.items(), 1)},
+    )
+    return _with_labels(found, films, labels, draw)
+
+
+def _lungs(films: Sequence[FilmResult], draw: Resamples) -> dict[str, Figure]:
+    counts = np.stack([one.lungs for one in films])
+    if not counts.any():
+        return {}
+    found: dict[str, Figure] = {}
+    for name, ratio in (("dice", Ratio.DICE), ("iou", Ratio.IOU)):
+        each = np.where(counts[:, 0] + counts[:, 2] > 0, ratio.of_sums(counts), math.nan)
+        found |= mean_figures({f"lung_{name}_mean": each}, draw, are_shares=True)
+        found[f"lung_{name}_pooled"] = pooled_figure(f"lung_{name}_pooled", counts, ratio.of_sums, draw, is_share=True)
+    return found
+
+
+def _involved(films: Sequence[FilmResult], draw: Resamples) -> dict[str, Figure]:
+    """Mean absolute error and mean signed error of each side, percentage points, where both have that lung."""
+    found: dict[str, Figure] = {}
+    for side in SIDES:
+        pairs = np.array([one.involved[side] for one in films])
+        errors = pairs[:, 1] - pairs[:, 0]
+        if not np.isnan(errors).all():
+            names = {f"{side}_error_percent": np.abs(errors), f"{side}_bias_percent": errors}
+            found |= mean_figures(names, draw)
+    return found
+
+
+def _present(films: Sequence[FilmResult], place: int, number: int, draw: Resamples) -> dict[str, Figure]:
+    """Whether the class is on the film: by any pixel of it, and by how sure the prediction is."""
+    has = np.array([one.pixels[place].sum() > 0 for one in films])
+    said = np.array([one.pixels[:, place].sum() > 0 for one in films], dtype=np.float64)
+    shares = {
+        "image_sensitivity": np.where(has, said, math.nan),
+        "image_specificity": np.where(has, math.nan, 1 - said),
+    }
+    found = mean_figures(shares, draw, are_shares=True)
+    scores = np.array([one.said.scores.get(number, math.nan) for one in films])
+    scored = ~np.isnan(scores)
+    if scored.any():
+        found["image_auc"] = auc_figure("image_auc", scores[scored], has[scored], draw.of(scored))
+    return found
+
+
+def _with_labels(
+    found: FilmFigures, films: Sequence[FilmResult], labels: Sequence[str], draw: Resamples
+) -> FilmFigures:
+    """With the confusion of labels, and figures of those films whose label is known and said."""
+    judged = np.array([one.label >= 0 and one.said.labels is not None for one in films])
+    if not judged.any():
+        return found
+    chosen, drawn = [one for one, is_in in zip(films, judged, strict=True) if is_in], draw.of(judged)
+    truth = np.array([one.label for one in chosen])
+    probability = np.stack([one.said.labels for one in chosen if one.said.labels is not None])
+    unsure = np.array([one.said.is_unsure for one in chosen])
+    answer = np.where(unsure, len(labels), probability.argmax(axis=1))
+    counts = np.zeros((len(labels), len(labels) + 1), dtype=int)
+    np.add.at(counts, (truth, answer), 1)
+    right = (answer == truth).astype(np.float64)
+    shares = {"label_accuracy": np.where(unsure, math.nan, right), "label_unsure": unsure.astype(np.float64)}
+    for number, name in enumerate(labels):
+        is_it = truth == number
+        shares[f"label_sensitivity_{name}"] = np.where(is_it & ~unsure, right, math.nan)
+        shares[f"label_specificity_{name}"] = np.where(is_it | unsure, math.nan, answer != number)
+    figures = mean_figures(shares, drawn, are_shares=True)
+    for number, name in enumerate(labels):
+        figures[f"label_auc_{name}"] = auc_figure(f"label_auc_{name}", probability[:, number], truth == number, drawn)
+    return replace(found, labels=tuple(labels), label_counts=counts.tolist(), label_figures=figures)

@@ -1,0 +1,98 @@
+"""When a film's label decides what is marked on it, and when it gives none: two limits, chosen on validation."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilum.core.geometry import Floats
+
+HEALTHY = 0
+"""Number of the label that shuts the gate."""
+MOST_SHUT_OUT = 0.05
+"""Share of the films with a finding which a gate may shut out on validation."""
+WANTED_ACCURACY = 0.9
+"""Of the answers that are given on validation."""
+FEWEST_ANSWERS = 0.5
+"""Share of validation films that get one, even where that accuracy isn't reached."""
+FEWEST_HEALTHY = 5
+"""Healthy validation films, below which nothing says where healthy begins, and the gate stays open."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Both limits.
+
+    Attributes:
+        healthy_from: probability of "healthy" from which nothing is marked; above 1 for never.
+        sure_from: highest probability of any label from which it is given; below, the answer is left open.
+        shut_out: share of validation films with a finding that `healthy_from` shuts out.
+        kept_out: share of healthy validation films that it shuts.
+        accuracy: of the answers given on validation.
+        answered: share of validation films that get one.
+    """
+
+    healthy_from: float
+    sure_from: float
+    shut_out: float = math.nan
+    kept_out: float = math.nan
+    accuracy: float = math.nan
+    answered: float = math.nan
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Self:
+        """As it stands in a model's configuration."""
+        return cls(**{name: math.nan if value is None else float(value) for name, value in record.items()})
+
+    def is_shut(self, labels: Floats) -> bool:
+        """Whether nothing is to be marked on a film of these probabilities [L]."""
+        return bool(labels[HEALTHY] >= self.healthy_from)
+
+    def is_unsure(self, labels: Floats) -> bool:
+        """Whether it gets no label."""
+        return bool(labels.max() < self.sure_from)
+
+
+def choose_gate(labels: Floats, truth: NDArray[np.integer]) -> Gate:
+    """The limits on validation films.
+
+    Healthy begins where at most `MOST_SHUT_OUT` of the films with a finding are shut out; with fewer healthy films than
+    `FEWEST_HEALTHY` the gate stays open. Sure begins at the lowest probability from which `WANTED_ACCURACY` is reached,
+    or, where it never is, at that of the best accuracy with `FEWEST_ANSWERS`.
+
+    Args:
+        labels: [films, L] calibrated probabilities.
+        truth: [films] the true label; -1 where nobody says.
+    """
+    known = truth >= 0
+    labels, truth = labels[known], truth[known]
+    healthy = truth == HEALTHY
+    healthy_from = 2.0
+    if healthy.sum() >= FEWEST_HEALTHY and (~healthy).any():
+        scores = np.sort(labels[~healthy, HEALTHY])[::-1]
+        healthy_from = float(np.nextafter(scores[int(MOST_SHUT_OUT * len(scores))], 2))
+    sure_from, accuracy, answered = _sure(labels, truth)
+    shut = labels[:, HEALTHY] >= healthy_from
+    return Gate(healthy_from, sure_from, _share(shut[~healthy]), _share(shut[healthy]), accuracy, answered)
+
+
+def _sure(labels: Floats, truth: NDArray[np.integer]) -> tuple[float, float, float]:
+    """The limit, the accuracy above it, and the share of films above it."""
+    if not len(truth):
+        return 0.0, math.nan, math.nan
+    highest, right = labels.max(axis=1), labels.argmax(axis=1) == truth
+    found = [
+        (float(level), float(right[highest >= level].mean()), float((highest >= level).mean())) for level in highest
+    ]
+    found.append((0.0, float(right.mean()), 1.0))
+    enough = [one for one in found if one[1] >= WANTED_ACCURACY and one[2] >= FEWEST_ANSWERS]
+    if enough:
+        return min(enough)
+    return max((one for one in found if one[2] >= FEWEST_ANSWERS), key=lambda one: (one[1], one[2]))
+
+
+def _share(chosen: NDArray[np.bool_]) -> float:
+    return float(chosen.mean()) if len(chosen) else math.nan

@@ -1,0 +1,86 @@
+"""What a model of films by classes comes to: judged from its files on validation."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from hilum.core.evaluation import Evaluation, Threshold
+from hilum.core.geometry import Floats
+from hilum.datasets.class_sample import ClassSample
+from hilum.datasets.class_source import LABELS
+from hilum.evaluate.bootstrap import resample_patients
+from hilum.evaluate.cases import JudgeRule, Pair, judge_case
+from hilum.evaluate.evaluation import Judged, evaluation
+from hilum.evaluate.films import FilmSaid, film_figures, judge_film
+from hilum.infer.device import resolved_device
+from hilum.infer.loaded import load_network
+from hilum.train.card import ModelFacts, hardware
+from hilum.train.class_facts import Calibrated, ClassFacts, calibrated, said_of
+from hilum.train.class_judging import marked
+from hilum.train.config import Machine, TrainConfig
+from hilum.train.fit import Fitted, quiet
+from hilum.train.stored import VALIDATION
+from hilum.workflows.train_facts import TrainData
+
+LIKELIEST = "none: the likeliest class of each pixel"
+
+
+def class_model_facts(
+    folder: Path, config: TrainConfig, read: TrainData[ClassSample], fitted: Fitted, machine: Machine
+) -> ModelFacts:
+    """Judge a stored model on the validation films; fits its temperatures, and chooses its gate, there, too.
+
+    Args:
+        folder: of the model.
+        config: of its run.
+        read: the data.
+        fitted: what the run came to.
+        machine: where to compute.
+    """
+    network = load_network(str(folder)).network
+    films, about = read.validation, read.classes or ClassFacts({})
+    with quiet(machine.threads):
+        said = said_of(network, films, resolved_device(machine.device))
+    seen = calibrated(said, films, about, gates=bool(config.model.options["gates"]))
+    found = _evaluation(seen, films, read) if seen.said.classes else None
+    facts = _with_films(seen, films, config)
+    learnt = sum(one.numel() for one in network.parameters())
+    origin = network.weights_origin
+    return ModelFacts(config, read.facts, found, fitted, origin, learnt, hardware(machine.processes), classes=facts)
+
+
+def _evaluation(seen: Calibrated, films: Sequence[ClassSample], read: TrainData[ClassSample]) -> Evaluation:
+    rule = JudgeRule(dict(seen.facts.names), with_surfaces=False)
+    about = Judged(read.facts.name, VALIDATION, read.facts.split_hash, "classes", Threshold(math.nan, LIKELIEST), rule)
+    pairs = zip(seen.said.classes, films, strict=True)
+    return evaluation([judge_case(_pair(one, film), rule) for one, film in pairs], about)
+
+
+def _pair(said: Floats, film: ClassSample) -> Pair:
+    step = None if film.pixel_mm is None else film.step_mm
+    return Pair(film.key, film.patient, marked(said, film), film.labels, step)
+
+
+def _with_films(seen: Calibrated, films: Sequence[ClassSample], config: TrainConfig) -> ClassFacts:
+    """With figures of films as a whole; of a model of labels alone nothing is marked."""
+    names, gate = seen.facts.names, seen.facts.gate
+    results = []
+    for place, film in enumerate(films):
+        labels = None if seen.said.labels is None else seen.said.labels[place]
+        is_unsure = gate is not None and labels is not None and gate.is_unsure(labels)
+        scores: dict[int, float] = {}
+        pred = film.labels
+        if seen.said.classes:
+            maps = seen.said.classes[place]
+            pred = marked(maps, film)
+            scores = {number: float(maps[number][film.weight > 0].max(initial=0)) for number in names}
+        said = FilmSaid(scores, labels, is_unsure)
+        results.append(judge_film(pred, film.labels, tuple(names), seen.facts.roles, film.label_number, said))
+    draw = resample_patients([film.patient for film in films], np.random.default_rng(config.trainer.seed))
+    found = film_figures(results, names, [str(one) for one in LABELS], draw)
+    if not seen.said.classes:
+        found = replace(found, pixels=(), lungs={}, involved={}, present={})
+    return replace(seen.facts, films=found)

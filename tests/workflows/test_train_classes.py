@@ -1,0 +1,118 @@
+"""Films by classes from the prepared folder to a model: learnt, judged, carded, resumed; and what stops a run."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hilum.core import ConfigError, HilumError
+from hilum.datasets.bit_masks import read_layout
+from hilum.io.json_file import read_json
+from hilum.train.config import Machine
+from hilum.workflows.prepare_cxr_masks import MaskOptions, prepare_cxr_masks
+from hilum.workflows.train import TrainOptions, run_train
+from hilum.workflows.train_classes import renamed
+from hilum.workflows.train_config import resolved_config
+from hilum.workflows.train_data import read_data
+from tests.classes import bit_films
+
+OPTIONS = TrainOptions(Machine(device="cpu", threads=1))
+SMALL = ["data.height_px=32", "trainer.epochs=2", "trainer.precision='32'", "trainer.batch_size=4"]
+SLIM = ["model.options.slim={widths: [4, 8], blocks: [0, 1]}", "trainer.panels_every=0", "trainer.ema=0"]
+
+
+def config(recipe="covid_slim", *settings):
+    return resolved_config(recipe, settings=[*SMALL, *SLIM, *settings])
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("films")
+    prepare_cxr_masks(bit_films(folder / "src"), folder / "data", MaskOptions(read_layout("cxr-infection")))
+    return folder / "data"
+
+
+@pytest.fixture(scope="module")
+def multitask(films, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "multitask"
+    changed = config("covid_slim", "model.options.finds=both", "model.options.gates=true", "data.fold=2")
+    return run_train(changed, films, out, OPTIONS)
+
+
+def test_a_run_leaves_a_model_that_says_what_its_classes_are(multitask):
+    content = read_json(multitask.folder / "model" / "config.json")
+    assert content["classes"]["names"] == {"1": "clear lung", "2": "ground glass", "3": "consolidation"}
+    assert (content["classes"]["lungs"], content["classes"]["findings"]) == ([1, 2, 3], [2, 3])
+    assert content["classes"]["label_temperature"] > 0
+    assert content["classes"]["gate"]["sure_from"] >= 0
+    assert np.sum(content["films"]["pixels"]) == sum(32 * 32 for _ in range(4))
+    assert np.sum(content["films"]["label_counts"]) == 4
+    assert "threshold" not in content
+
+
+def test_its_card_tells_classes_lungs_labels_and_which_fold_was_kept_out(multitask):
+    card = (multitask.folder / "model" / "card.md").read_text()
+    for words in ("| ground glass |", "lung_dice_mean", "unsure", "## Gate", "fold 2 was not looked at", "fold 3"):
+        assert words in card
+
+
+def test_a_finished_run_is_reported_as_done_and_a_longer_one_is_another(multitask, films):
+    again = config("covid_slim", "model.options.finds=both", "model.options.gates=true", "data.fold=2")
+    assert run_train(again, films, multitask.folder, OPTIONS).was_done
+
+
+def test_folds_are_apart(films):
+    """What is judged in the end is neither learnt from nor chosen on; over all folds everybody is judged once."""
+    judged = []
+    folds = read_json(films / "dataset.json")["folds"]["folds"]
+    for fold in range(1, 6):
+        read = read_data(films, config("covid_slim", f"data.fold={fold}"))
+        sides = [{one.patient for one in side} for side in (read.training, read.validation)]
+        held = set(folds[fold - 1])
+        assert not (sides[0] & sides[1] or held & (sides[0] | sides[1]))
+        assert sides[1] == set(folds[fold % 5])
+        judged += folds[fold - 1]
+    assert len(judged) == len(set(judged)) == 10
+
+
+def test_another_number_of_classes_is_told_with_what_to_set(films):
+    with pytest.raises(ConfigError, match="declares 4 classes") as error:
+        read_data(films, config("covid_slim", "model.options.classes=3"))
+    assert "model.options.classes=4" in error.value.remedy
+
+
+def test_a_class_that_training_lacks_stops_the_run(films, tmp_path):
+    index = read_json(films / "dataset.json")
+    index["labels"]["4"] = "effusion"
+    index["cases"] = [{**one, "image": str(films / one["image"])} for one in index["cases"]]
+    for one in index["cases"]:
+        one["masks"] = {name: str(films / file) for name, file in one["masks"].items()}
+    (tmp_path / "dataset.json").write_text(json.dumps(index))
+    with pytest.raises(HilumError, match=r"class 4 \(effusion\) has no pixel in train"):
+        read_data(tmp_path, config("covid_slim", "model.options.classes=5"))
+
+
+def test_classes_of_further_data_are_matched_by_name(films):
+    read = read_data(films, config())
+    theirs = replace(read.classes, names={1: "consolidation", 3: "clear lung", 2: "ground glass"})
+    for old, new in zip(read.training, renamed(read.training, theirs, read.classes, "more"), strict=True):
+        assert np.array_equal(new.labels == 1, old.labels == 3)
+        assert np.array_equal(new.labels == 2, old.labels == 2)
+    with pytest.raises(ConfigError, match="'heart' of more is none"):
+        renamed(read.training, replace(read.classes, names={1: "heart"}), read.classes, "more")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["model.name=unet"], "set it to one of class_unet, class_slim"),
+        (["loss.name=bce"], "set loss.name to cross_entropy_dice"),
+        (["trainer.monitor=label_auc"], "set trainer.monitor to dice_mean"),
+        (["model.options.finds=labels"], "set trainer.monitor to label_auc"),
+        (["sampling.hard_negatives=1"], "hard_negatives to 0"),
+    ],
+)
+def test_what_does_not_belong_to_classes_is_refused(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        resolved_config("covid_slim", settings=settings)
