@@ -2,6 +2,7 @@
 
 from hilum.ops.components import Connectivity, label_parts, largest_part, part_sizes
 from hilum.ops.consensus import consensus, require_level
+from hilum.ops.deformation import Deformation
 from hilum.ops.morphology import grown, shrunk
 from hilum.ops.orient import to_lps_axes
 from hilum.ops.peaks import PeakRule, Peaks, peaks
@@ -11,6 +12,7 @@ from hilum.ops.resample import Interpolation, resample_to
 
 __all__ = [
     "Connectivity",
+    "Deformation",
     "Interpolation",
     "OutlineRule",
     "PeakRule",
