@@ -107,7 +107,9 @@ def nodules_in(volume: Volume, finder: Finder, segmenter: PatchPredictor, rule: 
     ]
     return CtNodules(
         mask,
-        tuple(_nodule(str(label), one, axial) for label, one in enumerate(nodules, start=1)),
+        tuple(
+            nodule_of(str(label), one.part, one.candidate.score, axial) for label, one in enumerate(nodules, start=1)
+        ),
         tuple(one.candidate for one in outlined),
         (*notes, *thick(axial)),
     )
@@ -181,9 +183,16 @@ def _common(one: Part, other: Part) -> tuple[Place, Place] | None:
     return (mine[0], mine[1], mine[2]), (theirs[0], theirs[1], theirs[2])
 
 
-def _nodule(name: str, one: _Outlined, axial: Volume) -> Nodule:
-    """Measured on the CT's grid; its texture is an estimate."""
-    share = solid_share(axial.array[one.part.place], one.part.mask)
-    nodule = measured(Mask.of(one.part.mask, one.part.grid), one.candidate.score)
+def nodule_of(name: str, part: Part, score: float, axial: Volume) -> Nodule:
+    """A part measured on the CT's grid; its texture is an estimate.
+
+    Args:
+        name: its id.
+        part: with a voxel at least.
+        score: how sure it is that this is a nodule.
+        axial: the CT in HU, axes along the patient's.
+    """
+    share = solid_share(axial.array[part.place], part.mask)
+    nodule = measured(Mask.of(part.mask, part.grid), score)
     volume = None if is_thick(axial.geometry) else nodule.volume_mm3
     return replace(nodule, id=name, volume_mm3=volume, texture=texture_of(share), characteristics={SOLID_SHARE: share})
