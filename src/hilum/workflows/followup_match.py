@@ -1,0 +1,126 @@
+"""Nodules of all dates brought together: CTs registered, nodules matched, and looked for again where one has none."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hilum.core import Nodule
+from hilum.core.geometry import Triple
+from hilum.followup.ct_matching import match_nodules
+from hilum.followup.ct_registration import CtRegistration, register_ct
+from hilum.followup.ct_tracks import DatedNodules, Fate, MatchDecision, Matching, NoduleKey, Override
+from hilum.workflows.followup_nodules import CtStudy, looked_again
+from hilum.workflows.predict_ct import CtReader
+from hilum.workflows.track import Track
+
+_NEAR_MM = 5.0
+"""How far from its expected place the middle of a nodule that is looked for again may lie, beside registration's error."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """All CTs with their nodules, and which of these are one.
+
+    Attributes:
+        studies: the earliest first; some with nodules that were only seen when they were looked for.
+        maps: registrations by numbers of the earlier and the later study.
+        matching: tracks and decisions.
+        seen_again: nodules that were found because another date has one there.
+    """
+
+    studies: tuple[CtStudy, ...]
+    maps: Mapping[tuple[int, int], CtRegistration]
+    matching: Matching
+    seen_again: frozenset[NoduleKey]
+
+    def number(self, study: str) -> int:
+        """Of a study, by its name."""
+        return next(number for number, one in enumerate(self.studies) if name_of(one) == study)
+
+    def nodule(self, key: NoduleKey) -> Nodule:
+        """By study and id."""
+        return self.studies[self.number(key.study)].nodule(key.nodule)
+
+
+def name_of(study: CtStudy) -> str:
+    """What a study is called where nodules are matched: the series' UID, else the hash of its files."""
+    return study.ct.uid or study.ct.hash[:32]
+
+
+def registered(studies: Sequence[CtStudy], threads: int, track: Track) -> dict[tuple[int, int], CtRegistration]:
+    """Each CT laid over the next.
+
+    Raises:
+        InputError: two show different regions, or can't be laid over each other.
+    """
+    pairs = list(zip(range(len(studies)), range(1, len(studies)), strict=False))
+    return {
+        (one, other): register_ct(studies[one].volume, studies[other].volume, threads=threads)
+        for one, other in track(pairs, "Registration")
+    }
+
+
+def matched(
+    studies: Sequence[CtStudy],
+    maps: Mapping[tuple[int, int], CtRegistration],
+    overrides: Sequence[Override],
+    reader: CtReader,
+) -> Matched:
+    """Match the nodules; where a CT has none at another one's place, and its nodules weren't given, look again.
+
+    Args:
+        studies: the earliest first.
+        maps: of all neighbours.
+        overrides: what a person has decided.
+        reader: outlines what is looked for again.
+    """
+    found, again = list(studies), set[NoduleKey]()
+    for decision in _match(found, maps, ()).decisions:
+        where = _where(decision, found, maps)
+        if where is None:
+            continue
+        number, point, within = where
+        seen = None if found[number].is_given else looked_again(found[number], point, within, reader)
+        if seen is not None:
+            found[number] = seen
+            again.add(NoduleKey(name_of(seen), seen.nodules[-1].id))
+    return Matched(tuple(found), maps, _match(found, maps, overrides), frozenset(again))
+
+
+def _match(
+    studies: Sequence[CtStudy], maps: Mapping[tuple[int, int], CtRegistration], overrides: Sequence[Override]
+) -> Matching:
+    dates = [DatedNodules(name_of(one), one.nodules) for one in studies]
+    return match_nodules(dates, maps, overrides=overrides)
+
+
+def _where(
+    decision: MatchDecision, studies: Sequence[CtStudy], maps: Mapping[tuple[int, int], CtRegistration]
+) -> tuple[int, Triple, float] | None:
+    """In which study, and where, a nodule without a partner is to be looked for again."""
+    names = [name_of(one) for one in studies]
+    later = names.index(decision.study)
+    if decision.fate is Fate.GONE and decision.prior is not None:
+        earlier = names.index(decision.prior.study)
+        if (earlier, later) not in maps:
+            return None
+        centre = _centre(studies[earlier].nodule(decision.prior.nodule))
+        there = maps[earlier, later].to_current_mm(centre[None])[0]
+        return later, _point(there), _NEAR_MM + float(maps[earlier, later].error_mm(centre[None])[0])
+    if decision.fate is Fate.NEW and decision.current is not None and (later - 1, later) in maps:
+        centre = _centre(studies[later].nodule(decision.current.nodule))
+        there = maps[later - 1, later].to_prior_mm(centre[None])[0]
+        if np.isnan(there).any():
+            return None
+        return later - 1, _point(there), _NEAR_MM + float(maps[later - 1, later].error_mm(there[None])[0])
+    return None
+
+
+def _centre(nodule: Nodule) -> np.ndarray:
+    return np.array(nodule.centre_lps_mm, dtype=np.float64)
+
+
+def _point(place: np.ndarray) -> Triple:
+    x, y, z = place.tolist()
+    return x, y, z
