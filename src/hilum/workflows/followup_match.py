@@ -15,7 +15,7 @@ from hilum.workflows.predict_ct import CtReader
 from hilum.workflows.track import Track
 
 _NEAR_MM = 5.0
-"""How far from its expected place the middle of a nodule that is looked for again may lie, beside registration's error."""
+"""How far from its expected place the middle of a nodule that is looked for again may lie, beside the map's error."""
 
 
 @dataclass(frozen=True, eq=False)
