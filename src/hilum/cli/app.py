@@ -16,6 +16,7 @@ from hilum.cli.convert import convert
 from hilum.cli.demo import demo
 from hilum.cli.doctor import doctor
 from hilum.cli.drr import drr
+from hilum.cli.due import due
 from hilum.cli.evaluate import evaluate
 from hilum.cli.exit_code import ExitCode, UsageError
 from hilum.cli.explain import explain
@@ -24,6 +25,7 @@ from hilum.cli.froc import froc
 from hilum.cli.guideline import guideline
 from hilum.cli.info import info
 from hilum.cli.models import models
+from hilum.cli.phantom import phantom
 from hilum.cli.pipe import lasting_output
 from hilum.cli.predict import predict
 from hilum.cli.prepare_lungs import prepare
@@ -52,6 +54,8 @@ hilum explain film.png why    where the network looked, and whether that can be 
 hilum evaluate masks out …    predictions of any tool against a data set
 hilum compare out A=… B=…     two or more evaluations, case by case
 hilum froc … out              detections judged by LUNA16's rule
+hilum phantom CT OUT …        nodules of known growth in a real CT, at several dates
+hilum due followups due.csv   who is due or overdue for the next study
 hilum guideline RULESET …     what it recommends for a nodule, and why
 hilum yardstick               how well radiologists agree, by size
 hilum models                  networks that can be trained, and trained models that come along
@@ -80,6 +84,8 @@ for command in (
     evaluate,
     compare,
     froc,
+    phantom,
+    due,
     guideline,
     yardstick,
     models,

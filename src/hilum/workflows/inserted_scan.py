@@ -125,7 +125,7 @@ def synthetic_scan(job: ScanJob, rule: PieceRule, how: InsertionRule) -> Scan:
     nodules: list[MarkedNodule] = []
     for case in job.nodules:
         taken = Taken([one.marked() for one in nodules], [one for one in job.ct.known if one.is_nodule], rule)
-        done = _placed(Volume(array, base.ct.geometry), base, _cut(case), taken, how, rng)
+        done = _placed(Volume(array, base.ct.geometry), base, cut_of(case), taken, how, rng)
         if done is not None:
             _put(array, done)
             nodules.append(_marked(done, case, f"{len(nodules) + 1:02}"))
@@ -161,7 +161,12 @@ def _odd(job: ScanJob, base: Base, placed: int) -> Iterator[str]:
         yield "some nodules found no place in their scan, and were left out"
 
 
-def _cut(case: CaseSource) -> CutOut:
+def cut_of(case: CaseSource) -> CutOut:
+    """A nodule cut out of its cube.
+
+    Raises:
+        InputError: the case has no picture, or no measured nodule.
+    """
     if case.image is None or case.nodules is None:
         raise InputError(f"{case.key} has no image or no measured nodule.", "Prepare the cubes again.")
     ct = to_lps_axes(read_volume(case.image))

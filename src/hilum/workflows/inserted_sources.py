@@ -15,7 +15,7 @@ from hilum.datasets.patch_sample import POSITIVE
 from hilum.datasets.prepared import CaseSource, Prepared
 from hilum.datasets.splits import Role, role
 from hilum.io.luna16 import DIAMETER, read_points
-from hilum.workflows.whole_ct import whole_ct
+from hilum.workflows.whole_ct import WholeCt, whole_ct
 
 TRAIN, VALIDATION = "train", "validation"
 
@@ -131,10 +131,26 @@ def _marks(path: Path | None) -> Mapping[str, list[Marked]]:
 
 def _ct(path: Path, marks: Mapping[str, list[Marked]], train: Side, validation: Side) -> CtSource:
     ct = whole_ct(path)
-    names = {ct.name, path.name, *([ct.uid] if ct.uid else [])}
-    known = tuple(mark for series_name in sorted(names) for mark in marks.get(series_name, ()))
     _require_role(path, ct.lidc, train, validation)
-    return CtSource(path, ct.name, known, ((TRAIN, train), (VALIDATION, validation)), ct.lidc, ct.hash)
+    return CtSource(path, ct.name, _known(ct, marks), ((TRAIN, train), (VALIDATION, validation)), ct.lidc, ct.hash)
+
+
+def _known(ct: WholeCt, marks: Mapping[str, list[Marked]]) -> tuple[Marked, ...]:
+    names = {ct.name, ct.path.name, *([ct.uid] if ct.uid else [])}
+    return tuple(mark for name in sorted(names) for mark in marks.get(name, ()))
+
+
+def own_marks(ct: WholeCt, annotations: Path | None) -> tuple[Marked, ...]:
+    """Nodules, and what may look like one, that a CT has of its own; nothing without a table.
+
+    Args:
+        ct: see there.
+        annotations: LUNA16's columns, as `ct_sources` takes them.
+
+    Raises:
+        UnreadableError: the table is damaged.
+    """
+    return _known(ct, _marks(annotations))
 
 
 def _require_role(path: Path, lidc: str | None, train: Side, validation: Side) -> None:
@@ -144,11 +160,6 @@ def _require_role(path: Path, lidc: str | None, train: Side, validation: Side) -
     for split, side in ((TRAIN, train), (VALIDATION, validation)):
         if side is not Side.NONE and split not in allowed:
             raise InputError(f"{path} is of {lidc}, who is for {role(lidc)}.", f"Add --{split}-side none for it.")
-
-
-def _require_not_held_out(path: Path, lidc: str | None) -> None:
-    if lidc is not None and is_held_out(lidc):
-        raise InputError(f"{path} is of {lidc}, who is held out.", "Take another patient's CT.")
 
 
 def cut_cases(cubes: Prepared, split: str) -> list[CaseSource]:

@@ -34,13 +34,17 @@ class WholeCt:
     uid: str | None = None
 
 
-def whole_ct(path: Path) -> WholeCt:
+def whole_ct(path: Path, uid: str | None = None) -> WholeCt:
     """What is known of a DICOM folder, NIfTI or MHD before it is read.
+
+    Args:
+        path: of it.
+        uid: which DICOM series, where there are several, or the end of its UID.
 
     Raises:
         InputError: it is missing, or of a held-out patient.
     """
-    series = _series(path)
+    series = _series(path, uid)
     name = _name(path)
     lidc = leading_lidc_patient(series.patient or "") if series else leading_lidc_patient(name)
     if lidc is not None and is_held_out(lidc):
@@ -48,11 +52,11 @@ def whole_ct(path: Path) -> WholeCt:
     return WholeCt(path, name, lidc, _hash(path, series), series.uid if series else None)
 
 
-def _series(path: Path) -> Series | None:
+def _series(path: Path, uid: str | None) -> Series | None:
     require_path(path)
     if path.is_file() and recognise(path) in VOLUMES:
         return None
-    return choose_ct(path, None)
+    return choose_ct(path, uid)
 
 
 def _name(path: Path) -> str:

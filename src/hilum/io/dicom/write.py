@@ -28,6 +28,7 @@ def write_series(
     like: Path | None = None,
     description: str = "",
     date: date | None = None,
+    comments: str = "",
 ) -> list[Path]:
     """Write a volume as CT Image Storage (PS3.3 A.3), one uncompressed file a slice; all of them or nothing.
 
@@ -45,6 +46,7 @@ def write_series(
         like: a DICOM file, or a folder of them, whose patient and study this series shall belong to.
         description: Series Description.
         date: day of the study, where `like` gives none.
+        comments: Image Comments of every slice; none when empty.
 
     Returns:
         the files, from the first slice along the normal to the last.
@@ -62,6 +64,8 @@ def write_series(
     names = [f"IM{k + 1:04}.dcm" for k in range(len(whole))]
     with valid_only(folder):
         template = _template(geometry, patient, like, description, date)
+        if comments:
+            template.ImageComments = comments
         _identify(template, whole, geometry)
     with valid_only(folder), atomic_folder(folder) as place:
         for k, name in enumerate(names):
