@@ -72,22 +72,21 @@ def draw_warp(box_lps_mm: tuple[Triple, Triple], rule: WarpRule, rng: np.random.
     return Deformation(_posture((low + high) / 2, rule, rng), bend.astype(np.float32), grid)
 
 
-def warped(ct: Volume, back: Deformation, threads: int = 1) -> Volume:
-    """The CT at the other date, on the same grid: aerated lung is denser where it is pressed together, float32 HU.
+def warped(ct: Volume, back: Deformation, geometry: Geometry | None = None, threads: int = 1) -> Volume:
+    """The CT at the other date, float32 HU: aerated lung is denser where it is pressed together.
 
     Args:
         ct: in HU.
         back: from places at the other date to places on `ct`.
+        geometry: of the result; None for that of `ct`.
         threads: of SimpleITK.
     """
-    moved = back.pulled(ct, ct.geometry, threads)
-    change = back.volume_change()
-    ratio = resample_to(Volume(change, back.geometry, Quantity.DISPLAY), ct.geometry).array
-    ratio = np.where(ratio > 0, ratio, 1.0)
-    pressed = (moved.array + 1000.0) * ratio - 1000.0
-    thin = np.clip((_LUNG_HU - moved.array) / 100.0, 0.0, 1.0)
-    array = moved.array + thin * (pressed - moved.array) * (moved.array > -1000.0)
-    return Volume(array.astype(np.float32), ct.geometry, ct.quantity)
+    grid = geometry or ct.geometry
+    hu = back.pulled(ct, grid, threads).array
+    ratio = resample_to(Volume(back.volume_change(), back.geometry, Quantity.DISPLAY), grid).array
+    pressed = (hu + 1000.0) * np.where(ratio > 0, ratio, 1.0) - 1000.0
+    thin = np.clip((_LUNG_HU - hu) / 100.0, 0.0, 1.0) * (hu > -1000.0)
+    return Volume(np.asarray(hu + thin * (pressed - hu), dtype=np.float32), grid, ct.quantity)
 
 
 def lungs_box_mm(lungs: Mask) -> tuple[Triple, Triple]:
