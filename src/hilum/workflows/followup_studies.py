@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hilum.core import InputError
 from hilum.datasets.splits import leading_lidc_patient
+from hilum.io.dicom.files import read_header
 from hilum.io.dicom.series import Series, choose_ct
 from hilum.io.inputs import require_path
 from hilum.io.kinds import VOLUMES, recognise
@@ -16,6 +17,23 @@ from hilum.io.read import files_in
 from hilum.workflows.output import sha256_of
 
 _DATES = "State the days of all CTs, in the order of the CTs: --dates 2026-01-31 2026-05-02"
+
+
+@dataclass(frozen=True)
+class ScanMade:
+    """How a CT was made; None is "nobody said".
+
+    Attributes:
+        thickness_mm: of its slices.
+        kernel: of reconstruction.
+        scanner: maker and model.
+        contrast: whether an agent was given.
+    """
+
+    thickness_mm: float | None = None
+    kernel: str | None = None
+    scanner: str | None = None
+    contrast: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -28,6 +46,7 @@ class DatedCt:
         patient: whose it is, as its header says; None where nothing does.
         uid: of its series; None where it is no DICOM.
         hash: of its files.
+        made: how, as far as its header says.
         notes: what a person should know.
     """
 
@@ -36,6 +55,7 @@ class DatedCt:
     patient: str | None
     uid: str | None
     hash: str
+    made: ScanMade = ScanMade()
     notes: tuple[str, ...] = ()
 
 
@@ -86,7 +106,16 @@ def _dated(path: Path, stated: date | None) -> DatedCt:
     files = series.files if series else (path, *(path.with_suffix(end) for end in (".raw", ".zraw")))
     digest = hashlib.sha256("".join(sorted(sha256_of(one) for one in files if one.is_file())).encode()).hexdigest()
     patient = series.patient if series else leading_lidc_patient(path.name)
-    return DatedCt(path, day, patient or None, series.uid if series else None, digest, tuple(_notes(series, stated)))
+    uid, made = (None, ScanMade()) if series is None else (series.uid, _made(series))
+    return DatedCt(path, day, patient or None, uid, digest, made, tuple(_notes(series, stated)))
+
+
+def _made(series: Series) -> ScanMade:
+    header = read_header(series.files[0])
+    thickness = header.number("SliceThickness")
+    scanner = " ".join(filter(None, (header.text("Manufacturer"), header.text("ManufacturerModelName"))))
+    agent = header.text("ContrastBolusAgent")
+    return ScanMade(thickness, series.kernel or None, scanner or None, True if agent else None)
 
 
 def _series(path: Path) -> Series | None:

@@ -1,0 +1,116 @@
+"""How each nodule of a follow-up changed between its dates, measured on both CTs at once."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+from hilum.core import Figure, MeasureError, Nodule
+from hilum.core.growth import Growth
+from hilum.followup.ct_tracks import NoduleKey, Track
+from hilum.followup.growth import AtDate, HowSure, growth
+from hilum.followup.volume_change import VolumeChange, volume_change
+from hilum.followup.volume_error import Method, ScanFacts, comparability, volume_error, volume_interval
+from hilum.infer.ct_nodules import SOLID_SHARE
+from hilum.measure import equivalent_diameter_mm
+from hilum.measure.partial_volume import Edge, edge_volume
+from hilum.workflows.followup_match import Matched
+from hilum.workflows.followup_nodules import CtStudy
+from hilum.workflows.followup_record import TrackGrowth
+
+SOFTWARE = "hilum"
+_PART_SOLID = 3.0
+
+
+def growths_of(found: Matched, not_compared: list[str], names: dict[str, str]) -> tuple[TrackGrowth, ...]:
+    """Of neighbouring dates of each nodule, and of its first and last one where there are more.
+
+    Args:
+        found: nodules of all dates.
+        not_compared: takes a sentence for each pair that can't be compared.
+        names: short ones, of tracks.
+    """
+    measured = []
+    for track in found.matching.tracks:
+        for prior, current in _pairs(track):
+            try:
+                measured.append(TrackGrowth(track.uid, prior, current, _growth(found, prior, current)))
+            except MeasureError as error:
+                days = [found.studies[found.number(one.study)].ct.day for one in (prior, current)]
+                not_compared.append(f"Nodule {names[track.uid]}, {days[0]} and {days[1]}: {error.message}")
+    return tuple(measured)
+
+
+def volume_at(study: CtStudy, nodule: Nodule) -> Figure:
+    """A nodule's volume from the HU at its edge, with its interval; NaN where slices are too thick for one."""
+    if nodule.volume_mm3 is None:
+        return Figure("volume_mm3", math.nan)
+    edge = edge_volume(study.volume, study.mask(nodule.id))
+    spread = volume_error().single.get(Method.ALONE)
+    if spread is None or not edge.volume_mm3 > 0:
+        return Figure("volume_mm3", edge.volume_mm3 if edge.volume_mm3 > 0 else math.nan)
+    facts = scan_facts(study)
+    subject = comparability(facts, facts).subject(
+        equivalent_diameter_mm(edge.volume_mm3), facts.slice_mm, nodule.texture
+    )
+    return volume_interval(edge.volume_mm3, spread, subject)
+
+
+def scan_facts(study: CtStudy) -> ScanFacts:
+    """How a study was made, as far as anybody knows."""
+    made, grid = study.ct.made, study.volume.geometry
+    slice_mm = max(grid.spacing_zyx_mm[grid.axial_axis], made.thickness_mm or 0.0)
+    return ScanFacts(slice_mm, made.kernel, made.scanner, made.contrast, SOFTWARE)
+
+
+def _pairs(track: Track) -> Iterator[tuple[NoduleKey, NoduleKey]]:
+    keys = [NoduleKey(study, nodule) for study, nodule in track.nodules.items()]  # in the order of dates
+    steps = list(pairwise(keys))
+    yield from steps
+    if len(steps) > 1:  # the whole time, beside each step of it
+        yield keys[0], keys[-1]
+
+
+def _growth(found: Matched, prior: NoduleKey, current: NoduleKey) -> Growth:
+    before, after = (found.studies[found.number(one.study)] for one in (prior, current))
+    sure = comparability(scan_facts(before), scan_facts(after))
+    if sure.refusal:
+        raise MeasureError(f"{sure.refusal}.")
+    change = volume_change(before.volume, before.mask(prior.nodule), after.volume, after.mask(current.nodule))
+    method = Method.PAIRED if change.is_paired else Method.ALONE
+    volumes = change.volumes_mm3
+    dates = [
+        _at_date(study, study.nodule(key.nodule), edge, volume)
+        for study, key, edge, volume in (
+            (before, prior, change.prior, volumes[0]),
+            (after, current, change.current, volumes[1]),
+        )
+    ]
+    days = (after.ct.day - before.ct.day).days
+    told = growth(dates[0], dates[1], float(days), HowSure(method, sure))
+    return replace(told, notes=(*told.notes, *_notes(change)))
+
+
+def _at_date(study: CtStudy, nodule: Nodule, edge: Edge, volume_mm3: float) -> AtDate:
+    lengths = nodule.diameters_mm
+    solid = nodule.characteristics.get(SOLID_SHARE, math.nan) if nodule.texture == _PART_SOLID else math.nan
+    return AtDate(
+        volume_mm3=volume_mm3,
+        mean_diameter_mm=math.nan if lengths is None else lengths.mean_mm,
+        long_axis_mm=math.nan if lengths is None else lengths.long_axis_mm,
+        mass_mg=edge.mass_mg,
+        solid_volume_mm3=solid * volume_mm3,
+        slice_mm=scan_facts(study).slice_mm,
+        texture=nodule.texture,
+    )
+
+
+_DENSER = 0.15
+"""A change of contrast to the lung by more than this share is said."""
+
+
+def _notes(change: VolumeChange) -> Iterator[str]:
+    yield from change.notes
+    denser = change.contrast_ratio - 1
+    if abs(denser) > _DENSER:
+        yield f"it became {'denser' if denser > 0 else 'less dense'} ({denser:+.0%} of its contrast to the lung)"

@@ -1,0 +1,212 @@
+"""`followup.json`: what a follow-up found, for programs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hilum.core import Advice, Figure, Nodule, StudyAdvice
+from hilum.core.growth import Change, Growth, GrowthQuantity
+from hilum.followup.ct_tracks import Fate, MatchDecision, NoduleKey
+from hilum.io.nodules_file import record
+from hilum.workflows.followup_match import Matched, name_of
+from hilum.workflows.followup_nodules import CtStudy
+from hilum.workflows.guideline import DISCLAIMER
+
+SCHEMA = "hilum.followup/1"
+
+
+@dataclass(frozen=True)
+class TrackGrowth:
+    """How a nodule changed between two of its dates.
+
+    Attributes:
+        uid: of the nodule over all dates.
+        prior: the earlier one.
+        current: the later one.
+        growth: what was measured.
+    """
+
+    uid: str
+    prior: NoduleKey
+    current: NoduleKey
+    growth: Growth
+
+
+@dataclass(frozen=True)
+class FollowedUp:
+    """All that a follow-up found.
+
+    Attributes:
+        patient: whose; "" when nobody says.
+        found: CTs, registrations, nodules and which are one.
+        growths: of neighbouring dates, and of the first and last one of more than two.
+        advice: by rule set, for the latest study.
+        warnings: what limits it, one sentence each.
+        not_compared: what wasn't compared, and why.
+        corrections: as `Corrections.plain` gives them.
+    """
+
+    patient: str
+    found: Matched
+    growths: tuple[TrackGrowth, ...]
+    advice: tuple[StudyAdvice, ...]
+    warnings: tuple[str, ...]
+    not_compared: tuple[str, ...]
+    corrections: dict[str, object]
+
+    def names(self) -> dict[str, str]:
+        """A short name of each track: A to Z, then AA and so on."""
+        return {track.uid: _letters(at) for at, track in enumerate(self.found.matching.tracks)}
+
+
+def followup_record(done: FollowedUp) -> dict[str, Any]:
+    """As it stands in the file."""
+    found, names = done.found, done.names()
+    return {
+        "schema": SCHEMA,
+        "disclaimer": DISCLAIMER,
+        "patient": done.patient or None,
+        "studies": [_study(one, number) for number, one in enumerate(found.studies, start=1)],
+        "registration": [
+            {
+                "prior": str(first + 1),
+                "current": str(second + 1),
+                "method": "rigid, affine, then demons on both lungs, both ways",
+                "converged": one.converged,
+                "error_mm": one.misfit.apart_p95_mm,
+                **one.misfit.figures(),
+                "doubts": one.doubts,
+            }
+            for (first, second), one in sorted(found.maps.items())
+        ],
+        "nodules": [
+            {
+                "name": names[track.uid],
+                "tracking_uid": track.uid,
+                "seen": {str(found.number(study) + 1): nodule for study, nodule in track.nodules.items()},
+                "merged_into": names.get(track.merged_into or ""),
+                "split_from": names.get(track.split_from or ""),
+            }
+            for track in found.matching.tracks
+        ],
+        "pairs": [_pair(done, one, names) for one in done.growths],
+        "new": _of_fate(done, Fate.NEW, names),
+        "gone": _of_fate(done, Fate.GONE, names),
+        "decisions": [_decision(done, one, names) for one in found.matching.decisions],
+        "advice": [_advice(one) for one in done.advice],
+        "warnings": done.warnings,
+        "not_compared": done.not_compared,
+        "corrections": done.corrections,
+    }
+
+
+def _study(study: CtStudy, number: int) -> dict[str, Any]:
+    return {
+        "id": str(number),
+        "date": study.ct.day,
+        "file": study.ct.path.name,
+        "patient": study.ct.patient,
+        "series_uid": study.ct.uid,
+        "sha256": study.ct.hash,
+        "spacing_zyx_mm": study.volume.geometry.spacing_zyx_mm,
+        "nodules_are": "given" if study.is_given else "found",
+        "nodules": [record(one) for one in study.nodules],
+        "notes": (*study.ct.notes, *study.notes),
+    }
+
+
+def _pair(done: FollowedUp, one: TrackGrowth, names: dict[str, str]) -> dict[str, Any]:
+    growth = one.growth
+    volume = growth.change(GrowthQuantity.VOLUME)
+    return {
+        "nodule": names[one.uid],
+        "tracking_uid": one.uid,
+        "prior_study": str(done.found.number(one.prior.study) + 1),
+        "current_study": str(done.found.number(one.current.study) + 1),
+        "prior_id": one.prior.nodule,
+        "current_id": one.current.nodule,
+        "interval_days": growth.interval_days,
+        "volume_change_percent": None if volume is None else _figure(volume.percent),
+        "doubling_days": {
+            "value": growth.doubling.days,
+            "low": growth.doubling.shortest_days,
+            "high": growth.doubling.longest_days,
+            "halving": growth.doubling.halving_days,
+            "can_be_none": growth.doubling.can_be_none,
+        },
+        "doublings_a_year": _figure(growth.doublings_a_year),
+        "probability_of_growth": growth.probability_of_growth,
+        "probability_of_25_percent": growth.probability_of_quarter,
+        "least_detectable_percent": growth.least_detectable_percent,
+        "changes": [
+            {"quantity": change.quantity, "prior": change.prior, "current": change.current, **_both(change)}
+            for change in growth.changes
+        ],
+        "notes": growth.notes,
+    }
+
+
+def _both(change: Change) -> dict[str, object]:
+    return {"difference": _figure(change.difference), "percent": _figure(change.percent)}
+
+
+def _figure(figure: Figure) -> dict[str, float]:
+    return {"value": figure.value, "low": figure.low, "high": figure.high}
+
+
+def _of_fate(done: FollowedUp, fate: Fate, names: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "nodule": names[one.tracking_uid],
+            "study": str(done.found.number(one.study) + 1),
+            "id": (one.current or one.prior or NoduleKey("", "")).nodule,
+            "reason": one.reason,
+            "doubtful": one.doubtful,
+        }
+        for one in done.found.matching.decisions
+        if one.fate is fate
+    ]
+
+
+def _decision(done: FollowedUp, one: MatchDecision, names: dict[str, str]) -> dict[str, Any]:
+    return {
+        "nodule": names[one.tracking_uid],
+        "study": str(done.found.number(one.study) + 1),
+        "fate": one.fate,
+        "prior": _where(done.found, one.prior),
+        "current": _where(done.found, one.current),
+        "reason": one.reason,
+        "distance_mm": None if one.likeness is None else one.likeness.distance_mm,
+        "doubtful": one.doubtful,
+        "by_hand": one.by_hand,
+        "looked_again": one.current in done.found.seen_again or one.prior in done.found.seen_again,
+    }
+
+
+def _where(found: Matched, key: NoduleKey | None) -> dict[str, str] | None:
+    return None if key is None else {"study": str(found.number(key.study) + 1), "nodule": key.nodule}
+
+
+def _advice(one: StudyAdvice) -> dict[str, Any]:
+    nodules = [_plain(each) for each in one.nodules]
+    return {**_plain(one.study), "nodules": nodules, "left_out": one.left_out}
+
+
+def _plain(advice: Advice) -> dict[str, Any]:
+    return {each.name: getattr(advice, each.name) for each in fields(advice)}
+
+
+def _letters(number: int) -> str:
+    name = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        name = chr(ord("A") + rest) + name
+    return name
+
+
+def nodules_by_study(found: Matched, uid: str) -> Sequence[Nodule | None]:
+    """A track's nodule at each date; None where it wasn't seen."""
+    track = next(one for one in found.matching.tracks if one.uid == uid)
+    names = [name_of(one) for one in found.studies]
+    return [found.nodule(NoduleKey(name, track.nodules[name])) if name in track.nodules else None for name in names]
