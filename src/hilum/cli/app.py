@@ -21,6 +21,7 @@ from hilum.cli.evaluate import evaluate
 from hilum.cli.exit_code import ExitCode, UsageError
 from hilum.cli.explain import explain
 from hilum.cli.export import export
+from hilum.cli.followup import followup
 from hilum.cli.froc import froc
 from hilum.cli.guideline import guideline
 from hilum.cli.info import info
@@ -55,6 +56,7 @@ hilum evaluate masks out …    predictions of any tool against a data set
 hilum compare out A=… B=…     two or more evaluations, case by case
 hilum froc … out              detections judged by LUNA16's rule
 hilum phantom CT OUT …        nodules of known growth in a real CT, at several dates
+hilum followup PRIOR NOW out  the same nodules at two dates or more: growth, advice
 hilum due followups due.csv   who is due or overdue for the next study
 hilum guideline RULESET …     what it recommends for a nodule, and why
 hilum yardstick               how well radiologists agree, by size
@@ -85,6 +87,7 @@ for command in (
     compare,
     froc,
     phantom,
+    followup,
     due,
     guideline,
     yardstick,

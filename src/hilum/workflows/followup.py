@@ -1,0 +1,228 @@
+"""CTs of one patient at two or more dates: the same nodules found again, their growth, and what rule sets say.
+
+The folder keeps each study's nodules (`studies/N/`) and `corrections.json`; whoever edits that file, or one of the
+masks that it names, runs the same command again, and only what depends on it is made anew.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hilum import __version__
+from hilum.core import InputError
+from hilum.followup.ct_tracks import Fate
+from hilum.io.json_file import plain, read_json, write_json
+from hilum.io.text_file import write_bytes, write_text
+from hilum.measure import is_thick
+from hilum.report.followup import followup_page
+from hilum.report.page import render
+from hilum.report.pdf import to_pdf
+from hilum.workflows.followup_advice import AdviceWanted, advice_on
+from hilum.workflows.followup_corrections import CORRECTIONS, Corrections, offer_corrections, read_corrections
+from hilum.workflows.followup_growth import growths_of
+from hilum.workflows.followup_match import Matched, matched, name_of, registered
+from hilum.workflows.followup_nodules import CtStudy, study_of
+from hilum.workflows.followup_record import FollowedUp, followup_record
+from hilum.workflows.followup_studies import DatedCt, StudyChoice, dated_cts
+from hilum.workflows.followup_view import view_of
+from hilum.workflows.journal import journalled
+from hilum.workflows.output import Run, is_done, sha256_of
+from hilum.workflows.predict_ct import CtReader, ct_reader
+from hilum.workflows.predict_options import DEFAULT, DEFAULT_CT, PredictOptions
+from hilum.workflows.prepare import require_apart
+from hilum.workflows.track import Track, silently
+
+FOLLOWUP, REPORT, PDF, STUDIES = "followup.json", "report.html", "report.pdf", "studies"
+
+
+@dataclass(frozen=True)
+class FollowupOptions:
+    """What `run_followup` may be told.
+
+    Attributes:
+        choice: dates, and whether all CTs are of one patient.
+        given: of each CT a mask or `nodules.json`, or None; empty finds the nodules of all.
+        advice: whose, with what is known of the patient.
+        patient: a name for the report; None for that of the files.
+        predict: the models that find and outline nodules.
+        threads: of registration.
+    """
+
+    choice: StudyChoice = field(default_factory=StudyChoice)
+    given: tuple[Path | None, ...] = ()
+    advice: AdviceWanted = field(default_factory=AdviceWanted)
+    patient: str | None = None
+    predict: PredictOptions = field(default_factory=PredictOptions)
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class FollowupResult:
+    """What a run left.
+
+    Attributes:
+        folder: with `followup.json`, `report.html`, `report.pdf`, `corrections.json` and the studies.
+        record: what `followup.json` says.
+        was_done: whether it was there already.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+    was_done: bool
+
+
+def run_followup(
+    paths: Sequence[Path],
+    out: Path,
+    options: FollowupOptions | None = None,
+    track: Track = silently,
+    *,
+    force: bool = False,
+) -> FollowupResult:
+    """Compare the CTs of a patient.
+
+    Args:
+        paths: DICOM folders, NIfTI, MHD or NRRD, the earliest first.
+        out: folder to fill.
+        options: see there.
+        track: shows how far it is.
+        force: replace what an earlier run of hilum left there.
+
+    Raises:
+        InputError: the CTs can't be compared: of several patients, of one day, the same, of different regions.
+        OutputError: `out` holds something else, or can't be written.
+    """
+    options = options or FollowupOptions()
+    for path in paths:
+        require_apart(path, out)
+    cts = dated_cts(paths, options.choice)
+    given = _given(options.given, len(cts))
+    run = Run("followup", _inputs(cts, given), _settings(options))
+    corrections = read_corrections(out / CORRECTIONS)
+    stamp = _stamp(corrections)
+    if is_done(out, run) and not force and read_json(out / FOLLOWUP)["corrections"]["sha256"] == stamp:
+        return FollowupResult(out, read_json(out / FOLLOWUP), was_done=True)
+    with journalled(out, run, force=force) as journal:
+        reader = ct_reader(_models(options.predict))
+        studies = _studies(cts, _corrected(given, corrections, len(cts)), reader, out, track)
+        names = [name_of(one) for one in studies]
+        found = matched(studies, registered(studies, options.threads, track), corrections.overrides(names), reader)
+        done = _judged(found, options, {**corrections.plain(), "sha256": stamp})
+        _write(done, out, run)
+        journal.finish(run)
+    return FollowupResult(out, read_json(out / FOLLOWUP), was_done=False)
+
+
+def _given(given: Sequence[Path | None], count: int) -> list[Path | None]:
+    if given and len(given) != count:
+        raise InputError(
+            f"{len(given)} masks or lists of nodules were given for {count} CTs.",
+            "Give one for each, in their order; none for a CT whose nodules are to be found.",
+        )
+    return list(given) or [None] * count
+
+
+def _inputs(cts: Sequence[DatedCt], given: Sequence[Path | None]) -> dict[str, str]:
+    found = {f"study {number}": one.hash for number, one in enumerate(cts, start=1)}
+    marks = {f"nodules {number}": sha256_of(one) for number, one in enumerate(given, start=1) if one is not None}
+    return found | marks
+
+
+def _settings(options: FollowupOptions) -> dict[str, object]:
+    settings: dict[str, object] = plain(
+        {
+            "dates": options.choice.dates,
+            "one_patient": options.choice.one_patient,
+            "advice": asdict(options.advice),
+            "patient": options.patient,
+            "predict": asdict(options.predict),
+        }
+    )
+    return settings
+
+
+def _stamp(corrections: Corrections) -> str:
+    """SHA-256 of what a person has decided, masks' contents included."""
+    digest = hashlib.sha256(repr(sorted(corrections.plain().items())).encode())
+    for _, path in sorted(corrections.masks.items()):
+        digest.update(sha256_of(path).encode() if path.is_file() else b"missing")
+    return digest.hexdigest()
+
+
+def _models(options: PredictOptions) -> PredictOptions:
+    return replace(options, model=DEFAULT_CT) if options.model == DEFAULT else options
+
+
+def _corrected(given: Sequence[Path | None], corrections: Corrections, count: int) -> list[Path | None]:
+    """Masks that a person has mended go over everything else."""
+    found = list(given)
+    for number, path in corrections.masks.items():
+        if not number.isdecimal() or not 1 <= int(number) <= count:
+            raise InputError(f"{CORRECTIONS}: there is no study {number}; there are {count}.")
+        found[int(number) - 1] = path
+    return found
+
+
+def _studies(
+    cts: Sequence[DatedCt], given: Sequence[Path | None], reader: CtReader, out: Path, track: Track
+) -> list[CtStudy]:
+    made = plain({"provenance": asdict(reader.provenance)})
+    return [
+        study_of(cts[at], given[at], reader, out / STUDIES / str(at + 1), made)
+        for at in track(list(range(len(cts))), "Nodules")
+    ]
+
+
+def _judged(found: Matched, options: FollowupOptions, corrections: dict[str, object]) -> FollowedUp:
+    patients = [one.ct.patient for one in found.studies if one.ct.patient]
+    empty = FollowedUp(
+        patient=options.patient or (patients[-1] if patients else ""),
+        found=found,
+        growths=(),
+        advice=advice_on(found, options.advice),
+        warnings=(),
+        not_compared=(),
+        corrections=corrections,
+    )
+    left: list[str] = []
+    growths = growths_of(found, left, empty.names())
+    return replace(empty, growths=growths, warnings=_warnings(found), not_compared=(*_uncovered(empty), *left))
+
+
+def _warnings(found: Matched) -> tuple[str, ...]:
+    said = []
+    for number, study in enumerate(found.studies, start=1):
+        if is_thick(study.volume.geometry):
+            step = max(study.volume.geometry.spacing_zyx_mm)
+            said.append(
+                f"Study {number} has slices of {step:g} mm: no volume is measured on it, and small nodules are missed."
+            )
+        said += [f"Study {number}: {note}." for note in study.ct.notes]
+    for (first, second), one in sorted(found.maps.items()):
+        said += [f"Studies {first + 1} and {second + 1}: {doubt}." for doubt in one.doubts]
+    if found.seen_again:
+        said.append(
+            f"{len(found.seen_again)} nodules were outlined only because another date has one at their place: they "
+            "were below the score from which a nodule is called one."
+        )
+    return tuple(said)
+
+
+def _uncovered(done: FollowedUp) -> list[str]:
+    names = done.names()
+    return [
+        f"Nodule {names[one.tracking_uid]}: {one.reason}."
+        for one in done.found.matching.decisions
+        if one.fate is Fate.NOT_COVERED
+    ]
+
+
+def _write(done: FollowedUp, out: Path, run: Run) -> None:
+    provenance = [("hilum", __version__), ("run", run.hash), *run.inputs.items()]
+    page = followup_page(view_of(done, provenance))
+    write_json(out / FOLLOWUP, followup_record(done))
+    write_text(out / REPORT, render(page))
+    write_bytes(out / PDF, to_pdf(page))
+    offer_corrections(out / CORRECTIONS)
