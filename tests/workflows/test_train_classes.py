@@ -70,7 +70,8 @@ def test_folds_are_apart(films):
         read = read_data(films, config("covid_slim", f"data.fold={fold}"))
         sides = [{one.patient for one in side} for side in (read.training, read.validation)]
         held = set(folds[fold - 1])
-        assert not (sides[0] & sides[1] or held & (sides[0] | sides[1]))
+        assert not sides[0] & sides[1]
+        assert not held & (sides[0] | sides[1])
         assert sides[1] == set(folds[fold % 5])
         judged += folds[fold - 1]
     assert len(judged) == len(set(judged)) == 10

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from hilum.core.changes import ChangedLesion
 from hilum.core.errors import MeasureError
 from hilum.core.figures import Figure
+from hilum.core.films import FilmFigures
 
 BY_ZONE, BY_THIRD, BY_SLICE = "zones of the lung field", "thirds of the picture", "thirds of the axial slices"
 """How places of lesions are named."""
@@ -186,6 +187,7 @@ class Evaluation:
         marks: of each case with a lesion or a mark, by its key; empty without scores.
         rivals: what trivial predictions reach on the same cases.
         rivals_by_truth: the same by the other truths, by their names.
+        films: what is known of chest X-rays by classes beyond each class's overlap; None of others.
         yardstick: how well readers agree; None where nobody knows.
         cases: one row each.
         alarms: what a reviewer would ask about.
@@ -220,6 +222,7 @@ class Evaluation:
     marks: Mapping[str, CaseMarks] = field(default_factory=dict)
     rivals: tuple[Group, ...] = ()
     rivals_by_truth: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
+    films: FilmFigures | None = None
     yardstick: ReaderYardstick | None = None
     cases: tuple[CaseRow, ...] = ()
     alarms: tuple[Alarm, ...] = ()

@@ -3,7 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hilum.core.figures import Figure
+from hilum.core.mask import Mask
 
 
 @dataclass(frozen=True)
@@ -29,3 +33,28 @@ class FilmFigures:
     labels: Sequence[str] = ()
     label_counts: Sequence[Sequence[int]] = ()
     label_figures: Mapping[str, Figure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassPrediction:
+    """What a model says of a film.
+
+    Attributes:
+        key: of the study.
+        mask: each pixel's class on the film's own pixels; None for a model of labels alone.
+        probability: [C, y, x] of each class on these pixels, background first; None likewise.
+        involved_percent: of the right lung, the left one and both; empty where nothing says which classes are findings.
+        labels: probability of each label; empty for a model that gives none.
+        label: the likeliest; "" where there is none, or the classifier is unsure.
+        is_unsure: whether it is.
+        notes: what a person who uses it should know, one line each.
+    """
+
+    key: str
+    mask: Mask | None
+    probability: NDArray[np.float32] | None
+    involved_percent: Mapping[str, float] = field(default_factory=dict)
+    labels: Mapping[str, float] = field(default_factory=dict)
+    label: str = ""
+    is_unsure: bool = False
+    notes: tuple[str, ...] = ()

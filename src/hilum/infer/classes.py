@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hilum import __version__
 from hilum.core import ConfigError, Mask, Provenance, Radiograph, UnsupportedError
+from hilum.core.films import ClassPrediction
 from hilum.core.geometry import Floats
 from hilum.core.radiograph import View
 from hilum.datasets.chest import fit_chest, layout_doubts
@@ -87,31 +88,6 @@ def load_classes(model: str) -> LoadedClasses:
 _TEMPERATURES = ("temperature", "label_temperature")
 
 
-@dataclass(frozen=True, eq=False)
-class ClassPrediction:
-    """What a model says of a film.
-
-    Attributes:
-        key: of the study.
-        mask: each pixel's class on the film's own pixels; None for a model of labels alone.
-        probability: [C, y, x] of each class on these pixels, background first; None likewise.
-        involved_percent: of the right lung, the left one and both; empty where nothing says which classes are findings.
-        labels: probability of each label; empty for a model that gives none.
-        label: the likeliest; "" where there is none, or the classifier is unsure.
-        is_unsure: whether it is.
-        notes: what a person who uses it should know, one line each.
-    """
-
-    key: str
-    mask: Mask | None
-    probability: NDArray[np.float32] | None
-    involved_percent: Mapping[str, float] = field(default_factory=dict)
-    labels: Mapping[str, float] = field(default_factory=dict)
-    label: str = ""
-    is_unsure: bool = False
-    notes: tuple[str, ...] = ()
-
-
 class ClassPredictor:
     """A loaded model, ready for one film after another.
 
@@ -175,7 +151,7 @@ class ClassPredictor:
             grid, _ = grid_of_height(shape, film.pixel_mm, data.height_px)
         picture = grid.mean(brightness_of(film))
         look = published_look(picture)
-        doubts = layout_doubts(look, fit_chest(look).step_mm)
+        doubts = tuple(layout_doubts(look, fit_chest(look).step_mm))
         return shown_as(picture, data.look), grid, (*doubts, *([LOOKS_LIKE] if doubts else []))
 
     def _said(self, image: NDArray[np.float32]) -> tuple[Floats | None, Floats | None]:

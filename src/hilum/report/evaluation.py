@@ -58,6 +58,7 @@ class EvaluationReport:
         recommendations: sentences.
         curves: pictures of the whole split.
         free_response: curve and points of scored marks; None where marks have no scores.
+        films: chest X-rays by classes beyond each class's overlap; None of others.
         changes: figures by what became of lesions since an earlier picture; None where nobody says.
         changed: pictures of such lesions, of each kind of change.
         hit_words: when a lesion is found.
@@ -72,6 +73,7 @@ class EvaluationReport:
     recommendations: Sequence[str] = ()
     curves: Sequence[Picture] = ()
     free_response: Section | None = None
+    films: Section | None = None
     changes: Section | None = None
     changed: Sequence[Picture] = ()
     hit_words: str = ""
@@ -91,6 +93,7 @@ def evaluation_page(found: Evaluation, report: EvaluationReport) -> Page:
     words: Callable[[Section], Section] = in_scans if found.is_of_volumes else _as_it_is
     parts = [
         Section("Evaluation", tables=evaluation_tables(found)),
+        *([report.films] if report.films is not None else []),
         *([report.changes] if report.changes is not None else []),
         *([report.free_response] if report.free_response is not None else []),
         *([Section("Curves and distributions", pictures=report.curves)] if report.curves else []),

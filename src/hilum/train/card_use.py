@@ -150,8 +150,8 @@ def _class_use(data: ClassDataConfig) -> str:
         f"`hilum predict` brings it to {pixels_of(data)}{_LOOKS[data.look]}. What is marked, and the share of a lung "
         "that it covers, is what people would have outlined on films like those of Data, no measurement of a disease. "
         "A label, where it gives one, was learnt from films of several places, whose scanners, marks and borders "
-        "differ with the label: it may tell these apart. Not for diagnosis, not for deciding on treatment, not for children, and not "
-        "as the only reader."
+        "differ with the label: it may tell these apart. Not for diagnosis, not for deciding on treatment, not for "
+        "children, and not as the only reader."
     )
 
 

@@ -73,6 +73,7 @@ def _outcomes(plan: Plan, track: Track) -> tuple[list[Outcome], Rivals]:
         marks=plan.marks,
         point_rule=plan.point_rule,
         counts_by_masks=plan.counts_by_masks,
+        roles=plan.source.roles if plan.source.is_by_class else None,
     )
     judge = judge_point_source if plan.source.is_points else judge_source
     results = in_processes(partial(judge, job=job), plan.source.cases, plan.options.workers)

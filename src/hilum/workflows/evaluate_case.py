@@ -11,11 +11,13 @@ import numpy as np
 from hilum.core import Failure, GeometryError, HilumError, InputError, Mask, UnsupportedError
 from hilum.core.mask import Labels, Selection
 from hilum.core.volume import Voxels
+from hilum.datasets.class_source import LABELS
 from hilum.datasets.prepared import CONSENSUS, CaseSource
 from hilum.evaluate.blobs import FALSE_BLOBS, Blobs, find_blobs
 from hilum.evaluate.case_lesions import LesionResult, Marks
 from hilum.evaluate.cases import CaseResult, JudgeRule, Pair, judge_case
 from hilum.evaluate.changes import ChangeRule
+from hilum.evaluate.films import FilmResult, judge_film
 from hilum.evaluate.lung_field import LungField, lung_field
 from hilum.evaluate.points import PointRule
 from hilum.evaluate.rivals import (
@@ -28,8 +30,10 @@ from hilum.evaluate.rivals import (
     copied_prior,
 )
 from hilum.io import read_mask, read_radiograph, read_volume
+from hilum.measure import LungRoles
 from hilum.workflows.evaluate_changes import JudgedChanges, judged_changes
 from hilum.workflows.evaluate_data import true_nodules
+from hilum.workflows.evaluate_films import said_of_film
 from hilum.workflows.evaluate_marks import MarksFrom, read_marks
 from hilum.workflows.evaluate_predictions import Found, Reading, find_prediction, is_on_grid, on_grid, read_numbers
 from hilum.workflows.output import sha256_of
@@ -66,6 +70,7 @@ class CaseJob:
         marks: where the marks of free-response figures come from.
         point_rule: when a mark hits a lesion of point truth.
         counts_by_masks: whether against points masks say what was predicted, beside a detector's own marks.
+        roles: of the classes of chest X-rays; None where cases are none.
     """
 
     folder: Path
@@ -77,6 +82,7 @@ class CaseJob:
     marks: MarksFrom = MarksFrom.PEAKS
     point_rule: PointRule = field(default_factory=PointRule)
     counts_by_masks: bool = False
+    roles: LungRoles | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +97,7 @@ class CaseOutcome:
         by_truth: its figures by other truths, by their names.
         rivals_by_truth: the rivals' results by these truths.
         changes: its lesions by what became of them since an earlier picture; None where nobody says.
+        film: of a chest X-ray by classes what its classes' overlap doesn't say; None of others.
     """
 
     result: LesionResult
@@ -100,6 +107,7 @@ class CaseOutcome:
     by_truth: Mapping[str, CaseResult] = field(default_factory=dict)
     rivals_by_truth: Mapping[str, Mapping[str, LesionResult]] = field(default_factory=dict)
     changes: JudgedChanges | None = None
+    film: FilmResult | None = None
 
 
 Outcome: TypeAlias = CaseOutcome | Failure
@@ -135,7 +143,16 @@ def _judge(case: CaseSource, job: CaseJob) -> CaseOutcome:
         },
         rivals_by_truth={name: _judge_rivals(rivals, other, job) for name, other in others.items()},
         changes=judged_changes(case, pred > 0, rivals, ChangeRule(case.key, case.patient, spacing, job.rule.match)),
+        film=_film(case, pred, truth.labels, job),
     )
+
+
+def _film(case: CaseSource, pred: Labels, truth: Labels, job: CaseJob) -> FilmResult | None:
+    if job.roles is None or case.film is None:
+        return None
+    label = -1 if case.film.image_label is None else LABELS.index(case.film.image_label)
+    said = said_of_film(job.folder, case.key)
+    return judge_film(pred, truth, tuple(job.rule.labels), job.roles, label, said)
 
 
 def _other_truths(case: CaseSource, truth: Mask, rule: JudgeRule) -> dict[str, Labels]:

@@ -57,6 +57,7 @@ class TruthSource:
         is_points: whether of each lesion only centre and size are known, and no mask.
         least_readers: of the nodules whose slices are reported; 0 where cases are no slices.
         roles: of the classes of chest X-rays: which are lung, which findings.
+        is_by_class: whether these are chest X-rays by classes.
     """
 
     data: str
@@ -75,6 +76,7 @@ class TruthSource:
     is_points: bool = False
     least_readers: int = 0
     roles: LungRoles = field(default_factory=LungRoles)
+    is_by_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
         is_points=data.is_points(truth),
         least_readers=least if any(one.slice is not None for one in reported) else 0,
         roles=data.roles if truth == CLASSES else LungRoles(),
+        is_by_class=truth == CLASSES and any(one.film is not None for one in reported),
     )
 
 

@@ -12,6 +12,7 @@ from hilum import __version__
 from hilum.core import Failure
 from hilum.core.evaluation import Evaluation, Group, ReaderYardstick, Temperature, Threshold
 from hilum.core.figures import Figure
+from hilum.core.films import FilmFigures
 from hilum.evaluate.candidates import CANDIDATES
 from hilum.evaluate.case_lesions import LesionResult
 from hilum.evaluate.cases import JudgeRule, with_pixels
@@ -23,6 +24,7 @@ from hilum.io import read_json, write_json
 from hilum.io.text_file import write_bytes, write_text
 from hilum.report.changes import changes_section
 from hilum.report.evaluation import EvaluationReport, evaluation_page
+from hilum.report.films import film_section
 from hilum.report.free_response import free_response_section
 from hilum.report.page import Picture, render
 from hilum.workflows.changes_table import CHANGES, changes_table
@@ -133,6 +135,7 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
         training=training,
         recommendations=advice,
         curves=tuple(whole.values()),
+        films=None if found.films is None else film_section(found.films),
         free_response=free_response_section(found, froc, _free_response_words(made_of), parts),
         changes=changes_section(found, RIM_MM, FEWEST),
         changed=tuple(changes.values()),
@@ -143,6 +146,20 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
         provenance=_provenance(found, made_of),
     )
     write_text(folder / REPORT, render(evaluation_page(found, report)))
+
+
+def _films(films: FilmFigures) -> dict[str, Any]:
+    """What stands in `evaluation.json` of films as a whole."""
+    return {
+        "classes": films.classes,
+        "pixels": films.pixels,
+        "lungs": _figures(films.lungs),
+        "involved": _figures(films.involved),
+        "present": {name: _figures(one) for name, one in films.present.items()},
+        "labels": films.labels,
+        "label_counts": films.label_counts,
+        "label_figures": _figures(films.label_figures),
+    }
 
 
 def _examples(found: Evaluation, made_of: Material, track: Track) -> dict[str, Picture]:
@@ -206,6 +223,7 @@ def record(found: Evaluation, made_of: Material, drawn: Curves | None) -> dict[s
         "by_place": _groups(found.by_place),
         "places": found.places,
         "by_class": _groups(found.by_class),
+        "films": None if found.films is None else _films(found.films),
         "by_reader": _groups(found.by_reader),
         "by_readers": _groups(found.by_readers),
         "by_stack": _groups(found.by_stack),

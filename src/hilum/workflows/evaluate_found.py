@@ -23,6 +23,7 @@ from hilum.workflows.evaluate_case import PRIOR, CaseOutcome, Outcome, Rivals
 from hilum.workflows.evaluate_changes import changes_found
 from hilum.workflows.evaluate_data import TruthSource, content_of
 from hilum.workflows.evaluate_files import Material
+from hilum.workflows.evaluate_films import films_found
 from hilum.workflows.evaluate_plan import EvaluateOptions, Plan
 from hilum.workflows.evaluate_predictions import stray_files
 from hilum.workflows.evaluate_temperature import Applied, fitted_temperature
@@ -87,8 +88,10 @@ def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Fa
     else:
         found = evaluation(with_pixels(results), _about(plan), raised)
     found = _with_changes(found, judged, plan.options)
+    draw = resamples_of(results, plan.options.bootstraps, plan.options.seed)
     return replace(
         found,
+        films=films_found([one.film for one in judged], plan.rule.labels, draw),
         rivals=_rival_groups([one.rivals for one in judged], plan.options),
         by_truth=_truth_groups(judged, plan.options),
         by_stack=_stack_groups(plan, results),

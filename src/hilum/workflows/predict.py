@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hilum.core import ConfigError, InputError, MissingError, Radiograph, SpacingPlane
 from hilum.core.radiograph import PixelMm
-from hilum.datasets.data_kind import CT_PATCHES, SLICES, XRAY
+from hilum.datasets.data_kind import CT_PATCHES, SLICES, XRAY, XRAY_CLASSES
 from hilum.datasets.prepared import index_of, read_prepared
 from hilum.infer.device import resolved_device
 from hilum.infer.known_lesions import SecondLook
@@ -21,6 +21,7 @@ from hilum.io.read import files_in
 from hilum.workflows.output import Run, sha256_of
 from hilum.workflows.predict_case import PUBLISHED_ENDING, distinct, hash_of, key_of
 from hilum.workflows.predict_case import write_prediction as write_prediction  # also for those who predict one by one
+from hilum.workflows.predict_classes import require_for_classes, run_films
 from hilum.workflows.predict_ct import is_ct
 from hilum.workflows.predict_left import FAILED as FAILED
 from hilum.workflows.predict_left import Predicted, Worker, work_through
@@ -169,7 +170,20 @@ def _run_xrays(inputs: Sequence[Path], out: Path, options: PredictOptions, *, fo
     return work_through(list(by_key), predict_run(sources, name, options), out, ready, force=force, track=track)
 
 
-_PREDICT = {XRAY: _run_xrays, SLICES: run_slices, CT_PATCHES: run_patches}
+def _run_classes(inputs: Sequence[Path], out: Path, options: PredictOptions, *, force: bool, track: Track) -> Predicted:
+    """X-rays, by a model of classes."""
+    require_for_classes(options)
+    sources = xray_sources(inputs, options)
+    by_key = {source.key: source for source in sources}
+    run = predict_run(sources, options.model, options)
+
+    def read(key: str) -> Radiograph:
+        return read_source(by_key[key])[0]
+
+    return run_films(sources, run, out, read, options, force=force, track=track)
+
+
+_PREDICT = {XRAY: _run_xrays, SLICES: run_slices, CT_PATCHES: run_patches, XRAY_CLASSES: _run_classes}
 """By the kind of data that the model has learnt."""
 
 

@@ -14,7 +14,7 @@ from hilum.workflows.track import Track
 
 SCHEMA = "hilum.predictions/1"
 FAILED = "failures.json"
-_SAID = ("marked", "nodules", "notes", "prior", "known", "gone")
+_SAID = ("marked", "nodules", "notes", "prior", "known", "gone", "label", "involved_percent")
 """What the index says of a case, where a worker does."""
 
 

@@ -1,0 +1,167 @@
+"""Chest X-rays by classes over five folds: films of two collections as one data set, folds joined, what borders tell.
+
+    python benchmarks/xray_classes.py merge CXR_INFECTION JSRT OUT     both collections; nodule-free films are healthy
+    python benchmarks/xray_classes.py join OUT PREDICTIONS...          each fold's predictions in one folder
+    python benchmarks/xray_classes.py labels DATA PREDICTIONS          films' labels alone, of a classifier
+    python benchmarks/xray_classes.py borders DATA                     labels guessed from the films' borders alone
+
+A row of a table is then, for each fold K from 1 to 5:
+
+    hilum train RECIPE runs/RECIPE-K --data DATA --fold K
+    hilum predict DATA said/RECIPE-K --model runs/RECIPE-K --split fold-K
+
+and once: join joined/RECIPE said/RECIPE-*, hilum evaluate joined/RECIPE judged/RECIPE --data DATA --split folds. Each film is
+judged by the model that has neither learnt from its fold nor been chosen on it.
+
+Healthy films are all of another collection, whose scanner, digitiser and borders differ, so a classifier may tell these
+apart instead of lungs. `borders` measures how far that goes: a logistic regression on a frame of a tenth of each film's
+sides, where there is hardly any lung, over the same folds.
+"""
+
+import csv
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hilum.core.figures import Figure
+from hilum.datasets.class_config import ClassDataConfig
+from hilum.datasets.class_sample import ClassSample
+from hilum.datasets.class_source import LABELS
+from hilum.datasets.classes_load import Fold, load_class_pictures
+from hilum.datasets.prepared import read_prepared
+from hilum.evaluate.area import auc_figure
+from hilum.evaluate.bootstrap import resample_patients
+from hilum.evaluate.films import film_figures, judge_film
+from hilum.measure import LungRoles
+from hilum.workflows.evaluate_films import said_of_film
+
+KEPT_BITS = 1 | 2 | 16 | 32
+"""Lungs, ground glass, consolidation."""
+LAYOUT = """bits: {left_lung: 1, right_lung: 2, ground_glass: 16, consolidation: 32}
+classes:
+  - {name: clear lung, bits: [left_lung, right_lung]}
+  - {name: ground glass, bits: [ground_glass]}
+  - {name: consolidation, bits: [consolidation]}
+lungs: [left_lung, right_lung]
+findings: [ground glass, consolidation]
+apart: [[left_lung, right_lung]]
+finding: finding
+labels: {COVID-19: covid, No Finding: healthy, "": non-covid}
+licence: licence
+"""
+FRAME, ROWS = 0.1, 64
+
+
+def merge(cxr: Path, jsrt: Path, out: Path) -> None:
+    """One folder for hilum prepare cxr-masks OUT DATA --layout OUT/layout.yaml."""
+    rows = []
+    for row in csv.DictReader((cxr / "metadata.csv").open()):
+        name = row["image"]
+        put(out, name, cxr / "images" / name, cxr / "masks" / name)
+        rows.append((name, f"cxr-{row['patientid']}", row["finding"], row["license"] or "unknown"))
+    for path in sorted((jsrt / "images").glob("JPCNN*")):
+        put(out, path.name, path, jsrt / "masks" / path.name)
+        rows.append((path.name, path.stem, "No Finding", "JSRT: research use"))
+    with (out / "metadata.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([("image", "patient", "finding", "licence"), *rows])
+    (out / "layout.yaml").write_text(LAYOUT)
+    print(f"{len(rows)} films: hilum prepare cxr-masks {out} DATA --layout {out / 'layout.yaml'}")
+
+
+def put(out: Path, name: str, image: Path, mask: Path) -> None:
+    """A film as it is, and its mask without the bits that only one collection has."""
+    for part in ("images", "masks"):
+        (out / part).mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(image, out / "images" / name)
+    is_jsrt = name.startswith("JPCNN")
+    bits = np.asarray(Image.open(mask)) & (3 if is_jsrt else KEPT_BITS)
+    Image.fromarray(bits.astype(np.uint8)).save(out / "masks" / name)
+
+
+def join(out: Path, *folders: Path) -> None:
+    """Predictions of films that no two folders share."""
+    for folder in folders:
+        for case in sorted(one for one in folder.iterdir() if (one / "classes.json").is_file()):
+            shutil.copytree(case, out / case.name)
+    print(f"{sum(1 for _ in out.iterdir())} films: hilum evaluate {out} --data DATA --split folds JUDGED")
+
+
+def labels(data: Path, predictions: Path) -> None:
+    """Confusion and figures of films' labels; intervals by patient."""
+    films = everybody(data)
+    known = [one for one in films if (predictions / one.key / "classes.json").is_file()]
+    results = [
+        judge_film(one.labels, one.labels, (), LungRoles(), one.label_number, said_of_film(predictions, one.key))
+        for one in known
+    ]
+    draw = resample_patients([one.patient for one in known], np.random.default_rng(0))
+    found = film_figures(results, {}, [str(one) for one in LABELS], draw)
+    print(f"{len(known)} of {len(films)} films; truth in rows, {', '.join(found.labels)}, unsure in columns")
+    for name, row in zip(found.labels, found.label_counts, strict=True):
+        print(f"{name:>10} {row}")
+    for figure in found.label_figures.values():
+        print(said(figure))
+
+
+def borders(data: Path) -> None:
+    """Area under the curve of each label against the others, guessed from a frame of each film."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    sides = [
+        (of_fold(data, fold, held_out=False), of_fold(data, fold, held_out=True))
+        for fold in range(1, len(read_prepared(data).folds) + 1)
+    ]
+    for look in ("stored", "published"):
+        for number, label in enumerate(LABELS):
+            scores, truth, patients = [], [], []
+            for rest, own in sides:
+                model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+                is_it = np.array([one.label_number == number for one in rest])
+                if not 0 < is_it.sum() < len(is_it):
+                    continue
+                model.fit(np.stack([frame(one, look) for one in rest]), is_it)
+                scores += model.decision_function(np.stack([frame(one, look) for one in own])).tolist()
+                truth += [one.label_number == number for one in own]
+                patients += [one.patient for one in own]
+            draw = resample_patients(patients, np.random.default_rng(0))
+            print(said(auc_figure(f"{label}, borders as {look}", np.array(scores), np.array(truth), draw)))
+
+
+def frame(film: ClassSample, look: str) -> np.ndarray:
+    """Brightness along a frame of a tenth of the sides, on 64 by 64 cells whatever the film's shape."""
+    from hilum.datasets.classes_load import shown_as
+
+    picture = shown_as(film.image.astype(np.float64), look)
+    cells = np.asarray(Image.fromarray((255 * picture).astype(np.uint8)).resize((ROWS, ROWS), Image.Resampling.BOX))
+    width = round(FRAME * ROWS)
+    is_frame = np.ones((ROWS, ROWS), dtype=bool)
+    is_frame[width:-width, width:-width] = False
+    return cells[is_frame] / 255
+
+
+def of_fold(data: Path, number: int, *, held_out: bool) -> list[ClassSample]:
+    config = ClassDataConfig(height_px=256, masks=(), require_classes=False)
+    return load_class_pictures(data, Fold(number, held_out), config)[0]
+
+
+def everybody(data: Path) -> list[ClassSample]:
+    return [one for fold in range(1, len(read_prepared(data).folds) + 1) for one in of_fold(data, fold, held_out=True)]
+
+
+def said(figure: Figure) -> str:
+    return f"{figure.name:<40} {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}), n {figure.n}"
+
+
+def main(words: Sequence[str]) -> None:
+    what = {"merge": merge, "join": join, "labels": labels, "borders": borders}[words[0]]
+    what(*map(Path, words[1:]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,102 @@
+"""A model of classes on films: what it leaves, what it refuses, and how `hilum evaluate` judges it."""
+
+import numpy as np
+import pytest
+
+from hilum.core import ConfigError, Radiograph, View
+from hilum.datasets.bit_masks import read_layout
+from hilum.infer.classes import ClassPredictor, load_classes
+from hilum.infer.loaded import load_model
+from hilum.io import read_mask, write_png
+from hilum.io.json_file import read_json
+from hilum.io.raster import read_picture
+from hilum.train.config import Machine
+from hilum.workflows.evaluate import run_evaluate
+from hilum.workflows.evaluate_data import TruthWanted
+from hilum.workflows.evaluate_plan import EvaluateOptions
+from hilum.workflows.predict import run_predict
+from hilum.workflows.predict_options import PredictOptions
+from hilum.workflows.prepare_cxr_masks import MaskOptions, prepare_cxr_masks
+from hilum.workflows.train import TrainOptions, run_train
+from hilum.workflows.train_config import resolved_config
+from tests.classes import bit_films, chest
+
+SMALL = ["data.height_px=32", "trainer.epochs=1", "trainer.precision='32'", "trainer.batch_size=4", "trainer.ema=0"]
+SLIM = ["model.options.slim={widths: [4, 8], blocks: [0, 1]}", "trainer.panels_every=0", "data.fold=1"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A data set, a model that has not seen its first fold, and its predictions of that fold."""
+    folder = tmp_path_factory.mktemp("classes")
+    layout = read_layout("cxr-infection")
+    prepare_cxr_masks(bit_films(folder / "src"), folder / "data", MaskOptions(layout))
+    config = resolved_config("covid_slim", settings=[*SMALL, *SLIM, "model.options.finds=both"])
+    run_train(config, folder / "data", folder / "run", TrainOptions(Machine(device="cpu", threads=1)))
+    options = PredictOptions(str(folder / "run"), "fold-1", device="cpu")
+    run_predict([folder / "data"], folder / "said", options)
+    return folder
+
+
+def test_a_case_has_classes_probabilities_shares_labels_and_a_picture(place):
+    index = read_json(place / "data" / "dataset.json")
+    keys = [one["key"] for one in index["cases"] if one["patient"] in index["folds"]["folds"][0]]
+    assert [one["key"] for one in read_json(place / "said" / "predictions.json")["cases"]] == keys
+    folder = place / "said" / keys[0]
+    said, mask = read_json(folder / "classes.json"), read_mask(folder / "mask.png").labels
+    for one in said["classes"]:
+        assert one["pixels"] == (mask == one["number"]).sum()
+        file = folder / f"probability_{one['number']}_{one['name'].replace(' ', '_')}.png"
+        assert read_picture(file).pixels.max() / 65535 == pytest.approx(one["score"], abs=1e-5)
+    assert sum(said["labels"].values()) == pytest.approx(1)
+    assert said["label"] == max(said["labels"], key=said["labels"].get)
+    lungs, findings = np.isin(mask, [1, 2, 3]).sum(), np.isin(mask, [2, 3]).sum()
+    assert said["involved_percent"]["both"] == pytest.approx(100 * findings / lungs)
+    assert (folder / "overlay.png").stat().st_size > 1000
+
+
+def test_evaluate_says_classes_lungs_areas_presence_and_labels(place):
+    wanted = TruthWanted(place / "data", "fold-1")
+    done = run_evaluate(place / "said", wanted, place / "judged", EvaluateOptions(bootstraps=100))
+    stored = read_json(place / "judged" / "evaluation.json")
+    films = stored["films"]
+    index = read_json(place / "data" / "dataset.json")
+    reported = [one for one in index["cases"] if one["patient"] in index["folds"]["folds"][0]]
+    for number, (name, figures) in enumerate(films["present"].items(), 1):
+        has = sum(str(number) in one["film"]["class_pixels"] for one in reported)
+        assert figures["image_sensitivity"]["n"] == has, name
+    assert np.sum(films["pixels"]) == len(reported) * 64 * 64
+    assert np.sum(films["label_counts"]) == len(reported)
+    assert 0 <= films["lungs"]["lung_dice_mean"]["value"] <= 1
+    assert films["involved"]["both_error_percent"]["n"] <= len(reported)
+    page = (place / "judged" / "report.html").read_text()
+    assert "Classes on films" in page
+    assert "predicted class (columns)" in page
+    assert not any(alarm.name == "training_cases_reported" for alarm in done.evaluation.alarms)
+
+
+def test_it_is_no_model_of_nodules(place):
+    with pytest.raises(ConfigError, match="marks no lesions"):
+        load_model(str(place / "run"))
+    options = PredictOptions(str(place / "run"), threshold=0.5, tta=True)
+    with pytest.raises(ConfigError, match=r"--threshold and --tta are for models that mark nodules"):
+        run_predict([place / "data"], place / "no", options)
+
+
+def test_a_lateral_film_and_one_without_contrast_cost_themselves_alone(place, tmp_path):
+    film, _, _ = chest(7)
+    write_png(film, tmp_path / "films" / "good.png")
+    write_png(np.full((64, 64), 9, dtype=np.uint8), tmp_path / "films" / "grey.png")
+    done = run_predict([tmp_path / "films"], tmp_path / "out", PredictOptions(str(place / "run"), device="cpu"))
+    assert done.keys == ("good",)
+    assert "one grey level" in done.failures[0].error
+    predictor = ClassPredictor(load_classes(str(place / "run")))
+    with pytest.raises(Exception, match="is a lateral view"):
+        predictor("side", Radiograph(film, None, View.LATERAL, "side.png"))
+
+
+def test_an_inverted_film_is_doubted(place):
+    film, _, _ = chest(7)
+    predictor = ClassPredictor(load_classes(str(place / "run")))
+    upright, inverted = (predictor("film", Radiograph(one, None)) for one in (film, 255 - film))
+    assert len(inverted.notes) >= len(upright.notes)
