@@ -168,3 +168,15 @@ def test_a_disc_of_pixels_has_its_diameter():
 
 def test_fleischner_rounds_to_the_whole_millimetre_halves_up():
     assert [fleischner_mm(d) for d in (5.49, 5.5, 6.5, 7.99)] == [5, 6, 7, 8]
+
+
+def test_the_short_axis_is_never_the_longer_one_not_even_by_rounding():
+    """Of discs both are the same length, found on other points: guidelines compare their mean with the long axis."""
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        step = float(rng.uniform(0.5, 0.9))
+        grid = Geometry.regular((3, 31, 31), (1.0, step, step), tuple(rng.uniform(-99, 99, 3)))
+        disc = np.zeros(grid.shape_zyx, bool)
+        disc[1] = np.hypot(*(np.indices((31, 31)) - 15)) < rng.uniform(2, 14)
+        found = diameters(disc, grid)
+        assert found.short_axis_mm <= found.mean_mm <= found.long_axis_mm

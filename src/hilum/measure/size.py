@@ -131,7 +131,8 @@ def diameters(nodule: Selection, geometry: Geometry) -> Diameters:
         MeasureError: the mask is empty.
     """
     axes = axial_axes(nodule, geometry)
-    return Diameters(axes.long_mm, axes.short_mm, equivalent_diameter_mm(volume_mm3(nodule, geometry)))
+    short_mm = min(axes.short_mm, axes.long_mm)  # of a round one they differ by rounding alone, either way
+    return Diameters(axes.long_mm, short_mm, equivalent_diameter_mm(volume_mm3(nodule, geometry)))
 
 
 def fleischner_mm(mean_diameter_mm: float) -> int:
