@@ -10,7 +10,6 @@ threads. --other registers the first CT with the second as if they were one pati
 """
 
 import argparse
-import resource
 import time
 from pathlib import Path
 
@@ -47,9 +46,10 @@ def one(name: str, ct: Volume, lungs: Mask, rule: WarpRule, seed: int, threads: 
     rng = np.random.default_rng(seed)
     back = draw_warp(lungs_box_mm(lungs), rule, rng)
     current = moved(ct, back, rng, threads)
-    started, used, before = time.perf_counter(), time.process_time(), memory_mb()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    started, used, before = time.perf_counter(), time.process_time(), memory_mb("VmRSS")
     found = register_ct(ct, current, threads=threads)
-    seconds, processor, grown = time.perf_counter() - started, time.process_time() - used, memory_mb() - before
+    seconds, processor, grown = time.perf_counter() - started, time.process_time() - used, memory_mb("VmHWM") - before
     places = lungs.require_geometry().to_lps_mm(np.argwhere(lungs.labels))
     return row(found, back, places[:: max(1, len(places) // POINTS)], (name, rule.size_mm, seed)) + (
         f" {processor:.0f} | {seconds:.0f} | {grown:.0f} |"
@@ -72,8 +72,10 @@ def row(found: CtRegistration, back: Deformation, places: Floats, what: tuple[st
     return "| " + " | ".join(cells)
 
 
-def memory_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def memory_mb(name: str) -> float:
+    """Of Linux: VmRSS now, VmHWM at its peak."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
 def other(cts: list[Volume], threads: int) -> None:

@@ -4,6 +4,8 @@ SimpleITK does the work; its objects stay in this module. The number of threads 
 every sum over voxels is either SimpleITK's own in a fixed order, or done by one thread.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -21,6 +23,8 @@ _BEYOND_MM = 9.0
 _START_POINTS = 4000
 _LEAST_SEEN = 0.3
 """Share of the fixed scene that the moving one has to reach at a start."""
+_FIRST_STEPS_MM = (4.0, 1.0)
+"""By how much the first step moves the place that it moves most: the second where the first gets lost."""
 _FADE_MM = 15.0
 """From a scene's faces inwards, over which the bend fades to 0."""
 
@@ -55,28 +59,54 @@ def find_affine(fixed: Scene, moving: Scene, config: CtAlignmentConfig, threads:
     """
     import SimpleITK as sitk
 
-    start, centre = _start(fixed, moving, config), fixed.places_mm().mean(axis=0)
-    rigid = sitk.Euler3DTransform()
-    _set(rigid, start, centre)
-    found = _matrix(_optimised(rigid, fixed, moving, config, threads))
-    affine = sitk.AffineTransform(3)
-    _set(affine, found, centre)
-    return _matrix(_optimised(affine, fixed, moving, config, threads))
+    sample = _Sample.of(fixed)
+    found = _start(sample, moving, config)
+    for kind in (sitk.Euler3DTransform, lambda: sitk.AffineTransform(3)):
+        found = _improved(kind, found, (sample, fixed, moving), config, threads)
+    return found
 
 
-def _start(fixed: Scene, moving: Scene, config: CtAlignmentConfig) -> Floats:
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """Some places of a scene about the lungs, and what is there.
+
+    Attributes:
+        points: [n, 3] in LPS mm.
+        structure: [n].
+        centre: [3] of the lungs.
+    """
+
+    points: Floats
+    structure: NDArray[np.float32]
+    centre: Floats
+
+    @classmethod
+    def of(cls, fixed: Scene) -> "_Sample":
+        places = np.argwhere(grown(fixed.lungs, _BEYOND_MM, fixed.geometry.spacing_zyx_mm))
+        chosen = places[:: max(1, len(places) // _START_POINTS)]
+        points = fixed.geometry.to_lps_mm(chosen)
+        return cls(points, fixed.structure[tuple(chosen.T)], fixed.places_mm().mean(axis=0))
+
+    def unlikeness(self, moving: Scene, matrix: Floats) -> float:
+        """Mean squared difference of what both scenes reach; infinite where that is too little."""
+        from scipy.ndimage import map_coordinates
+
+        index = moving.geometry.to_index(self.points @ matrix[:3, :3].T + matrix[:3, 3])
+        seen = ((index >= 0) & (index <= np.array(moving.geometry.shape_zyx) - 1)).all(axis=1)
+        if seen.mean() < _LEAST_SEEN:
+            return np.inf
+        there = map_coordinates(moving.structure, index[seen].T, order=1)
+        return float(np.mean((self.structure[seen] - there) ** 2))
+
+
+def _start(sample: _Sample, moving: Scene, config: CtAlignmentConfig) -> Floats:
     """Centre of lungs on centre of lungs; of some turns and shifts the one at which the scenes are most alike."""
-    places = np.argwhere(grown(fixed.lungs, _BEYOND_MM, fixed.geometry.spacing_zyx_mm))
-    chosen = places[:: max(1, len(places) // _START_POINTS)]
-    wanted, points = fixed.structure[tuple(chosen.T)], fixed.geometry.to_lps_mm(chosen)
-    centre, other = fixed.places_mm().mean(axis=0), moving.places_mm().mean(axis=0)
-    best, least = np.eye(4), np.inf
-    for turns, shift in product(product(config.turns_deg, repeat=3), config.shifts_mm):
-        matrix = _rigid(turns, centre, other + np.array((0.0, 0.0, shift)))
-        unlike = _unlikeness(wanted, points @ matrix[:3, :3].T + matrix[:3, 3], moving)
-        if unlike < least:
-            best, least = matrix, unlike
-    return best
+    other = moving.places_mm().mean(axis=0)
+    tried = [
+        _rigid(turns, sample.centre, other + np.array((0.0, 0.0, shift)))
+        for turns, shift in product(product(config.turns_deg, repeat=3), config.shifts_mm)
+    ]
+    return tried[int(np.argmin([sample.unlikeness(moving, one) for one in tried]))]
 
 
 def _rigid(turns_deg: tuple[float, ...], centre: Floats, to: Floats) -> Floats:
@@ -88,13 +118,18 @@ def _rigid(turns_deg: tuple[float, ...], centre: Floats, to: Floats) -> Floats:
     return matrix
 
 
-def _unlikeness(wanted: NDArray[np.float32], points: Floats, moving: Scene) -> float:
-    """Mean squared difference of what both scenes reach; infinite where that is too little."""
-    index = np.rint(moving.geometry.to_index(points)).astype(int)
-    seen = ((index >= 0) & (index < moving.geometry.shape_zyx)).all(axis=1)
-    if seen.mean() < _LEAST_SEEN:
-        return np.inf
-    return float(np.mean((wanted[seen] - moving.structure[tuple(index[seen].T)]) ** 2))
+def _improved(
+    kind: Callable[[], Any], start: Floats, pair: tuple[_Sample, Scene, Scene], config: CtAlignmentConfig, threads: int
+) -> Floats:
+    """A better map of this kind; the start itself where the optimiser gets lost, with large and with small steps."""
+    sample, fixed, moving = pair
+    for step_mm in _FIRST_STEPS_MM:
+        transform = kind()
+        _set(transform, start, sample.centre)
+        found = _matrix(_optimised(transform, step_mm, fixed, moving, config, threads))
+        if sample.unlikeness(moving, found) < sample.unlikeness(moving, start):
+            return found
+    return start
 
 
 def _set(transform: Any, matrix: Floats, centre: Floats) -> None:
@@ -104,12 +139,6 @@ def _set(transform: Any, matrix: Floats, centre: Floats) -> None:
     transform.SetTranslation((matrix[:3, :3] @ centre + matrix[:3, 3] - centre).tolist())
 
 
-def _nearest_turn(matrix: Floats) -> Floats:
-    """What a rotation is to the last digit: SimpleITK refuses others."""
-    left, _, right = np.linalg.svd(matrix)
-    return np.asarray(left @ right)
-
-
 def _matrix(transform: Any) -> Floats:
     centre, result = np.array(transform.GetCenter()), np.eye(4)
     result[:3, :3] = np.array(transform.GetMatrix()).reshape(3, 3)
@@ -117,7 +146,9 @@ def _matrix(transform: Any) -> Floats:
     return result
 
 
-def _optimised(transform: Any, fixed: Scene, moving: Scene, config: CtAlignmentConfig, threads: int) -> Any:
+def _optimised(
+    transform: Any, step_mm: float, fixed: Scene, moving: Scene, config: CtAlignmentConfig, threads: int
+) -> Any:
     """The transform near this one with the least squared difference, at a quarter and half of the resolution."""
     import SimpleITK as sitk
 
@@ -128,7 +159,7 @@ def _optimised(transform: Any, fixed: Scene, moving: Scene, config: CtAlignmentC
     where = grown(fixed.lungs, _BEYOND_MM, fixed.geometry.spacing_zyx_mm)
     method.SetMetricFixedMask(_image(where.astype(np.uint8), fixed.geometry))
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(4.0, 0.02, config.affine_steps, 0.6, 1e-5)
+    method.SetOptimizerAsRegularStepGradientDescent(step_mm, 0.02, config.affine_steps, 0.6, 1e-5)
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([4, 2])
     method.SetSmoothingSigmasPerLevel([2 * config.cell_mm, config.cell_mm])

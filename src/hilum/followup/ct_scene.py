@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from hilum.core import Geometry, Mask, Volume
+from hilum.core import Geometry, Mask, Quantity, Volume
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.datasets.ct_lungs import block_grid
@@ -20,6 +20,10 @@ _WINDOW_MM = 8.0
 _RANGE_HU = (-1000.0, -100.0)
 _LEAST_SPREAD_HU = 40.0
 """Added to the local spread, so that noise isn't stretched to structure."""
+_BLUR_CELLS = 0.8
+"""Sigma, in voxels, by which density is blurred: reading between voxels blurs some of them and not others."""
+_EDGE_CELLS = 0.7
+"""Sigma, in voxels, by which the lungs' edges are softened."""
 _WALL = 2.0
 """What stands beyond the lungs: about as much above the lung's mean as a vessel, so that edges are laid on edges."""
 
@@ -29,7 +33,8 @@ class Scene:
     """The lungs of one CT.
 
     Attributes:
-        structure: [z, y, x] float32, density with its local mean and spread evened out; one number beyond the lungs.
+        structure: [z, y, x] float32, density with its local mean and spread evened out; one number beyond the lungs,
+            into which it passes softly.
         lungs: [z, y, x] where they are.
         geometry: of both: along the patient's axes, no farther than the CT reaches.
     """
@@ -54,9 +59,15 @@ def scene(ct: Volume, lungs: Mask, cell_mm: float) -> Scene:
     grid = _grid(ct.geometry, lungs, cell_mm)
     nz, ny, nx = (max(1, round(cell_mm / step)) for step in ct.geometry.spacing_zyx_mm)
     means = Volume(block_means(ct, (nz, ny, nx)), block_grid(ct.geometry, (nz, ny, nx)))
-    hu = np.clip(resample_to(means, grid).array, *_RANGE_HU)
-    where = np.asarray(resample_to(lungs, grid).labels > 0)
-    return Scene(_structure(hu, where, _WINDOW_MM / cell_mm), where, grid)
+    hu = gaussian_filter(np.clip(resample_to(means, grid).array, *_RANGE_HU), _BLUR_CELLS, mode="nearest")
+    share = _softly(lungs, grid)
+    return Scene(_structure(hu, share, _WINDOW_MM / cell_mm), np.asarray(share >= 0.5), grid)
+
+
+def _softly(lungs: Mask, grid: Geometry) -> NDArray[np.float32]:
+    """[z, y, x] share of lung, with soft edges: steps of whole voxels would be followed as if lungs had moved."""
+    where = Volume((lungs.labels > 0).astype(np.float32), lungs.require_geometry(), Quantity.DISPLAY)
+    return np.asarray(gaussian_filter(resample_to(where, grid).array, _EDGE_CELLS, mode="nearest"))
 
 
 def _grid(ct: Geometry, lungs: Mask, cell_mm: float) -> Geometry:
@@ -70,13 +81,13 @@ def _grid(ct: Geometry, lungs: Mask, cell_mm: float) -> Geometry:
     return Geometry.regular((nz, ny, nx), (cell_mm, cell_mm, cell_mm), (x, y, z))
 
 
-def _structure(hu: NDArray[np.float32], lungs: Selection, sigma: float) -> NDArray[np.float32]:
+def _structure(hu: NDArray[np.float32], share: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """Density minus its mean, by its spread, both within the lungs in a Gaussian window."""
 
     def smooth(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(gaussian_filter(np.where(lungs, values, np.float32(0)), sigma, mode="constant") / weight)
+        return np.asarray(gaussian_filter(share * values, sigma, mode="constant") / weight)
 
-    weight = gaussian_filter(lungs.astype(np.float32), sigma, mode="constant") + np.float32(1e-3)
+    weight = gaussian_filter(share, sigma, mode="constant") + np.float32(1e-3)
     off = hu - smooth(hu)
     spread = np.sqrt(smooth(off * off) + np.float32(_LEAST_SPREAD_HU**2))
-    return np.where(lungs, off / spread, np.float32(_WALL)).astype(np.float32)
+    return (share * (off / spread).clip(-_WALL, _WALL) + (1 - share) * np.float32(_WALL)).astype(np.float32)
