@@ -30,8 +30,9 @@ MISSING = {
     ("compare",): "out a=none b=none",
     ("froc",): "out --predictions none --annotations none",
     ("guideline",): "fleischner-2017 --nodules none",
+    ("phantom",): "none out --stable",
 }
-WITH_SEEDS = ("drr", "train", "explain", "evaluate", "compare", "froc", "yardstick")
+WITH_SEEDS = ("drr", "train", "explain", "evaluate", "compare", "froc", "yardstick", "phantom")
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids="-".join)

@@ -33,6 +33,7 @@ from hilum.core.explanation import Explanation, Sanity, SanityStep
 from hilum.core.failures import Failure, Failures, FirstFailure
 from hilum.core.figures import Figure
 from hilum.core.geometry import Geometry
+from hilum.core.growth import Change, DoublingTime, Growth, GrowthQuantity
 from hilum.core.mask import Mask
 from hilum.core.nodule import Diameters, Nodule
 from hilum.core.outline import Outline
@@ -47,11 +48,13 @@ __all__ = [
     "AmbiguousError",
     "CaseMarks",
     "CaseRow",
+    "Change",
     "ChangeGroup",
     "ChangeKind",
     "ChangedLesion",
     "ConfigError",
     "Diameters",
+    "DoublingTime",
     "Due",
     "Evaluation",
     "Explanation",
@@ -62,6 +65,8 @@ __all__ = [
     "Geometry",
     "GeometryError",
     "Group",
+    "Growth",
+    "GrowthQuantity",
     "HilumError",
     "InputError",
     "KnownLesion",

@@ -33,8 +33,9 @@ class Change:
         quantity: which; its unit is in its name.
         prior: earlier; NaN when unknown.
         current: now; NaN when unknown.
-        difference: current - prior, in the unit; NaN where either is.
-        percent: 100 (current / prior - 1), with its interval; NaN where either is.
+        percent: change, with its interval; what is known of the measurement's bias is taken off, so it may differ a
+            little from that of the two numbers. NaN where either is.
+        difference: the same in the unit.
     """
 
     quantity: GrowthQuantity

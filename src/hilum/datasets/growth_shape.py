@@ -26,14 +26,14 @@ from hilum.core import Geometry, InputError, Quantity, Volume
 from hilum.core.geometry import Floats, Shape3, Triple
 from hilum.core.mask import Selection
 from hilum.datasets.inserted3d import CUBE_SIGMA_MM, CutOut
-from hilum.measure import equivalent_diameter_mm
+from hilum.measure import axial_axes, equivalent_diameter_mm
 from hilum.ops import Interpolation, resample_to
 
 Field = NDArray[np.float32]
 
 STEP_MM = 0.5
 """Of the stored surface."""
-_COUNTED_MM = 0.25
+_COUNTED_MM, _DRAWN_MM = 0.25, 0.1
 _SMOOTH_MM = 0.7
 """Sigma of the surface's smoothing: a reader's pixels are no steps of the nodule."""
 _CUBE_BLUR_MM = (1.01, CUBE_SIGMA_MM, CUBE_SIGMA_MM)
@@ -89,6 +89,16 @@ class Growable:
         """From its centroid to its outermost point, as it was taken."""
         places = self.depth_mm.geometry.to_lps_mm(np.argwhere(self.depth_mm.array > 0))
         return float(np.linalg.norm(places, axis=1).max())
+
+    @cached_property
+    def axes_mm(self) -> tuple[float, float]:
+        """Long and short axis on its largest axial slice, as it was taken, read on steps of a tenth of a millimetre."""
+        inside = self.depth_mm.array > 0
+        k = int(inside.sum(axis=(1, 2)).argmax())
+        _, ny, nx = inside.shape
+        plane = self.depth_mm.geometry.crop((k, 0, 0), (1, ny, nx)).with_spacing((STEP_MM, _DRAWN_MM, _DRAWN_MM))
+        axes = axial_axes(resample_to(self.depth_mm, plane).array > 0, plane)
+        return axes.long_mm, axes.short_mm
 
     def scale_to(self, volume_mm3: float) -> float:
         """Enlargement of lengths that gives it this volume."""
@@ -219,7 +229,7 @@ def drawn(nodule: Growable, volume_mm3: float, centre_lps_mm: Triple, ct: Geomet
     own = _scaled(nodule.depth_mm.geometry, scale, centre_lps_mm)
     depth = resample_to(Volume(nodule.depth_mm.array + _FAR, own, Quantity.DISPLAY), fine).array - _FAR
     inside = resample_to(Volume(nodule.filled.array, own, Quantity.DISPLAY), fine).array
-    occupied = _occupied(depth * scale, float(np.cbrt(fine.voxel_mm3)))
+    occupied = _occupied(depth * np.float32(scale), float(np.cbrt(fine.voxel_mm3)))
     steps = np.array(fine.spacing_zyx_mm)
     seen = ndimage.gaussian_filter(occupied * inside, (0, *(scanner.sigma_mm / steps[1:])), mode="constant")
     width = (scanner.slice_mm or grid.spacing_zyx_mm[0]) / steps[0]

@@ -245,12 +245,14 @@ class Breath:
     def _moved(self, image: Volume, order: int) -> Volume:
         grid = image.geometry
         inverse = np.linalg.inv(grid.affine_lps[:3, :3])
-        coefficients = ndimage.spline_filter(image.array, order, output=np.float32) if order > 1 else image.array
+        values = np.asarray(image.array, dtype=np.float32)
+        coefficients = np.asarray(ndimage.spline_filter(values, order), dtype=np.float32) if order > 1 else values
         out = np.empty(grid.shape_zyx, dtype=np.float32)
         plane = np.moveaxis(np.indices((1, *grid.shape_zyx[1:]), dtype=np.float64), 0, -1).reshape(-1, 3)
         for k in range(grid.shape_zyx[0]):
             index = plane + np.array([k, 0, 0])
             since = index - (self.at(grid.to_lps_mm(index)) @ inverse.T)[:, ::-1]
-            found = ndimage.map_coordinates(coefficients, since.T, order=order, mode="nearest", prefilter=False)
+            found = np.empty(len(since), dtype=np.float32)
+            ndimage.map_coordinates(coefficients, since.T, found, order, mode="nearest", prefilter=False)
             out[k] = found.reshape(grid.shape_zyx[1:])
         return Volume(out, grid, image.quantity)

@@ -1,7 +1,7 @@
 """How much a nodule's volume changed between two CTs, measured on both at once.
 
-Each volume alone carries what its mask got wrong: a vessel taken in at one date and left out at the other is growth that
-never was. Here both dates are looked at over one common region, which is the nodule of either date and 2 mm around it:
+Each volume alone carries what its mask got wrong: a vessel taken in at one date and left out at the other is a growth
+that never was. Here both dates are looked at over one common region, the nodule of either date and 2 mm around it:
 
 1. The current CT's HU are brought over the prior ones by the shift, to fractions of a voxel, at which the surroundings
    within 4 mm of the nodule correlate best.
@@ -31,7 +31,7 @@ _REACH_MM = 2.0
 _NEAR_MM = 4.0
 _CUT_HU = (-150.0, 1000.0)
 """HU above the lung's; bone and metal beside a nodule don't decide how it is aligned."""
-_FIRST_STEP_MM, _TOLERANCE_MM, _TRIES = 0.7, 0.03, 80
+_FIRST_STEP_MM, _TOLERANCE_MM, _TRIES = 0.7, 0.1, 40
 _LEAST_CORRELATION = 0.6
 _FARTHEST_MM = 5.0
 _LEAST_SHARE = 0.05
@@ -89,7 +89,16 @@ def volume_change(prior: Volume, prior_mask: Selection, current: Volume, current
         GeometryError: a mask is on another grid than its CT.
         MeasureError: a mask is empty.
     """
-    before, after = edge_volume(prior, prior_mask), edge_volume(current, current_mask)
+    return change_between(edge_volume(prior, prior_mask), edge_volume(current, current_mask))
+
+
+def change_between(before: Edge, after: Edge) -> VolumeChange:
+    """The same of nodules that were measured at each date already.
+
+    Args:
+        before: `edge_volume` of the earlier CT.
+        after: of the later one.
+    """
     alone = math.log(after.volume_mm3 / before.volume_mm3) if min(before.volume_mm3, after.volume_mm3) > 0 else math.nan
     pair = _Pair.of(before, after)
     shift, correlation = pair.aligned()
@@ -111,7 +120,8 @@ class _Pair:
         after: the current one.
         points: [n, 3] LPS mm of all of the prior block's voxels.
         rise: HU above the lung's, of the prior one.
-        spline: coefficients of the same of the current one.
+        risen: the same of the current one.
+        spline: its coefficients.
         centres: [3] from the prior centroid to the current one.
     """
 
@@ -119,6 +129,7 @@ class _Pair:
     after: Edge
     points: Floats
     rise: Field
+    risen: Field
     spline: Field
     centres: Floats
 
@@ -126,14 +137,22 @@ class _Pair:
     def of(cls, before: Edge, after: Edge) -> "_Pair":
         grid = before.block.geometry
         points = grid.to_lps_mm(np.moveaxis(np.indices(grid.shape_zyx), 0, -1).reshape(-1, 3))
-        spline = ndimage.spline_filter(_rise(after), 3, output=np.float32)
-        return cls(before, after, points, _rise(before), spline, _centre(after) - _centre(before))
+        risen = _rise(after)
+        spline = ndimage.spline_filter(risen, 3, output=np.float32)
+        return cls(before, after, points, _rise(before), risen, spline, _centre(after) - _centre(before))
 
     def read(self, shift: Floats, where: Selection | None = None) -> Field:
-        """The current HU above the lung's where the prior voxels are, moved by a shift."""
+        """The current HU above the lung's where the prior voxels are, moved by a shift.
+
+        Args:
+            shift: [3] in LPS mm.
+            where: voxels that are wanted, linearly; None for all, by the spline.
+        """
         points = self.points if where is None else self.points[where]
         at = self.after.block.geometry.to_index(points + shift).T
-        return np.asarray(ndimage.map_coordinates(self.spline, at, order=3, prefilter=False, mode="nearest"))
+        if where is None:
+            return np.asarray(ndimage.map_coordinates(self.spline, at, order=3, prefilter=False, mode="nearest"))
+        return np.asarray(ndimage.map_coordinates(self.risen, at, order=1, mode="nearest"))
 
     def carried(self, selection: Selection, shift: Floats) -> Selection:
         """Voxels of the current block, on the prior one's."""
@@ -152,8 +171,12 @@ class _Pair:
             return -float(np.corrcoef(found, wanted)[0, 1]) if found.std() > 0 and wanted.std() > 0 else 0.0
 
         simplex = self.centres + _FIRST_STEP_MM * np.vstack([np.zeros(3), np.eye(3)])
-        options = {"initial_simplex": simplex, "xatol": _TOLERANCE_MM, "fatol": 1e-5, "maxfev": _TRIES}
-        best = optimize.minimize(cost, self.centres, method="Nelder-Mead", options=options)
+        best = optimize.minimize(
+            cost,
+            self.centres.tolist(),
+            method="Nelder-Mead",
+            options={"initial_simplex": simplex, "xatol": _TOLERANCE_MM, "fatol": 1e-5, "maxfev": _TRIES},
+        )
         return np.asarray(best.x), -float(best.fun)
 
     def log_ratio(self, shift: Floats) -> float:

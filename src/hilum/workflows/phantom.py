@@ -22,7 +22,7 @@ from hilum.io.dicom.write import write_series
 from hilum.io.json_file import plain, write_json
 from hilum.io.nodules_file import write_nodules
 from hilum.io.volumes import write_mask
-from hilum.measure import axial_axes, equivalent_diameter_mm
+from hilum.measure import equivalent_diameter_mm
 from hilum.ops import to_lps_axes
 from hilum.workflows.inserted_scan import cut_of
 from hilum.workflows.inserted_sources import cut_cases, own_marks
@@ -284,11 +284,10 @@ def _numbered(nodules: Sequence[Placed], made: Scanned) -> Iterator[tuple[int, t
 
 
 def _measured(name: str, one: Placed, centre: Triple) -> Nodule:
-    """Its true size at a date; axes of the surface on steps of half a millimetre, enlarged."""
+    """Its true size at a date: the axes of the surface as it was taken, enlarged."""
     scale = one.nodule.scale_to(one.volume_mm3)
-    surface = one.nodule.depth_mm
-    axes = axial_axes(surface.array > 0, surface.geometry)
-    lengths = Diameters(axes.long_mm * scale, axes.short_mm * scale, equivalent_diameter_mm(one.volume_mm3))
+    long_mm, short_mm = one.nodule.axes_mm
+    lengths = Diameters(long_mm * scale, short_mm * scale, equivalent_diameter_mm(one.volume_mm3))
     return Nodule(name, centre_lps_mm=centre, volume_mm3=one.volume_mm3, diameters_mm=lengths)
 
 
@@ -316,11 +315,7 @@ def _truth(
         "note": SYNTHETIC,
         "ct": source.name,
         "seed": options.seed,
-        "scanner": {
-            "sigma_mm": scene.seen.sigma_mm,
-            "lung_noise_hu": noise.lung_hu,
-            "tissue_noise_hu": noise.tissue_hu,
-        },
+        "scanner": {"sigma_mm": seen.sigma_mm, **noise},
         "notes": list(notes),
         "nodules": [
             {

@@ -38,7 +38,7 @@ class NodulePlan:
 
     def volume_mm3(self, first_mm3: float, days: float) -> float:
         """So many days after the first date: V₀ 2^(days / doubling time)."""
-        return first_mm3 * 2.0 ** (days / self.doubling_days)
+        return first_mm3 * math.exp2(days / self.doubling_days)
 
 
 @dataclass(frozen=True)
