@@ -189,7 +189,9 @@ def _in_torch(subject: Subject, job: ProbeJob, image: Batch, prior: Batch | None
 
     def run() -> None:
         with torch.inference_mode():
-            network(*inputs).logits.sigmoid()
+            answer = network(*inputs)
+            if answer.logits is not None:  # a classifier of films gives none
+                answer.logits.sigmoid()
         if is_cuda:
             torch.cuda.synchronize()
 

@@ -121,6 +121,11 @@ def _packages(options: ExportOptions) -> tuple[str, ...]:
 def _require_exportable(subject: Subject, options: ExportOptions) -> None:
     if subject.graph is not None:
         raise ConfigError(f"{subject.name} is exported already.", "Export the model that it came from.")
+    if subject.network.gives_classes:
+        raise ConfigError(
+            f"{subject.name} gives pixels classes, and graphs are written of networks that mark nodules.",
+            "Predict with the model itself: hilum predict FILMS OUT --model MODEL.",
+        )
     require_size_if_fixed(subject.network, options.size_yx)
     if options.data is not None and "threshold" not in subject.config:
         raise ConfigError(
