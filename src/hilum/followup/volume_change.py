@@ -185,7 +185,7 @@ class _Pair:
         steps = grid.spacing_zyx_mm
         either = self.before.inside | self.carried(self.after.inside, shift)
         others = self.before.others | self.carried(self.after.others, shift)
-        reach = grown(either, _REACH_MM, (min(steps[0], _REACH_MM), *steps[1:]))
+        reach = grown(either, _REACH_MM, [min(step, _REACH_MM) for step in steps])  # a voxel at least, however large
         region = reach & (either | ~ndimage.binary_dilation(others, FACES))
         rose = self.read(shift).reshape(self.rise.shape) - self.rise
         contrast = (_contrast(self.before) + _contrast(self.after)) / 2
