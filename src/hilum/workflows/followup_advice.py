@@ -19,11 +19,18 @@ class AdviceWanted:
         rulesets: by name.
         facts: of the patient and the study, as `StudyFacts` calls them; they go over what the studies say.
         nodule_facts: of nodules of the latest study by id, as `NoduleFacts` calls them; they go over what was measured.
+
+    Raises:
+        ConfigError: there is no such rule set.
     """
 
     rulesets: tuple[str, ...] = ("fleischner-2017", "lung-rads-2022")
     facts: Mapping[str, object] = field(default_factory=dict)
     nodule_facts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.rulesets:
+            ruleset(name)
 
 
 def advice_on(found: Matched, wanted: AdviceWanted) -> tuple[StudyAdvice, ...]:

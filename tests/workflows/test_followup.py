@@ -1,0 +1,199 @@
+"""Two CTs of a made chest: nodules that grow, stay, come and go, from files to report."""
+
+import csv
+import json
+from io import BytesIO
+
+import numpy as np
+import pytest
+from pypdf import PdfReader
+from scipy.ndimage import gaussian_filter
+
+from hilum.cli.app import main
+from hilum.core import Geometry, Mask, Volume
+from hilum.followup.ct_registration import CtRegistrationConfig, register_ct
+from hilum.io import write_volume
+from hilum.io.volumes import write_mask
+from hilum.workflows import followup_match
+from tests.shapes import ellipsoid
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+GRID = Geometry.regular((92, 80, 104), (2.5, 2.75, 2.75), (-141.6, -108.6, -113.75))
+GROWS, STAYS, COMES, GOES = (-60.0, 10.0, 20.0), (55.0, -15.0, -30.0), (60.0, 20.0, 40.0), (-55.0, -20.0, -35.0)
+DATES = ("2026-01-31", "2026-05-01")
+
+
+def chest(balls, seed):
+    """Lungs full of vessels, the same ones at each date, balls of tissue in them, and the date's own noise."""
+    hu = np.where(ellipsoid(GRID, (0, 0, 0), (138, 100, 400)), 40.0, -1000.0)
+    inside = ellipsoid(GRID, (-60, 0, 0), (48, 70, 95)) | ellipsoid(GRID, (60, 5, -5), (46, 68, 100))
+    fine = gaussian_filter(np.random.default_rng(7).normal(size=GRID.shape_zyx), 1.6)
+    hu[inside] = (-850 + 500 * np.clip(fine / fine.std() - 1.6, 0, 1))[inside]
+    labels = np.zeros(GRID.shape_zyx, np.uint8)
+    for label, (centre, diameter) in enumerate(balls, start=1):
+        share = _share(centre, diameter / 2)
+        hu = (1 - share) * hu + share * 40
+        labels[share > 0.5] = label
+    noise = np.random.default_rng(seed).normal(0, 8, GRID.shape_zyx)
+    return Volume(np.rint(hu + noise * (hu > -990)).astype(np.int16), GRID), Mask(labels, GRID)
+
+
+def _share(centre, radius):
+    """Share of each voxel in a ball, to a 27th."""
+    found = np.zeros(GRID.shape_zyx)
+    for k, j, i in np.ndindex(3, 3, 3):
+        way = (np.array((i, j, k)) - 1) / 3 * np.array(GRID.spacing_zyx_mm[::-1])
+        found += ellipsoid(GRID, tuple(np.array(centre) - way), (radius,) * 3) / 27
+    return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered_once():
+    """The same two CTs are laid over each other by each test: once is enough, and in fewer steps."""
+    known = {}
+
+    def quick(prior, current, *, threads):
+        key = (prior.array.tobytes(), current.array.tobytes())
+        if key not in known:
+            config = CtRegistrationConfig(cell_mm=4.0, bend_steps=(20, 20, 20, 15, 15, 8))
+            known[key] = register_ct(prior, current, config=config, threads=threads)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(followup_match, "register_ct", quick)
+        yield
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scans")
+    for name, balls, seed in (
+        ("first", [(GROWS, 12.0), (STAYS, 12.0), (GOES, 11.0)], 0),
+        ("second", [(GROWS, 14.0), (STAYS, 12.0), (COMES, 11.0)], 1),
+    ):
+        volume, mask = chest(balls, seed)
+        write_volume(volume, folder / f"{name}.nii.gz")
+        write_mask(mask, folder / f"{name}_mask.nii.gz")
+    return folder
+
+
+def command(scans, out, *more):
+    cts = [str(scans / f"{name}.nii.gz") for name in ("first", "second")]
+    masks = [str(scans / f"{name}_mask.nii.gz") for name in ("first", "second")]
+    return ["followup", *cts, str(out), "--dates", *DATES, "--nodules", *masks, "--threads", "1", *more]
+
+
+@pytest.fixture(scope="module")
+def done(scans, tmp_path_factory):
+    out = tmp_path_factory.mktemp("done") / "out"
+    assert main(command(scans, out, "--patient", "Made Up", "--risk", "high")) == 0
+    return out
+
+
+def record(out):
+    return json.loads((out / "followup.json").read_text())
+
+
+def names(out, fate):
+    return {one["nodule"] for one in record(out)[fate]}
+
+
+def test_each_nodule_is_found_again_and_what_came_and_went_is_told(done):
+    found = record(done)
+    assert [one["date"] for one in found["studies"]] == list(DATES)
+    assert len(found["nodules"]) == 4
+    assert len(found["pairs"]) == 2
+    assert [one["fate"] for one in found["decisions"]].count("matched") == 2
+    (new,), (gone,) = found["new"], found["gone"]
+    seen = {one["name"]: one["seen"] for one in found["nodules"]}
+    assert seen[new["nodule"]] == {"2": "3"}
+    assert seen[gone["nodule"]] == {"1": "3"}
+    assert all(one["reason"] for one in found["decisions"])
+
+
+def test_growth_has_its_size_and_its_interval_holds_the_truth(done):
+    grown, stable = record(done)["pairs"]
+    true = 100 * ((14 / 12) ** 3 - 1)
+    change = grown["volume_change_percent"]
+    assert change["value"] == pytest.approx(true, rel=0.15)
+    assert change["low"] < true < change["high"]
+    assert grown["probability_of_growth"] > 0.95
+    assert grown["doubling_days"]["value"] == pytest.approx(90 * np.log(2) / np.log((14 / 12) ** 3), rel=0.15)
+    assert stable["volume_change_percent"]["low"] < 0 < stable["volume_change_percent"]["high"]
+    assert stable["doubling_days"]["can_be_none"]
+    assert grown["interval_days"] == stable["interval_days"] == 90
+
+
+def test_rule_sets_answer_for_the_latest_date_with_their_reason(done):
+    advice = record(done)["advice"]
+    assert [one["ruleset"] for one in advice] == ["fleischner-2017", "lung-rads-2022"]
+    assert all(one["because"] for one in advice)
+    assert {nodule["nodule"] for nodule in advice[1]["nodules"]} == {"1", "2", "3"}
+
+
+def test_the_report_says_the_same_as_page_and_as_pdf(done):
+    html = (done / "report.html").read_text()
+    text = " ".join(page.extract_text() for page in PdfReader(BytesIO((done / "report.pdf").read_bytes())).pages)
+    for words in (
+        "Follow-up of Made Up",
+        "not for diagnosis",
+        "What guidelines say",
+        "Which nodules are one, and why",
+        *DATES,
+    ):
+        assert words in html
+        assert words in " ".join(text.split())
+    assert html.count("data:image/png") >= 3
+
+
+def test_the_same_command_again_finds_it_done_and_another_one_is_refused(scans, done, capsys):
+    assert main(command(scans, done, "--patient", "Made Up", "--risk", "high")) == 0
+    assert "Was done" in capsys.readouterr().out
+    assert main(command(scans, done, "--patient", "Somebody else")) == 1
+    assert "another run" in capsys.readouterr().err
+
+
+def test_what_a_person_decides_wins_and_is_recorded(scans, tmp_path, capsys):
+    """First the grown nodule is kept apart, then what went and what came are put together; nothing else changes."""
+    out = tmp_path / "out"
+    assert main(command(scans, out)) == 0
+    path = out / "corrections.json"
+    offered = json.loads(path.read_text())
+    path.write_text(json.dumps(offered | {"apart": [["1", "1", "2", "1"]], "together": [["1", "3", "2", "3"]]}))
+    assert main(command(scans, out)) == 0
+    found = record(out)
+    assert len(found["pairs"]) == 2
+    assert {(one["prior_id"], one["current_id"]) for one in found["pairs"]} == {("2", "2"), ("3", "3")}
+    assert sum(one["by_hand"] for one in found["decisions"]) >= 2
+    assert found["corrections"]["apart"] == [["1", "1", "2", "1"]]
+    capsys.readouterr()
+    assert main(command(scans, out)) == 0
+    assert "Was done" in capsys.readouterr().out
+    path.write_text(json.dumps(offered | {"together": [["1", "9", "2", "1"]]}))
+    assert main(command(scans, out)) == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert record(out)["corrections"]["apart"] == [["1", "1", "2", "1"]]
+
+
+def test_who_is_due_is_listed_from_it(done, tmp_path):
+    assert main(["due", str(done), str(tmp_path / "due.csv"), "--today", "2030-01-01"]) == 0
+    with (tmp_path / "due.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["patient"] for row in rows} == {"Made Up"}
+    assert {row["ruleset"].split()[0] for row in rows} == {"fleischner-2017", "lung-rads-2022"}
+
+
+def test_wrong_inputs_are_one_clear_line(scans, tmp_path, capsys):
+    first, second = (str(scans / f"{name}.nii.gz") for name in ("first", "second"))
+    for words, said in (
+        ([first, second, str(tmp_path / "a")], "nothing says when"),
+        ([first, first, str(tmp_path / "a"), "--dates", *DATES], "are the same CT"),
+        ([first, second, str(tmp_path / "a"), "--dates", *DATES[::-1]], "Name the earliest CT first"),
+        ([first, second, str(tmp_path / "a"), "--dates", *DATES, "--nodules", "none"], "1 masks or lists"),
+        ([first, second, str(tmp_path / "a"), "--dates", *DATES, "--ruleset", "nobody"], "nobody"),
+    ):
+        assert main(["followup", *words]) in (1, 2)
+        told = capsys.readouterr().err
+        assert said in told
+        assert "Traceback" not in told
+        assert not (tmp_path / "a" / "followup.json").exists()
