@@ -10,8 +10,8 @@ A row of a table is then, for each fold K from 1 to 5:
     hilum train RECIPE runs/RECIPE-K --data DATA --fold K
     hilum predict DATA said/RECIPE-K --model runs/RECIPE-K --split fold-K
 
-and once: join joined/RECIPE said/RECIPE-*, hilum evaluate joined/RECIPE judged/RECIPE --data DATA --split folds. Each film is
-judged by the model that has neither learnt from its fold nor been chosen on it.
+and once: join joined/RECIPE said/RECIPE-*, then hilum evaluate joined/RECIPE judged/RECIPE --data DATA --split folds.
+Each film is judged by the model that has neither learnt from its fold nor been chosen on it.
 
 Healthy films are all of another collection, whose scanner, digitiser and borders differ, so a classifier may tell these
 apart instead of lungs. `borders` measures how far that goes: a logistic regression on a frame of a tenth of each film's
