@@ -17,7 +17,7 @@ from hilum.datasets.growth_phantom import How, Placed, scanned
 from hilum.datasets.growth_shape import Growable, growable
 from hilum.datasets.insertion_places import InsertionRule, Taken, depths, draw_place
 from hilum.datasets.patch_places import PieceRule
-from hilum.datasets.prepared import read_prepared
+from hilum.datasets.prepared import CaseSource, read_prepared
 from hilum.datasets.rescan import Background, Breath, background
 from hilum.followup.volume_change import VolumeChange, change_between
 from hilum.infer.prompted_volume import part_at
@@ -97,13 +97,13 @@ class Scan:
 
 def repeats(stage: Stage, cubes: Path, split: str, draws: int, seed: int, out: Path) -> None:
     """Add rows to a file of JSON lines: one for each pair of scans."""
-    cases = cut_cases(read_prepared(cubes), split)
-    shapes = [one for one in (_shape(case) for case in cases) if one[1].own_diameter_mm < LARGEST_MM]
+    known = cut_cases(read_prepared(cubes), split)
+    cases = [one for one in known if one.patch is not None and one.patch.diameter_mm < LARGEST_MM]
     rng = np.random.default_rng((seed, len(split)))
     deck: list[int] = []
     for number in range(draws):
-        deck = deck or rng.permutation(len(shapes)).tolist()
-        about, shape = shapes[deck.pop()]
+        deck = deck or rng.permutation(len(cases)).tolist()
+        about, shape = _shape(cases[deck.pop()])
         diameter, looks, noise = _drawn(shape, number, rng)
         place = stage.places[int(rng.integers(len(stage.places)))]
         placed = Placed(shape, math.pi / 6 * diameter**3, place)
@@ -114,8 +114,8 @@ def repeats(stage: Stage, cubes: Path, split: str, draws: int, seed: int, out: P
         print(number, about["key"], f"{diameter:.1f} mm", [one is not None for one in found.values()], flush=True)
 
 
-def _shape(case: "object") -> tuple[dict[str, object], Growable]:
-    cut = cut_of(case)  # type: ignore[arg-type]
+def _shape(case: CaseSource) -> tuple[dict[str, object], Growable]:
+    cut = cut_of(case)
     return {"key": cut.id, "patient": cut.patient, "texture": cut.nodule.texture}, growable(cut)
 
 
@@ -143,10 +143,8 @@ def _scan(
 ) -> Scan | None:
     """One scan through the segmenter; None where it marks nothing."""
     block = stage.block(placed.centre_lps_mm)
-    own_mm = block.ct.geometry.spacing_zyx_mm[0]
     breath = Breath.draw(block.ct.geometry, SHIFT_MM, rng)
-    noise = noise_hu * math.sqrt(usual_mm / look.slice_mm) * math.sqrt(look.slice_mm / own_mm)
-    how = How(look.slice_mm, look.sigma_mm, noise, breath)
+    how = How(look.slice_mm, look.sigma_mm, noise_hu * math.sqrt(usual_mm / look.slice_mm), breath)
     made = scanned(block, [replace(placed, volume_mm3=placed.volume_mm3 * look.factor)], how, rng)
     x, y, z = (np.array(made.centres_lps_mm[0]) + rng.normal(0, POINT_MM, 3)).tolist()
     try:

@@ -38,7 +38,7 @@ class How:
     Attributes:
         slice_mm: thickness of slices; None for the CT's own.
         sigma_mm: in-plane blur; None for the CT's own, and never less than that of the background.
-        noise_hu: in soft tissue on the CT's own slices; None for the CT's own.
+        noise_hu: in soft tissue of this scan; None for the CT's own.
         breath: displacement; None for none.
     """
 

@@ -229,7 +229,7 @@ def drawn(nodule: Growable, volume_mm3: float, centre_lps_mm: Triple, ct: Geomet
     own = _scaled(nodule.depth_mm.geometry, scale, centre_lps_mm)
     depth = resample_to(Volume(nodule.depth_mm.array + _FAR, own, Quantity.DISPLAY), fine).array - _FAR
     inside = resample_to(Volume(nodule.filled.array, own, Quantity.DISPLAY), fine).array
-    occupied = _occupied(depth * np.float32(scale), float(np.cbrt(fine.voxel_mm3)))
+    occupied = _occupied(np.asarray(depth * scale, dtype=np.float32), float(np.cbrt(fine.voxel_mm3)))
     steps = np.array(fine.spacing_zyx_mm)
     seen = ndimage.gaussian_filter(occupied * inside, (0, *(scanner.sigma_mm / steps[1:])), mode="constant")
     width = (scanner.slice_mm or grid.spacing_zyx_mm[0]) / steps[0]

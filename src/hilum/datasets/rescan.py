@@ -8,6 +8,7 @@ everywhere. What stays is the same at all dates, which makes them a little more 
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy import ndimage
@@ -25,6 +26,7 @@ _NOISE_UP_TO, _STRUCTURE_FROM = 2.0, 3.5
 _AROUND = (1, 5, 5)
 _LEAST_HU = 1.0
 _KNOTS_MM = 30.0
+Order: TypeAlias = Literal[1, 3]
 _FOLDING = 0.45
 """Steepest displacement in mm a mm: breath folds nothing."""
 
@@ -236,23 +238,22 @@ class Breath:
         x, y, z = place.tolist()
         return x, y, z
 
-    def applied(self, seen: Background, order: int = 3) -> Background:
+    def applied(self, seen: Background, order: Order = 3) -> Background:
         """What the scanner sees of a CT then: new(q) = old(q - u(q)), by splines; order 1 is quick and blunter."""
         ct = self._moved(seen.ct, order)
         kept = self._moved(Volume(seen.kept, seen.ct.geometry, Quantity.DISPLAY), order=1)
         return replace(seen, ct=ct, kept=np.clip(kept.array, 0, 1))
 
-    def _moved(self, image: Volume, order: int) -> Volume:
+    def _moved(self, image: Volume, order: Order) -> Volume:
         grid = image.geometry
         inverse = np.linalg.inv(grid.affine_lps[:3, :3])
         values = np.asarray(image.array, dtype=np.float32)
-        coefficients = np.asarray(ndimage.spline_filter(values, order), dtype=np.float32) if order > 1 else values
+        coefficients = values if order == 1 else ndimage.spline_filter(values, 3, output=np.float32)
         out = np.empty(grid.shape_zyx, dtype=np.float32)
         plane = np.moveaxis(np.indices((1, *grid.shape_zyx[1:]), dtype=np.float64), 0, -1).reshape(-1, 3)
         for k in range(grid.shape_zyx[0]):
             index = plane + np.array([k, 0, 0])
             since = index - (self.at(grid.to_lps_mm(index)) @ inverse.T)[:, ::-1]
-            found = np.empty(len(since), dtype=np.float32)
-            ndimage.map_coordinates(coefficients, since.T, found, order, mode="nearest", prefilter=False)
+            found = ndimage.map_coordinates(coefficients, since.T, order=order, mode="nearest", prefilter=False)
             out[k] = found.reshape(grid.shape_zyx[1:])
         return Volume(out, grid, image.quantity)
