@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 
 from hilum.cli.exit_code import checked_options
 from hilum.cli.failures import say_failures
-from hilum.cli.options import RUN, Bootstraps, Debug, Force, Seed, Threshold, Workers
+from hilum.cli.options import RUN, Bootstraps, Debug, Force, Seed, Split, Threshold, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 class Truth:
     """What predictions are judged against."""
 
-    split: Literal["train", "validation", "test", "all"] | None = None
-    'Which part of the data set is reported; needed where there are splits. A plain folder has only "all".'
+    split: Split | None = None
+    (
+        "Which part of the data set is reported: train, validation, test, all, a stored fold (fold-1), or folds for "
+        'all of these, each predicted by a model that has not seen it. A plain folder has only "all".'
+    )
     truth: str | None = None
     (
         "Name of the true masks: union or consensus for DRR pairs (with union the consensus stands beside); "

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from hilum.cli.exit_code import checked_options
 from hilum.cli.failures import SHOWN, say_failures
-from hilum.cli.options import Debug, Force, Threshold
+from hilum.cli.options import Debug, Force, Split, Threshold
 from hilum.cli.points import pixel_of, point_of
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Pictures:
     """What the X-rays are."""
 
-    split: Literal["train", "validation", "test", "all"] = "all"
-    "Which part of a data set."
+    split: Split = "all"
+    "Which part of a data set: train, validation, test, all, or a stored fold (fold-1)."
     style: Literal["auto", "published", "film"] = "auto"
     "Grey levels: in the published pairs' style already, or a radiograph whose contrast is equalised first. auto goes \
 by the data set, or the file's name (…_drr.png)."
@@ -117,8 +117,9 @@ def predict(
     OUT then holds predictions.json and a folder a case: of an X-ray or slice mask.png, probability.png (scores, not
     calibrated; 65535 = 1), nodules.json and overlay.png; of a CT mask.nii.gz on its grid, a label a nodule,
     nodules.json with mm and mm³, candidates.csv (all of them in OUT, too, for hilum froc) and overlay.png; of a piece
-    mask.nii.gz and probability.nii.gz. What couldn't be predicted is in failures.json, and the exit code is 3. hilum
-    evaluate reads the folder.
+    mask.nii.gz and probability.nii.gz. By a model of classes mask.png has the class of each pixel, each class its
+    calibrated probability_N_NAME.png, and classes.json the share of each lung that is involved, and labels. What
+    couldn't be predicted is in failures.json, and the exit code is 3. hilum evaluate reads the folder.
 
     Decision support for research, not a medical device: the network misses nodules, and marks what is none.
 
@@ -127,6 +128,7 @@ def predict(
     hilum predict pairs found --split validation
     hilum predict films found --pixel-mm 0.7 --tta
     hilum predict slices found --model run --split validation
+    hilum predict classes found --model run --split fold-1
     hilum predict slice.png found --point-px 64,64 --pixel-mm 0.7
     hilum predict ct.nii.gz found
     hilum predict ct.nii.gz found --point -52.3,61,-178.5
