@@ -260,10 +260,19 @@ def _by_size(name: str, rows: Sequence[Row]) -> None:
         )
     header = ("method", "wCV", "25 % growth found", "stable called grown", "95 % intervals that hold the truth")
     table(f"{name}: {len(alike)} repeats", header, body)
-    bias = [(one, np.array([r[f"{one}_error"] for r in alike])) for one in ("edge", "mask")]
-    percents = [[f"{100 * math.expm1(float(x)):+.1f} %" for x in (np.median(e), e.mean())] for _, e in bias]
-    rest = [(one, *two, f"{e.std():.3f}") for (one, e), two in zip(bias, percents, strict=True)]
-    table(f"{name}: volume at one date against the truth", ("by", "median", "mean of ln", "sd of ln"), rest)
+    rest = [
+        _bias_row(f"{method}, {kind}", [r[f"{method}_error"] for r in alike if is_subsolid(r["texture"]) is subsolid])
+        for method in ("edge", "mask")
+        for kind, subsolid in (("solid", False), ("part-solid or ground glass", True))
+    ]
+    table(f"{name}: volume at one date against the truth", ("by", "n", "median", "mean of ln", "sd of ln"), rest)
+
+
+def _bias_row(name: str, errors: Sequence[float]) -> tuple[object, ...]:
+    if not errors:
+        return name, 0, "", "", ""
+    percents = (f"{100 * math.expm1(float(one)):+.1f} %" for one in (np.median(errors), np.mean(errors)))
+    return name, len(errors), *percents, f"{np.std(errors):.3f}"
 
 
 def _ten_mm(rows: Sequence[Row]) -> None:
