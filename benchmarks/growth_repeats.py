@@ -57,7 +57,7 @@ class Stage:
         taken = Taken([], [one for one in own_marks(whole_ct(ct_path), annotations) if one.is_nodule], PieceRule())
         drawn = (draw_place(within, rng.uniform(3, 9), taken, InsertionRule(), rng) for _ in range(150))
         places = [one for one in drawn if one is not None]
-        return cls(background(ct, appearance(ct)), places, outliner(PredictOptions(device="cpu")))
+        return cls(background(ct, appearance(ct)), places, outliner(PredictOptions(model="ct_nodules", device="cpu")))
 
     def block(self, place: Triple) -> Background:
         """What the segmenter looks at around a place."""
