@@ -22,6 +22,9 @@ SMALL = ["data.height_px=32", "trainer.epochs=2", "trainer.precision='32'", "tra
 SLIM = ["model.options.slim={widths: [4, 8], blocks: [0, 1]}", "trainer.panels_every=0", "trainer.ema=0"]
 
 
+PANELS = "trainer.panels_every=2"
+
+
 def config(recipe="covid_slim", *settings):
     return resolved_config(recipe, settings=[*SMALL, *SLIM, *settings])
 
@@ -36,7 +39,7 @@ def films(tmp_path_factory):
 @pytest.fixture(scope="module")
 def multitask(films, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "multitask"
-    changed = config("covid_slim", "model.options.finds=both", "model.options.gates=true", "data.fold=2")
+    changed = config("covid_slim", "model.options.finds=both", "model.options.gates=true", "data.fold=2", PANELS)
     return run_train(changed, films, out, OPTIONS)
 
 
@@ -49,6 +52,7 @@ def test_a_run_leaves_a_model_that_says_what_its_classes_are(multitask):
     assert np.sum(content["films"]["pixels"]) == sum(32 * 32 for _ in range(4))
     assert np.sum(content["films"]["label_counts"]) == 4
     assert "threshold" not in content
+    assert (multitask.folder / "panels" / "epoch_002.png").stat().st_size > 1000
 
 
 def test_its_card_tells_classes_lungs_labels_and_which_fold_was_kept_out(multitask):
@@ -58,7 +62,7 @@ def test_its_card_tells_classes_lungs_labels_and_which_fold_was_kept_out(multita
 
 
 def test_a_finished_run_is_reported_as_done_and_a_longer_one_is_another(multitask, films):
-    again = config("covid_slim", "model.options.finds=both", "model.options.gates=true", "data.fold=2")
+    again = config("covid_slim", "model.options.finds=both", "model.options.gates=true", "data.fold=2", PANELS)
     assert run_train(again, films, multitask.folder, OPTIONS).was_done
 
 
