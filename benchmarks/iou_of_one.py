@@ -1,6 +1,6 @@
 """How a COVID-19 IoU of 1.0 comes about: source D's three iterations, re-enacted on real films in its layout.
 
-    python benchmarks/iou_of_one.py CXR_INFECTION JSRT OUT
+    python benchmarks/iou_of_one.py CXR_INFECTION JSRT OUT [EPOCHS]
 
 CXR_INFECTION and JSRT are folders with images/, masks/ and metadata.csv (`hilum prepare cxr-masks` says what). OUT gets
 COVID-QU-Ex's folders made of them, the data set that hilum prepares of these, and figures.json. The films are some
@@ -77,14 +77,14 @@ def batches(films: Sequence[ClassSample], order: Sequence[int]) -> Iterator[tupl
         yield torch.from_numpy(images)[:, None], torch.from_numpy(labels.astype(np.float32))[:, None]
 
 
-def learnt(films: Sequence[ClassSample], weights: Sequence[float] | None) -> torch.nn.Module:
+def learnt(films: Sequence[ClassSample], weights: Sequence[float] | None, epochs: int) -> torch.nn.Module:
     """A small softmax network after a few epochs of cross entropy."""
     torch.manual_seed(0)
     network = build_model("class_slim", {"slim": {"widths": [8, 16, 32, 48], "blocks": [0, 1, 1, 1]}})
     loss = build_loss("cross_entropy_dice", {"class_weights": weights, "dice_weight": 0.0})
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
     rng = np.random.default_rng(0)
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         network.train()
         for image, target in batches(films, rng.permutation(len(films)).tolist()):
             optimiser.zero_grad()
@@ -133,7 +133,7 @@ def shown(figure: Figure) -> str:
     return f"{figure.value:.3f} (n {figure.n})"
 
 
-def main(cxr: Path, jsrt: Path, out: Path) -> None:
+def main(cxr: Path, jsrt: Path, out: Path, epochs: int = EPOCHS) -> None:
     torch.set_num_threads(1)
     make_layout(cxr, jsrt, out / "layout")
     prepare_covid_qu_ex(out / "layout", out / "data", CovidOptions(CovidRule(NonCovid.LUNG)))
@@ -154,7 +154,7 @@ def main(cxr: Path, jsrt: Path, out: Path) -> None:
         ("with the COVID-19 films", every, None),
         ("with the COVID-19 films, weights .1/3/10/3", every, SOURCE_WEIGHTS),
     ):
-        network = learnt(train["train"], weights)
+        network = learnt(train["train"], weights, epochs)
         figures[name] = judged = {}
         for test, films in (("test without COVID-19", skipped["test"]), ("whole test", every["test"])):
             preds = said(network, films)
@@ -176,4 +176,4 @@ def one_pixel(network: torch.nn.Module, films: Sequence[ClassSample]) -> float:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:4]))
+    main(*map(Path, sys.argv[1:4]), *map(int, sys.argv[4:5]))
