@@ -44,7 +44,7 @@ class CtAlignmentConfig(FrozenConfig):
     """Resolutions at which the bend is found, one after the other, each on top of those before: cells to a voxel."""
     bend_steps: tuple[int, ...] = (40, 40, 40, 30, 30, 20)
     """Steps of the demons at each."""
-    smooth_cells: float = 1.5
+    smooth_cells: float = 2.0
     """Sigma, in voxels of the resolution, by which the bend is smoothed at each step."""
 
 

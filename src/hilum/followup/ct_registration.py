@@ -24,6 +24,8 @@ from hilum.ops import Deformation
 _THICK_MM = 3.0
 """Slices farther apart than this are called thick: Fleischner 2017 asks for 1.5 mm and less, and never above 3."""
 
+_STRAIGHT = "lungs lie over each other by an affine map: a bend explained hardly more and was left out"
+
 
 class CtLimits(FrozenConfig):
     """What a registration's figures have to keep."""
@@ -43,13 +45,16 @@ class CtRegistrationConfig(CtAlignmentConfig):
 
     least_common: float = 0.25
     """Lung that both CTs show, as a share of the larger one's: below, they show different regions."""
-    limits: CtLimits = CtLimits(least_dice=0.85, least_similarity=0.3, most_apart_mm=15.0, most_folded=0.02)
+    limits: CtLimits = CtLimits(least_dice=0.85, least_similarity=0.7, most_apart_mm=10.0, most_folded=0.02)
     """Beyond these it has failed, and is refused."""
-    usual: CtLimits = CtLimits(least_dice=0.92, least_similarity=0.5, most_apart_mm=6.0, most_folded=0.002)
+    usual: CtLimits = CtLimits(least_dice=0.92, least_similarity=0.85, most_apart_mm=4.0, most_folded=0.002)
     """Beyond these it is doubted."""
+    least_gain: float = 0.5
+    """Share of what the affine map leaves unexplained (1 - similarity) that the bend has to explain, or it is left out:
+    of what lies well already it would only follow noise and the reading between voxels."""
     floor_mm: float = 1.0
     """Error at a place that 95 % stay below, where both ways agree."""
-    slope: float = 1.5
+    slope: float = 3.0
     """By how much that grows with each mm that both ways disagree there."""
 
 
@@ -166,10 +171,14 @@ def register_ct(
     back = bent(scenes[1], scenes[0], np.asarray(np.linalg.inv(affine)), config, threads)
     forward, apart = mean_way(there, back, scenes[0].lungs)
     figures = ct_misfit(scenes[0], scenes[1], forward, (there, back), common)
+    is_bent = 1 - figures.similarity <= (1 - config.least_gain) * (1 - figures.similarity_affine)
+    if not is_bent:
+        forward = Deformation(affine, np.zeros_like(forward.bend_mm), forward.geometry)
+        figures = ct_misfit(scenes[0], scenes[1], forward, (there, back), common)
     _require_success(figures, config)
     backward = forward.inverted(scenes[1].geometry)
     fields = (prior.geometry, current.geometry)
-    doubts, notes = tuple(wrongs(figures, config.usual)), thick_slices(*fields)
+    doubts, notes = tuple(wrongs(figures, config.usual)), (*thick_slices(*fields), *(() if is_bent else (_STRAIGHT,)))
     return CtRegistration(forward, backward, apart, *fields, figures, config, doubts, notes)
 
 

@@ -6,26 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from hilum.core import Geometry, Mask, Quantity, Volume
+from hilum.core import Geometry, Mask, Volume
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.datasets.ct_lungs import block_grid
 from hilum.drr.patient import block_means
-from hilum.ops import resample_to
+from hilum.ops import grown, resample_to
 
 _MARGIN_MM = 21.0
 """Around the lungs, so that what lies at their edge is seen with its surroundings."""
 _WINDOW_MM = 8.0
-"""Sigma of the window in which density is evened out: breath changes it, vessels and their forks stay."""
+"""Sigma of the window whose mean is taken off: breath changes it, vessels and their forks stay."""
 _RANGE_HU = (-1000.0, -100.0)
-_LEAST_SPREAD_HU = 40.0
-"""Added to the local spread, so that noise isn't stretched to structure."""
-_BLUR_CELLS = 0.8
+_AERATED_HU, _CONTRAST_HU = np.float32(-500.0), np.float32(200.0)
+"""What is thinner counts for the mean; and what is one of structure."""
+_BLUR_CELLS = 0.5
 """Sigma, in voxels, by which density is blurred: reading between voxels blurs some of them and not others."""
-_EDGE_CELLS = 0.7
-"""Sigma, in voxels, by which the lungs' edges are softened."""
-_WALL = 2.0
-"""What stands beyond the lungs: about as much above the lung's mean as a vessel, so that edges are laid on edges."""
+_NEAR_MM = 6.0
+"""About the lungs, where density is looked at, so that their edges are those of the picture and not of the mask."""
+_LIMIT = np.float32(3.0)
+"""What structure is cut at, and what stands beyond: less than tissue comes to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +33,7 @@ class Scene:
     """The lungs of one CT.
 
     Attributes:
-        structure: [z, y, x] float32, density with its local mean and spread evened out; one number beyond the lungs,
-            into which it passes softly.
+        structure: [z, y, x] float32, density without its local mean; one number beyond the lungs.
         lungs: [z, y, x] where they are.
         geometry: of both: along the patient's axes, no farther than the CT reaches.
     """
@@ -60,14 +59,8 @@ def scene(ct: Volume, lungs: Mask, cell_mm: float) -> Scene:
     nz, ny, nx = (max(1, round(cell_mm / step)) for step in ct.geometry.spacing_zyx_mm)
     means = Volume(block_means(ct, (nz, ny, nx)), block_grid(ct.geometry, (nz, ny, nx)))
     hu = gaussian_filter(np.clip(resample_to(means, grid).array, *_RANGE_HU), _BLUR_CELLS, mode="nearest")
-    share = _softly(lungs, grid)
-    return Scene(_structure(hu, share, _WINDOW_MM / cell_mm), np.asarray(share >= 0.5), grid)
-
-
-def _softly(lungs: Mask, grid: Geometry) -> NDArray[np.float32]:
-    """[z, y, x] share of lung, with soft edges: steps of whole voxels would be followed as if lungs had moved."""
-    where = Volume((lungs.labels > 0).astype(np.float32), lungs.require_geometry(), Quantity.DISPLAY)
-    return np.asarray(gaussian_filter(resample_to(where, grid).array, _EDGE_CELLS, mode="nearest"))
+    where = resample_to(lungs, grid).labels > 0
+    return Scene(_structure(hu, where, cell_mm), where, grid)
 
 
 def _grid(ct: Geometry, lungs: Mask, cell_mm: float) -> Geometry:
@@ -81,13 +74,13 @@ def _grid(ct: Geometry, lungs: Mask, cell_mm: float) -> Geometry:
     return Geometry.regular((nz, ny, nx), (cell_mm, cell_mm, cell_mm), (x, y, z))
 
 
-def _structure(hu: NDArray[np.float32], share: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Density minus its mean, by its spread, both within the lungs in a Gaussian window."""
+def _structure(hu: NDArray[np.float32], lungs: Selection, cell_mm: float) -> NDArray[np.float32]:
+    """Density minus the mean of aerated lung in a Gaussian window, by a vessel's contrast; tissue comes to the limit.
 
-    def smooth(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(gaussian_filter(share * values, sigma, mode="constant") / weight)
-
-    weight = gaussian_filter(share, sigma, mode="constant") + np.float32(1e-3)
-    off = hu - smooth(hu)
-    spread = np.sqrt(smooth(off * off) + np.float32(_LEAST_SPREAD_HU**2))
-    return (share * (off / spread).clip(-_WALL, _WALL) + (1 - share) * np.float32(_WALL)).astype(np.float32)
+    So does what lies farther away: where exactly lungs were found to end, and what slides along them, shows nowhere.
+    """
+    near = grown(lungs, _NEAR_MM, (cell_mm,) * 3)
+    share = (near & (hu < _AERATED_HU)).astype(np.float32)
+    weight = gaussian_filter(share, _WINDOW_MM / cell_mm, mode="constant") + np.float32(1e-3)
+    mean = gaussian_filter(share * hu, _WINDOW_MM / cell_mm, mode="constant") / weight
+    return np.where(near, np.clip((hu - mean) / _CONTRAST_HU, -_LIMIT, _LIMIT), _LIMIT).astype(np.float32)

@@ -10,7 +10,7 @@ from hilum.core import Geometry, GeometryError, Mask, Quantity, Volume
 from hilum.core.geometry import Floats
 from hilum.core.volume import OUTSIDE_HU, Voxels
 
-_STEPS, _CLOSE_MM = 60, 1e-3
+_STEPS, _CLOSE_MM = 60, 5e-3
 """Of the fixed point: as many steps at most, until no place moves farther."""
 
 
