@@ -54,7 +54,7 @@ class Deformation:
         The steps contract wherever the bend changes by less than 1 mm a mm (Chen 2008, "A simple fixed-point approach
         to invert a deformation field").
         """
-        straight = self._moved(points_lps_mm, np.linalg.inv(self.affine)).reshape(-1, 3)
+        straight = self._moved(points_lps_mm, np.asarray(np.linalg.inv(self.affine))).reshape(-1, 3)
         found, moving = straight.copy(), np.arange(len(straight))
         for _ in range(_STEPS):
             nearer = straight[moving] - self.bends_mm(found[moving])
@@ -74,7 +74,7 @@ class Deformation:
         """
         points = geometry.to_lps_mm(np.moveaxis(np.indices(geometry.shape_zyx), 0, -1))
         bend = np.nan_to_num(self._moved(self.origins_mm(points), self.affine) - points)
-        return Deformation(np.linalg.inv(self.affine), bend.astype(np.float32), geometry)
+        return Deformation(np.asarray(np.linalg.inv(self.affine)), bend.astype(np.float32), geometry)
 
     def bends_mm(self, points_lps_mm: Floats) -> Floats:
         """The bend [..., 3] at points [..., 3]."""
@@ -92,7 +92,8 @@ class Deformation:
         if min(self.geometry.shape_zyx) < 2:
             return np.full(self.geometry.shape_zyx, np.linalg.det(self.affine[:3, :3]), dtype=np.float32)
         steps = self.geometry.spacing_zyx_mm
-        derivative = np.stack([np.stack(np.gradient(self.bend_mm[..., one], *steps)[::-1], -1) for one in range(3)], -2)
+        rows = [list(np.gradient(self.bend_mm[..., one], *steps))[::-1] for one in range(3)]
+        derivative = np.moveaxis(np.array(rows), (0, 1), (-2, -1))
         return np.asarray(np.linalg.det(np.eye(3) + derivative) * np.linalg.det(self.affine[:3, :3]), np.float32)
 
     @overload
@@ -126,7 +127,7 @@ class Deformation:
         tool.SetSize(target.shape_zyx[::-1])
         tool.SetDefaultPixelValue(outside)
         tool.SetInterpolator(sitk.sitkLinear if array.dtype.kind == "f" else sitk.sitkNearestNeighbor)
-        to_index = np.linalg.solve(source.affine_lps, self.affine)
+        to_index = np.asarray(np.linalg.solve(source.affine_lps, self.affine))
         # the transform that is added last is applied first
         tool.SetTransform(
             sitk.CompositeTransform([_affine(to_index), self._bending(), _affine(np.array(target.affine_lps))])
