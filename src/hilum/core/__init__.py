@@ -32,6 +32,7 @@ from hilum.core.evaluation import (
 from hilum.core.explanation import Explanation, Sanity, SanityStep
 from hilum.core.failures import Failure, Failures, FirstFailure
 from hilum.core.figures import Figure
+from hilum.core.films import ClassPrediction, FilmFigures
 from hilum.core.geometry import Geometry
 from hilum.core.growth import Change, DoublingTime, Growth, GrowthQuantity
 from hilum.core.mask import Mask
@@ -52,6 +53,7 @@ __all__ = [
     "ChangeGroup",
     "ChangeKind",
     "ChangedLesion",
+    "ClassPrediction",
     "ConfigError",
     "Diameters",
     "DoublingTime",
@@ -61,6 +63,7 @@ __all__ = [
     "Failure",
     "Failures",
     "Figure",
+    "FilmFigures",
     "FirstFailure",
     "Geometry",
     "GeometryError",

@@ -28,6 +28,7 @@ _NEEDED_FOR = {
     "python-gdcm": "compressed DICOM",
     "pytorch-lightning": "hilum train",
     "pyyaml": "settings and recipes",
+    "reportlab": "reports as PDF: hilum followup",
     "rich": "progress bars",
     "safetensors": "weights: hilum train and predict",
     "scikit-image": "X-rays from CTs",
