@@ -12,7 +12,6 @@ from hilum import __version__
 from hilum.core import ConfigError, Mask, Provenance, Radiograph, UnsupportedError
 from hilum.core.films import ClassPrediction
 from hilum.core.geometry import Floats
-from hilum.core.radiograph import View
 from hilum.datasets.chest import fit_chest, layout_doubts
 from hilum.datasets.class_config import ClassDataConfig
 from hilum.datasets.class_source import LABELS
@@ -24,11 +23,11 @@ from hilum.drr.source_style import published_look
 from hilum.evaluate.films import BACKGROUND
 from hilum.evaluate.gate import Gate
 from hilum.infer.loaded import LoadedNetwork, load_network
+from hilum.infer.xray_domain import require_frontal
 from hilum.measure import LungRoles, involved_percent
 from hilum.metrics.softmax import tempered_softmax
 from hilum.models.output import Classes
 
-_LEAST_SIDE_PX = 32
 UNSURE = "unsure: no label is given"
 SHUT_OUT = "the classifier is sure that the film is healthy, so no finding is marked"
 UNCALIBRATED = "probabilities are not calibrated: validation had nothing to do it on"
@@ -173,22 +172,6 @@ class ClassPredictor:
     def _is_uncalibrated(self, planes: Floats | None, labels: Floats | None) -> bool:
         pairs = ((planes, self.model.temperature), (labels, self.model.label_temperature))
         return any(said is not None and math.isnan(temperature) for said, temperature in pairs)
-
-
-def require_frontal(film: Radiograph) -> None:
-    """Refuse what can't be a frontal chest.
-
-    Raises:
-        UnsupportedError: a lateral or oblique view, a picture without contrast, or too small.
-    """
-    name = film.source or "the radiograph"
-    if film.view in (View.LATERAL, View.OBLIQUE):
-        raise UnsupportedError(f"{name} is a {film.view} view.", "Only frontal views (AP, PA) have been learnt.")
-    if min(film.array.shape) < _LEAST_SIDE_PX:
-        raise UnsupportedError(f"{name} has {film.array.shape} pixels, too few for a chest.", "Give the full picture.")
-    grey = film.array.astype(np.float64)
-    if not np.isfinite(grey).all() or np.ptp(grey) == 0:
-        raise UnsupportedError(f"{name} is one grey level, or holds numbers that are none.", "Give a chest X-ray.")
 
 
 def brightness_of(film: Radiograph) -> Floats:

@@ -33,7 +33,7 @@ class CtRule:
 
     Attributes:
         score: the least one of a nodule; both models' together. Of the shipped ones .5 was chosen on validation's scans
-            with inserted nodules, where one lung has half a false mark (`benchmarks/ct_nodules.py`).
+            with inserted nodules; there a CT has one false mark at it (`benchmarks/2026-11-22-ct.md`).
         least: candidates of a lower detector's score aren't looked at again.
         same: two candidates whose outlines share more than this part of the smaller one are one.
         in_lungs: share of a nodule's voxels that lie in the lungs, with what is dense in them.

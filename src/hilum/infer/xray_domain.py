@@ -55,6 +55,22 @@ class XrayInput:
         return np.clip(grid.back(values), 0, 1).astype(np.float32)
 
 
+def require_frontal(film: Radiograph) -> None:
+    """Refuse what can't be a frontal chest.
+
+    Raises:
+        UnsupportedError: a lateral or oblique view, a picture without contrast, or too small.
+    """
+    name = film.source or "the radiograph"
+    if film.view in (View.LATERAL, View.OBLIQUE):
+        raise UnsupportedError(f"{name} is a {film.view} view.", "Only frontal views (AP, PA) have been learnt.")
+    if min(film.array.shape) < _LEAST_SIDE_PX:
+        raise UnsupportedError(f"{name} has {film.array.shape} pixels, too few for a chest.", "Give the full picture.")
+    grey = film.array.astype(np.float64)
+    if not np.isfinite(grey).all() or np.ptp(grey) == 0:
+        raise UnsupportedError(f"{name} is one grey level, or holds numbers that are none.", "Give a chest X-ray.")
+
+
 def xray_input(xray: Radiograph, pixel_mm: float, style: XrayStyle) -> XrayInput:
     """Bring a radiograph to a network's domain.
 
@@ -66,14 +82,8 @@ def xray_input(xray: Radiograph, pixel_mm: float, style: XrayStyle) -> XrayInput
     Raises:
         UnsupportedError: a lateral or oblique view, a picture without contrast, or too small to show a chest.
     """
-    name = xray.source or "the radiograph"
-    if xray.view in (View.LATERAL, View.OBLIQUE):
-        raise UnsupportedError(f"{name} is a {xray.view} view.", "Only frontal views (AP, PA) have been learnt.")
-    if min(xray.array.shape) < _LEAST_SIDE_PX:
-        raise UnsupportedError(f"{name} has {xray.array.shape} pixels, too few for a chest.", "Give the full picture.")
+    require_frontal(xray)
     grey = xray.array.astype(np.float64)
-    if not np.isfinite(grey).all() or np.ptp(grey) == 0:
-        raise UnsupportedError(f"{name} is one grey level, or holds numbers that are none.", "Give a chest X-ray.")
     steps, notes = _steps(xray, grey, style)
     rows, columns = (axis_weights(size, step, pixel_mm) for size, step in zip(grey.shape, steps, strict=True))
     image = _as_learnt(rows @ grey @ columns.T, style, xray.array.dtype == np.uint8)

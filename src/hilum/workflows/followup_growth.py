@@ -12,7 +12,7 @@ from hilum.followup.growth import AtDate, HowSure, growth
 from hilum.followup.volume_change import VolumeChange, volume_change
 from hilum.followup.volume_error import Method, ScanFacts, comparability, volume_error, volume_interval
 from hilum.infer.ct_nodules import SOLID_SHARE
-from hilum.measure import equivalent_diameter_mm
+from hilum.measure import diameters, equivalent_diameter_mm
 from hilum.measure.partial_volume import Edge, edge_volume
 from hilum.workflows.followup_match import Matched
 from hilum.workflows.followup_nodules import CtStudy
@@ -92,12 +92,12 @@ def _growth(found: Matched, prior: NoduleKey, current: NoduleKey) -> Growth:
 
 
 def _at_date(study: CtStudy, nodule: Nodule, edge: Edge, volume_mm3: float) -> AtDate:
-    lengths = nodule.diameters_mm
+    lengths = diameters(edge.inside, edge.block.geometry)  # of what the volume is of, as errors were fitted on
     solid = nodule.characteristics.get(SOLID_SHARE, math.nan) if nodule.texture == _PART_SOLID else math.nan
     return AtDate(
         volume_mm3=volume_mm3,
-        mean_diameter_mm=math.nan if lengths is None else lengths.mean_mm,
-        long_axis_mm=math.nan if lengths is None else lengths.long_axis_mm,
+        mean_diameter_mm=lengths.mean_mm,
+        long_axis_mm=lengths.long_axis_mm,
         mass_mg=edge.mass_mg,
         solid_volume_mm3=solid * volume_mm3,
         slice_mm=scan_facts(study).slice_mm,

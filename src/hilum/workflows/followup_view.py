@@ -9,6 +9,7 @@ import numpy as np
 from hilum.core import Advice, Figure, Mask, Nodule
 from hilum.core.geometry import Triple
 from hilum.followup.ct_tracks import Fate, Matching, NoduleKey, Track
+from hilum.followup.growth import has_grown
 from hilum.measure import is_thick
 from hilum.report.ct_nodules import TEXTURES
 from hilum.report.followup import FollowupView, PairGrowth, StudyLine
@@ -50,7 +51,7 @@ def _lead(done: FollowedUp) -> str:
     first, last = found.studies[0].ct.day, found.studies[-1].ct.day
     fates = [one.fate for one in found.matching.decisions if one.study == name_of(found.studies[-1])]
     counts = ", ".join(f"{fates.count(fate)} {fate}" for fate in Fate if fates.count(fate))
-    grown = len({one.uid for one in done.growths if one.growth.probability_of_growth >= 0.95})
+    grown = len({one.uid for one in done.growths if has_grown(one.growth)})
     words = f"; {grown} grew with a probability of 95 % or more" if done.growths else ""
     return (
         f"{len(found.studies)} CTs from {first} to {last} ({(last - first).days} days). Nodules at the last date: "
