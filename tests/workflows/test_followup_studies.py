@@ -7,7 +7,9 @@ import pytest
 
 from hilum.core import Geometry, InputError, UnsupportedError, Volume
 from hilum.io import write_volume
+from hilum.io.dicom.series import choose_ct
 from hilum.workflows.followup_studies import StudyChoice, dated_cts
+from hilum.workflows.whole_ct import ct_hash
 from tests.io.dicom.build import write_ct
 
 DAYS = (date(2026, 1, 31), date(2026, 5, 2))
@@ -69,6 +71,17 @@ def test_the_same_ct_twice_is_no_follow_up(tmp_path):
         dated_cts([one, other], StudyChoice(DAYS))
     with pytest.raises(InputError, match="are the same CT"):
         dated_cts([dicom(tmp_path / "c", DAYS[0]), dicom(tmp_path / "d", DAYS[1])])
+
+
+def test_the_same_slices_under_other_names_are_the_same_ct(tmp_path):
+    one = dicom(tmp_path / "a", DAYS[0])
+    other = tmp_path / "b"
+    other.mkdir()
+    for number, file in enumerate(sorted(one.iterdir(), reverse=True)):
+        (other / f"{number}.dcm").write_bytes(file.read_bytes())
+    first, second = (ct_hash(path, choose_ct(path, None)) for path in (one, other))
+    assert first == second
+    assert ct_hash(one, choose_ct(one, None)) != ct_hash(one, choose_ct(dicom(tmp_path / "c", DAYS[0], seed=1), None))
 
 
 def test_dates_the_wrong_way_round_and_the_same_day_are_refused(tmp_path):

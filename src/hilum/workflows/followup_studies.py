@@ -1,6 +1,5 @@
 """The CTs of a follow-up before anything is compared: whose they are, of which days, and that they are different."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +13,7 @@ from hilum.io.dicom.series import Series, choose_ct
 from hilum.io.inputs import require_path
 from hilum.io.kinds import VOLUMES, recognise
 from hilum.io.read import files_in
-from hilum.workflows.output import sha256_of
+from hilum.workflows.whole_ct import ct_hash
 
 _DATES = "State the days of all CTs, in the order of the CTs: --dates 2026-01-31 2026-05-02"
 
@@ -103,11 +102,9 @@ def _dated(path: Path, stated: date | None) -> DatedCt:
     day = stated or (series.date if series else None)
     if day is None:
         raise InputError(f"nothing says when {path} was done.", _DATES)
-    files = series.files if series else (path, *(path.with_suffix(end) for end in (".raw", ".zraw")))
-    digest = hashlib.sha256("".join(sorted(sha256_of(one) for one in files if one.is_file())).encode()).hexdigest()
     patient = series.patient if series else leading_lidc_patient(path.name)
     uid, made = (None, ScanMade()) if series is None else (series.uid, _made(series))
-    return DatedCt(path, day, patient or None, uid, digest, made, tuple(_notes(series, stated)))
+    return DatedCt(path, day, patient or None, uid, ct_hash(path, series), made, tuple(_notes(series, stated)))
 
 
 def _made(series: Series) -> ScanMade:

@@ -49,7 +49,7 @@ def whole_ct(path: Path, uid: str | None = None) -> WholeCt:
     lidc = leading_lidc_patient(series.patient or "") if series else leading_lidc_patient(name)
     if lidc is not None and is_held_out(lidc):
         raise InputError(f"{path} is of {lidc}, who is held out.", "Take another patient's CT.")
-    return WholeCt(path, name, lidc, _hash(path, series), series.uid if series else None)
+    return WholeCt(path, name, lidc, ct_hash(path, series), series.uid if series else None)
 
 
 def _series(path: Path, uid: str | None) -> Series | None:
@@ -65,9 +65,12 @@ def _name(path: Path) -> str:
     return safe(name[: len(name) - len(ending)]) or "ct"
 
 
-def _hash(path: Path, series: Series | None) -> str:
+def ct_hash(path: Path, series: Series | None) -> str:
+    """SHA-256 of all files of a CT, whatever their names.
+
+    Args:
+        path: of a file that is no DICOM; its voxels may stand beside it.
+        series: a DICOM series; None for such a file.
+    """
     files = series.files if series else (path, *(path.with_suffix(end) for end in (".raw", ".zraw")))
-    digest = hashlib.sha256()
-    for file in sorted(one for one in files if one.is_file()):
-        digest.update(sha256_of(file).encode())
-    return digest.hexdigest()
+    return hashlib.sha256("".join(sorted(sha256_of(one) for one in files if one.is_file())).encode()).hexdigest()
