@@ -47,6 +47,7 @@ def test_views_of_one_ct_are_learnt_from_and_judged_and_that_is_said(made):
     assert [one["patient"] for one in index["cases"]].count("ct-somebody-validation") == 1
     assert any("same patients" in note for note in index["notes"])
     assert index["labels"] == {"1": "lung"}
+    assert index["roles"] == {"lungs": [1], "findings": []}
     assert index["licences"] == ["nobody's"]
 
 
@@ -59,6 +60,18 @@ def test_each_view_shows_both_lungs_and_no_two_are_alike(made):
         assert 0.05 < lung.mean() < 0.6
         assert np.median(sample.image[lung]) < np.median(sample.image[rest & (sample.image > 0.05)])
     assert len({sample.labels.sum() for sample in samples}) == 4
+
+
+def test_lungs_are_judged_apart(made, tmp_path):
+    truth = tmp_path / "truth"
+    for case in index_of(made)["cases"]:
+        (truth / case["key"]).mkdir(parents=True)
+        (truth / case["key"] / "mask.png").write_bytes((made / case["masks"]["classes"]).read_bytes())
+    words = ["evaluate", str(truth), str(tmp_path / "out"), "--data", str(made), "--split", "train"]
+    assert main([*words, "--bootstraps", "0"]) == 0
+    films = json.loads((tmp_path / "out" / "evaluation.json").read_text())["films"]
+    assert films["lungs"]["lung_dice_mean"]["value"] == 1
+    assert films["involved"] == {}
 
 
 def test_the_same_options_make_the_same_views(ct, made, tmp_path):

@@ -10,6 +10,7 @@ from hilum.core import InputError
 from hilum.datasets.splits import Role, role
 from hilum.datasets.stored_split import StoredSplit
 from hilum.io.json_file import plain
+from hilum.measure import LungRoles
 from hilum.workflows.class_set import Arranged, ClassSet, PreparedClasses, make_classes
 from hilum.workflows.lung_drr import LUNG, LungDrrRule, LungView, lung_case
 from hilum.workflows.output import Run
@@ -80,6 +81,7 @@ def prepare_lung_drrs(
         classes={LUNG: "lung"},
         about={
             "source": {"kind": "X-rays of CTs", "cts": [one.name for one in (*learnt, *judged)], "hash": sources},
+            "roles": asdict(LungRoles((LUNG,))),
             "rules": {"classes": _FIELDS},
         },
         notes=(_FIELDS, *(() if judged else (f"validation: {_SAME}",))),
