@@ -25,6 +25,7 @@ from scipy import optimize, special, stats
 
 from hilum.datasets.lidc import lidc_nodules
 from hilum.datasets.splits import Role, role
+from hilum.evaluate.bootstrap import mean_figures, resample_patients
 from hilum.followup.growth import AtDate, HowSure, growth, has_grown, power_after, told_after_days
 from hilum.followup.volume_error import Comparability, Kind, Method, Spread, Subject, is_subsolid, volume_error
 from hilum.io.lidc import lidc_reads
@@ -197,13 +198,17 @@ def fit(paths: Sequence[Path], reader_rows: Path | None, out: Path) -> None:
         print(key, one.model_dump())
 
 
-def share(hits: Sequence[bool]) -> str:
-    """A share with its exact 95 % binomial interval."""
+def share(rows: Sequence[Row], hits: Sequence[bool]) -> str:
+    """A share, its exact 95 % binomial interval as if draws were independent, and one by bootstrap over patients."""
     n, k = len(hits), sum(hits)
     if not n:
         return "none"
     ends = stats.binomtest(k, n).proportion_ci(0.95, "exact")
-    return f"{100 * k / n:.1f} % ({k} of {n}; {100 * ends.low:.1f} to {100 * ends.high:.1f} %)"
+    resamples = resample_patients([row["patient"] for row in rows], np.random.default_rng(0))
+    values = {"share": np.array(hits, dtype=np.float64)}
+    found = mean_figures(values, resamples, are_shares=True)["share"]
+    drawn = f"{100 * ends.low:.1f}–{100 * ends.high:.1f}"
+    return f"{100 * k / n:.1f} % ({k} of {n}; {drawn}; patients {100 * found.low:.1f}–{100 * found.high:.1f})"
 
 
 def table(title: str, header: Sequence[str], body: Iterable[Sequence[object]]) -> None:
@@ -224,48 +229,52 @@ def grown_of(row: Row, method: Method, days: float = 90.0) -> tuple[bool, bool]:
     return percent.low <= 100 * math.expm1(row["true"]) <= percent.high, has_grown(found)
 
 
+def is_found(row: Row, method: Method) -> bool:
+    """Whether a pair is said to have grown; one that wasn't outlined at both dates isn't."""
+    return "missed" not in row and grown_of(row, method)[1]
+
+
 def figures(paths: Sequence[Path]) -> None:
     """The tables of the report."""
-    every = read_rows(paths)
-    rows = [row for row in every if "missed" not in row]
+    rows = read_rows(paths)
+    missed = sum("missed" in row for row in rows)
     about = f"{len({r['draw'] for r in rows})} draws of {len({r['key'] for r in rows})} nodules"
-    print(f"{about} of {len({r['patient'] for r in rows})} patients; pairs missed: {len(every) - len(rows)}")
-    for name, chosen in (
-        ("8 mm or more", lambda r: r["diameter_mm"] >= 8),
-        ("below 8 mm", lambda r: r["diameter_mm"] < 8),
-    ):
-        some = [row for row in rows if chosen(row)]
-        if some:
-            _by_size(name, some)
+    print(f"{about} of {len({r['patient'] for r in rows})} patients; pairs not outlined at both dates: {missed}")
+    _of_rows("all sizes", rows)
+    for size, large in (("8 mm or more", True), ("below 8 mm", False)):
+        for kind, subsolid in (("solid", False), ("part-solid or ground glass", True), ("all textures", None)):
+            _of_rows(
+                f"{size}, {kind}",
+                [r for r in rows if (r["diameter_mm"] >= 8) is large and subsolid in (None, is_subsolid(r["texture"]))],
+            )
     _ten_mm(rows)
 
 
-def _by_size(name: str, rows: Sequence[Row]) -> None:
+def _of_rows(name: str, rows: Sequence[Row]) -> None:
+    """Repeatability, growths found and missed, coverage, and bias."""
     if not rows:
         return
-    alike, grown = ([r for r in rows if r["pair"] in some] for some in (("AB",), ("AC",)))
+    seen = [row for row in rows if "missed" not in row]
+    alike, grown = ([r for r in rows if r["pair"] == pair] for pair in ("AB", "AC"))
     body = []
     for method in METHODS:
-        errors = np.array([r[str(method)] - r["true"] for r in alike])
+        errors = np.array([r[str(method)] - r["true"] for r in seen if r["pair"] == "AB"])
         wcv = float(np.sqrt(np.mean(errors**2) / 2))
         robust = float(1.4826 * np.median(np.abs(errors)) / math.sqrt(2))
         body.append(
             (
                 method,
                 f"{100 * wcv:.1f} % (median-based {100 * robust:.1f} %)",
-                share([grown_of(r, method)[1] for r in grown]),
-                share([grown_of(r, method)[1] for r in alike]),
-                share([grown_of(r, method)[0] for r in rows]),
+                share(grown, [is_found(r, method) for r in grown]),
+                share(alike, [is_found(r, method) for r in alike]),
+                share(seen, [grown_of(r, method)[0] for r in seen]),
             )
         )
     header = ("method", "wCV", "25 % growth found", "stable called grown", "95 % intervals that hold the truth")
-    table(f"{name}: {len(alike)} repeats", header, body)
-    rest = [
-        _bias_row(f"{method}, {kind}", [r[f"{method}_error"] for r in alike if is_subsolid(r["texture"]) is subsolid])
-        for method in ("edge", "mask")
-        for kind, subsolid in (("solid", False), ("part-solid or ground glass", True))
-    ]
-    table(f"{name}: volume at one date against the truth", ("by", "n", "median", "mean of ln", "sd of ln"), rest)
+    table(f"{name}: {len(alike)} draws, {len(rows) - len(seen)} pairs missed", header, body)
+    firsts = [r for r in seen if r["pair"] == "AB"]
+    bias = [_bias_row(method, [r[f"{method}_error"] for r in firsts]) for method in ("edge", "mask")]
+    table(f"{name}: volume at one date against the truth", ("by", "n", "median", "mean of ln", "sd of ln"), bias)
 
 
 def _bias_row(name: str, errors: Sequence[float]) -> tuple[object, ...]:
@@ -284,7 +293,7 @@ def _ten_mm(rows: Sequence[Row]) -> None:
         body.append(
             (
                 method,
-                share([grown_of(r, method)[1] for r in slow]),
+                share(slow, [is_found(r, method) for r in slow]),
                 f"{100 * power_after(90, 400, spread, subject):.0f} %",
                 f"{told_after_days(400, spread, subject):.0f}",
             )
