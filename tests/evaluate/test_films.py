@@ -4,10 +4,13 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import confusion_matrix, roc_auc_score
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 from hilum.evaluate.bootstrap import resample_patients
-from hilum.evaluate.films import FilmSaid, film_figures, judge_film
+from hilum.evaluate.film_labels import FilmSaid
+from hilum.evaluate.films import film_figures, judge_film
 from hilum.evaluate.gate import choose_gate
 from hilum.measure import LungRoles, involved_percent, lung_sides
 
@@ -92,6 +95,11 @@ def test_labels_without_an_answer_are_counted_apart():
     for number, name in enumerate(LABELS):
         wanted = roc_auc_score(truth == number, probability[:, number])
         assert found.label_figures[f"label_auc_{name}"].value == pytest.approx(wanted)
+    error = multiclass_calibration_error(
+        torch.from_numpy(probability), torch.from_numpy(truth), num_classes=3, n_bins=15, norm="l1"
+    )
+    assert found.label_figures["label_ece"].value == pytest.approx(float(error), abs=1e-6)
+    assert found.label_figures["label_ece"].low < float(error) < found.label_figures["label_ece"].high
 
 
 def test_a_gate_shuts_out_no_more_films_with_a_finding_than_it_may():

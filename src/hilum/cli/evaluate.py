@@ -148,7 +148,9 @@ def evaluate(
     PREDICTIONS is a folder with one file a case, named by the case's key: KEY.png, KEY.nii.gz and so on, or the folder
     that hilum predict leaves (KEY/mask.png, KEY/probability.png). Masks have 0 and 1 (or 0 and 255), label maps the
     declared classes; probabilities are 16-bit pictures (65535 = 1) or numbers with fractions from 0 to 1. A detector's
-    KEY/nodules.json says where its marks are (centre_px: row, column) and how sure it is (score).
+    KEY/nodules.json says where its marks are (centre_px: row, column) and how sure it is (score). Films for which
+    KEY/classes.json has labels, and nothing has pixels, are judged by their labels: confusion, accuracy, sensitivity,
+    specificity, areas under the curve, calibration error.
 
     In its place a model may be named (default, a shipped one, or a trained one's folder): it predicts the split first,
     into OUT_predictions.
@@ -289,6 +291,12 @@ def _say_figures(run: "EvaluateRun") -> None:
     from hilum.report.yardstick import rivals_line, yardstick_line
 
     found = run.evaluation
+    if found.is_of_labels:
+        print(f"{cases_words(found)}, by their labels alone")
+        for figure in found.figures.values():
+            print(f"{figure.name:30} {with_interval(figure)}, n {figure.n}")
+        print(f"{'Already there' if run.was_done else 'Done'}: {run.folder / 'report.html'}")
+        return
     dice = "lesion_sensitivity" if found.is_of_points else "dice_mean"
     print(f"{cases_words(found)}, {found.n_empty_truth} without a lesion")
     for name in ("dice_mean", "dice_pooled", "lesion_sensitivity", "false_positives_per_image"):

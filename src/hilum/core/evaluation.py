@@ -244,8 +244,14 @@ class Evaluation:
 
     @property
     def is_of_points(self) -> bool:
-        """Whether no case knows pixels, so that there is no overlap."""
-        return bool(self.cases) and all("truth_pixels" not in row.values for row in self.cases)
+        """Whether lesions are points, and no case knows pixels, so that there is no overlap."""
+        knows_pixels = any("truth_pixels" in row.values for row in self.cases)
+        return bool(self.cases) and not knows_pixels and not self.is_of_labels
+
+    @property
+    def is_of_labels(self) -> bool:
+        """Whether the cases are films of which labels alone are judged."""
+        return any("label_right" in row.values for row in self.cases)
 
     @property
     def is_of_volumes(self) -> bool:

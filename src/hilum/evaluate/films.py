@@ -5,7 +5,7 @@ What a film doesn't have is undefined there (NaN) and counted nowhere; n says ho
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,26 +16,12 @@ from hilum.core.geometry import Floats
 from hilum.core.mask import Labels
 from hilum.evaluate.area import auc_figure
 from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure
+from hilum.evaluate.film_labels import UNKNOWN_LABEL, FilmLabel, FilmSaid, with_labels
 from hilum.measure import LungRoles, involved_percent
 from hilum.metrics.overlap import Ratio, confusion
 
 SIDES = ("right", "left", "both")
 BACKGROUND = "background"
-
-
-@dataclass(frozen=True, eq=False)
-class FilmSaid:
-    """What a prediction says of a film as a whole.
-
-    Attributes:
-        scores: by class's number, how sure it is that the class is there; empty where it doesn't say.
-        labels: [L] probability of each label; None where it doesn't say.
-        is_unsure: whether it gives no label.
-    """
-
-    scores: Mapping[int, float] = field(default_factory=dict)
-    labels: Floats | None = None
-    is_unsure: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +32,7 @@ class FilmResult:
         pixels: [truth, predicted] pixels by class, background first.
         lungs: pixels of both lungs: tp, fp, fn, tn; zeros where nobody says which classes are lung.
         involved: percent of each of `SIDES`, truth and prediction; NaN of a lung that isn't there.
-        label: the film's, by number; -1 when nobody says.
+        label: the film's, by number; `UNKNOWN_LABEL` when nobody says.
         said: of the film as a whole.
     """
 
@@ -58,7 +44,12 @@ class FilmResult:
 
 
 def judge_film(
-    pred: Labels, truth: Labels, numbers: Sequence[int], roles: LungRoles, label: int = -1, said: FilmSaid | None = None
+    pred: Labels,
+    truth: Labels,
+    numbers: Sequence[int],
+    roles: LungRoles,
+    label: int = UNKNOWN_LABEL,
+    said: FilmSaid | None = None,
 ) -> FilmResult:
     """One film.
 
@@ -67,7 +58,7 @@ def judge_film(
         truth: the same shape.
         numbers: of the declared classes.
         roles: which are lung.
-        label: of the film, by number; -1 when nobody says.
+        label: of the film, by number; `UNKNOWN_LABEL` when nobody says.
         said: of the film as a whole.
     """
     every = (0, *numbers)
@@ -103,7 +94,7 @@ def film_figures(
         involved=_involved(films, draw),
         present={name: _present(films, place, number, draw) for place, (number, name) in enumerate(names.items(), 1)},
     )
-    return _with_labels(found, films, labels, draw)
+    return with_labels(found, [FilmLabel(one.label, one.said) for one in films], labels, draw)
 
 
 def _lungs(films: Sequence[FilmResult], draw: Resamples) -> dict[str, Figure]:
@@ -144,29 +135,3 @@ def _present(films: Sequence[FilmResult], place: int, number: int, draw: Resampl
     if scored.any():
         found["image_auc"] = auc_figure("image_auc", scores[scored], has[scored], draw.of(scored))
     return found
-
-
-def _with_labels(
-    found: FilmFigures, films: Sequence[FilmResult], labels: Sequence[str], draw: Resamples
-) -> FilmFigures:
-    """With the confusion of labels, and figures of those films whose label is known and said."""
-    judged = np.array([one.label >= 0 and one.said.labels is not None for one in films])
-    if not judged.any():
-        return found
-    chosen, drawn = [one for one, is_in in zip(films, judged, strict=True) if is_in], draw.of(judged)
-    truth = np.array([one.label for one in chosen])
-    probability = np.stack([one.said.labels for one in chosen if one.said.labels is not None])
-    unsure = np.array([one.said.is_unsure for one in chosen])
-    answer = np.where(unsure, len(labels), probability.argmax(axis=1))
-    counts = np.zeros((len(labels), len(labels) + 1), dtype=int)
-    np.add.at(counts, (truth, answer), 1)
-    right = (answer == truth).astype(np.float64)
-    shares = {"label_accuracy": np.where(unsure, math.nan, right), "label_unsure": unsure.astype(np.float64)}
-    for number, name in enumerate(labels):
-        is_it = truth == number
-        shares[f"label_sensitivity_{name}"] = np.where(is_it & ~unsure, right, math.nan)
-        shares[f"label_specificity_{name}"] = np.where(is_it | unsure, math.nan, answer != number)
-    figures = mean_figures(shares, drawn, are_shares=True)
-    for number, name in enumerate(labels):
-        figures[f"label_auc_{name}"] = auc_figure(f"label_auc_{name}", probability[:, number], truth == number, drawn)
-    return replace(found, labels=tuple(labels), label_counts=counts.tolist(), label_figures=figures)

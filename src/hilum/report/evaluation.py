@@ -101,7 +101,7 @@ def evaluation_page(found: Evaluation, report: EvaluationReport) -> Page:
     sections = [
         words(_summary(found)),
         *alarm_sections(found.alarms),
-        _training(report),
+        training_section(report.training),
         *map(words, parts),
         *([Section("Lesions of each kind of change", pictures=report.changed)] if report.changed else []),
         *([Section(_examples_title(found), pictures=report.examples)] if report.examples else []),
@@ -232,12 +232,13 @@ def _evidence(alarm: Alarm, most: int = 4) -> str:
     return "; ".join(alarm.evidence[:most]) + more
 
 
-def _training(report: EvaluationReport) -> Section:
-    if not report.training:
+def training_section(training: Sequence[tuple[str, str]]) -> Section:
+    """What is known of how the predictions were made."""
+    if not training:
         return Section(
             "Training", ("Nothing is known about how these predictions were made; their folder doesn't say.",)
         )
-    return Section("Training", tables=[Table(("", "value"), [list(row) for row in report.training])])
+    return Section("Training", tables=[Table(("", "value"), [list(row) for row in training])])
 
 
 def _details(found: Evaluation, report: EvaluationReport) -> Section:
@@ -252,9 +253,12 @@ def _details(found: Evaluation, report: EvaluationReport) -> Section:
         f"{judged} When a prediction hits a lesion: {report.hit_words or 'not stated'}. What hits none is false.",
         *report.notes,
     ]
-    if report.failures:
-        said.append(
-            f"{len(report.failures)} cases could not be judged and are in no figure (all are in failures.json):"
-        )
-        said += [f"{one.input}: {one.error} {one.remedy}".rstrip() for one in report.failures[:_FAILURES_SHOWN]]
-    return Section("Technical details", said)
+    return Section("Technical details", [*said, *failure_words(report.failures)])
+
+
+def failure_words(failures: Sequence[Failure]) -> list[str]:
+    """The first of them, and how many there are."""
+    if not failures:
+        return []
+    said = f"{len(failures)} cases could not be judged and are in no figure (all are in failures.json):"
+    return [said, *(f"{one.input}: {one.error} {one.remedy}".rstrip() for one in failures[:_FAILURES_SHOWN])]

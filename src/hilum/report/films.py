@@ -18,6 +18,7 @@ _WORDS = {
     "lung_iou_pooled": "IoU of both lungs, all pixels together",
     "label_accuracy": "labels that are right, of those given",
     "label_unsure": "films without an answer",
+    "label_ece": "calibration error of the likeliest label (ECE), all films",
     "image_sensitivity": "sensitivity",
     "image_specificity": "specificity",
     "image_auc": "ROC AUC",
@@ -33,10 +34,19 @@ def film_section(films: FilmFigures) -> Section:
     )
     pictures = [Picture(matrix_picture(films.pixels, films.classes, films.classes), _PIXELS)]
     if films.label_counts:
-        columns = (*films.labels, "unsure")
-        pictures.append(Picture(matrix_picture(films.label_counts, films.labels, columns), _LABELS))
+        pictures.append(label_picture(films))
     tables = [_presence(films), *_figures(films.lungs, "Both lungs."), *_figures(films.involved, "Involved share.")]
-    return Section("Classes on films", (said,), pictures, [*tables, *_figures(films.label_figures, "Films' labels.")])
+    return Section("Classes on films", (said,), pictures, [*tables, *label_tables(films)])
+
+
+def label_picture(films: FilmFigures) -> Picture:
+    """The confusion of labels, those without an answer in a column of their own."""
+    return Picture(matrix_picture(films.label_counts, films.labels, (*films.labels, "unsure")), _LABELS)
+
+
+def label_tables(films: FilmFigures) -> list[Table]:
+    """Figures of labels; none where there are none."""
+    return _figures(films.label_figures, "Films' labels.")
 
 
 _PIXELS = "Pixels by true class (rows) and predicted class (columns); shares of each row, and all films' pixels."

@@ -15,6 +15,7 @@ from hilum.workflows.evaluate_case import CaseJob, Outcome, Rivals, blobs_of, ju
 from hilum.workflows.evaluate_data import TruthSource, TruthWanted
 from hilum.workflows.evaluate_files import EvaluateRun, left, write_evaluation
 from hilum.workflows.evaluate_found import found_in
+from hilum.workflows.evaluate_labels import gives_labels_alone, labels_found, with_all_labels, write_labels
 from hilum.workflows.evaluate_plan import EvaluateOptions, Plan, planned, require_threshold, run_of
 from hilum.workflows.evaluate_points import judge_point_source
 from hilum.workflows.output import is_done, output_folder
@@ -53,10 +54,16 @@ def run_evaluate(
     run = run_of(plan)
     if is_done(out, run) and not force:
         return left(out)
+    if gives_labels_alone(plan):
+        with output_folder(out, run, force=force) as folder:
+            found, made_of = labels_found(plan)
+            write_labels(folder, found, made_of)
+        return EvaluateRun(out, found, made_of.failures, was_done=False)
     require_threshold(plan)
     with output_folder(out, run, force=force) as folder:
         outcomes, rivals = _outcomes(plan, track)
         found, made_of = found_in(plan, outcomes, rivals)
+        found = with_all_labels(found, plan)
         write_evaluation(folder, found, made_of, track)
     return EvaluateRun(out, found, made_of.failures, was_done=False)
 

@@ -48,6 +48,7 @@ class TruthSource:
         cases: those that are reported.
         training: those that a trivial rival may learn from; none of them is reported.
         others: all cases that are not reported.
+        unknown: those of them that would be reported if the class of each of their pixels were known.
         patients_of: patients by split.
         labels: classes that the data set declares; empty when it doesn't say.
         knows_patients: whether somebody said whose the cases are, or their keys do.
@@ -67,6 +68,7 @@ class TruthSource:
     cases: tuple[CaseSource, ...]
     training: tuple[CaseSource, ...] = ()
     others: tuple[CaseSource, ...] = ()
+    unknown: tuple[CaseSource, ...] = ()
     patients_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
     labels: Mapping[int, str] = field(default_factory=dict)
     knows_patients: bool = True
@@ -155,6 +157,7 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
         cases=tuple(reported),
         training=tuple(one for one in every if one.patient in learnable),
         others=tuple(one for one in every if one not in reported),
+        unknown=tuple(one for one in in_split if truth == CLASSES and not _is_known(one)),
         patients_of=splits,
         labels=data.labels_of(truth),
         yardstick=_yardstick(wanted.yardstick or YARDSTICKS.get(data.kind), [one.patient for one in reported], wanted),

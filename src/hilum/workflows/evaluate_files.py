@@ -111,7 +111,7 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
     drawn = curves(with_pixels(made_of.results))
     best = None if drawn is None or drawn.scan is None else (drawn.scan.best, float(drawn.scan.dice_mean.max()))
     advice = recommendations(found, best)
-    training = _training(made_of.predictions)
+    training = training_of(made_of.predictions)
     beside = {"training": dict(training), "recommendations": advice}
     write_json(folder / EVALUATION, record(found, made_of, drawn) | beside)
     write_text(folder / CASES, table(found))
@@ -143,7 +143,7 @@ def write_evaluation(folder: Path, found: Evaluation, made_of: Material, track: 
         examples=tuple(single.values()),
         failures=made_of.failures,
         notes=made_of.notes,
-        provenance=_provenance(found, made_of),
+        provenance=provenance(found, made_of),
     )
     write_text(folder / REPORT, render(evaluation_page(found, report)))
 
@@ -331,7 +331,7 @@ def _cell(value: float) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) > 1 else repr(float(value))
 
 
-def _training(predictions: Path) -> tuple[tuple[str, str], ...]:
+def training_of(predictions: Path) -> tuple[tuple[str, str], ...]:
     """What the predictions' own index says of the model that made them."""
     if not (predictions / INDEX).is_file():
         return ()
@@ -359,7 +359,8 @@ def _temperature(applied: Temperature | None) -> str:
     return "none" if applied is None else f"{applied.value:.4g}, fitted on {applied.fitted_on}"
 
 
-def _provenance(found: Evaluation, made_of: Material) -> tuple[tuple[str, str], ...]:
+def provenance(found: Evaluation, made_of: Material) -> tuple[tuple[str, str], ...]:
+    """What the page says of what it was made of and by."""
     samples, seed = made_of.bootstrap
     return (
         ("made by", f"hilum {__version__}, hilum evaluate"),

@@ -10,7 +10,8 @@ from hilum.core import UnreadableError
 from hilum.core.films import FilmFigures
 from hilum.datasets.class_source import LABELS
 from hilum.evaluate.bootstrap import Resamples
-from hilum.evaluate.films import FilmResult, FilmSaid, film_figures
+from hilum.evaluate.film_labels import FilmSaid
+from hilum.evaluate.films import FilmResult, film_figures
 from hilum.io.json_file import read_json
 
 CLASSES_FILE, SCHEMA = "classes.json", "hilum.classes/1"

@@ -55,7 +55,7 @@ def found_in(plan: Plan, outcomes: Sequence[Outcome], rivals: Rivals) -> tuple[E
     found = replace(_evaluation(plan, judged, failures), fitted=fitted)
     yardstick, said = _yardstick(plan.source, found)
     found = replace(found, yardstick=yardstick)
-    return found, _material(plan, judged, failures, (*rivals.notes, *notes, *said))
+    return found, material(plan, judged, failures, (*rivals.notes, *notes, *said))
 
 
 def _calibration(judged: CaseOutcome) -> CaseCalibration | None:
@@ -82,7 +82,7 @@ def _evaluation(plan: Plan, judged: Sequence[CaseOutcome], failures: Sequence[Fa
     elif plan.source.is_points and math.isnan(plan.chosen.threshold.value):
         plan = replace(plan, chosen=Chosen(Threshold(chosen_on=BY_MASKS if plan.counts_by_masks else EVERY_MARK)))
     failed = alarms.cases_failed([one.input for one in failures], len(judged) + len(failures))
-    raised = (*failed, *_raised(plan, judged), *unused)
+    raised = (*failed, *raised_by_inputs(plan, judged), *unused)
     if plan.source.is_points:
         found = point_evaluation(results, _about(plan), raised)
     else:
@@ -144,9 +144,10 @@ def _about(plan: Plan) -> Judged:
     )
 
 
-def _material(
+def material(
     plan: Plan, judged: Sequence[CaseOutcome], failures: tuple[Failure, ...], notes: tuple[str, ...]
 ) -> Material:
+    """What the files are made of."""
     moved = tuple(one.result.row.key for one in judged if one.was_resampled)
     if moved:
         notes += (f"{len(moved)} predictions lay on another grid and were resampled",)
@@ -167,7 +168,7 @@ def _material(
     )
 
 
-def _raised(plan: Plan, judged: Sequence[CaseOutcome]) -> tuple[Alarm, ...]:
+def raised_by_inputs(plan: Plan, judged: Sequence[CaseOutcome]) -> tuple[Alarm, ...]:
     """Alarms about the inputs."""
     source = plan.source
     reported = {case.patient for case in source.cases}

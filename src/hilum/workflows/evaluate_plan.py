@@ -131,7 +131,7 @@ def planned(predictions: Path, wanted: TruthWanted, options: EvaluateOptions) ->
         chosen = predicted_threshold(predictions)
     applied = applied_temperature(options.temperature_from)
     seen = see_truths(source.cases, options.workers, are_points=source.is_points)
-    has_pixels = any(_is_there(predictions, case.key) for case in source.cases)
+    has_pixels = any(is_there(predictions, case.key) for case in source.cases)
     marks = settled_marks(predictions, source.cases, options.marks, has_pixels=has_pixels)
     has_masks = any(_has_mask(predictions, case.key) for case in source.cases)
     rule = replace(_rule(source, options, seen), calibration=calibration_rule(source, applied))
@@ -162,7 +162,8 @@ def _require_fitting(source: TruthSource, options: EvaluateOptions) -> None:
         raise InputError("points have no classes, and several are declared.", "Leave --classes out.")
 
 
-def _is_there(folder: Path, key: str) -> bool:
+def is_there(folder: Path, key: str) -> bool:
+    """Whether a case has a mask or map, or several."""
     try:
         return bool(find_prediction(folder, key))
     except AmbiguousError:  # listed when the case is judged

@@ -14,7 +14,8 @@ from hilum.datasets.class_source import LABELS
 from hilum.evaluate.bootstrap import resample_patients
 from hilum.evaluate.cases import JudgeRule, Pair, judge_case
 from hilum.evaluate.evaluation import Judged, evaluation
-from hilum.evaluate.films import FilmSaid, film_figures, judge_film
+from hilum.evaluate.film_labels import FilmSaid
+from hilum.evaluate.films import film_figures, judge_film
 from hilum.infer.device import resolved_device
 from hilum.infer.loaded import load_network
 from hilum.train.card import ModelFacts, hardware
