@@ -1,6 +1,7 @@
 """One X-ray of a CT with its lung fields: the CT bent, stretched and turned, taken in a room, framed like a film."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +38,14 @@ class LungView:
         ct: to be read.
         patient: that the view counts as.
         number: of the CT's views, from 1.
+        content: hash of the CT's files.
     """
 
     key: str
     ct: Path
     patient: str
     number: int
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def lung_case(view: LungView, out: Path, rule: LungDrrRule) -> dict[str, object]
         HilumError: the CT can't be used.
     """
     rng = np.random.default_rng([rule.seed, *view.key.encode()])
-    ct, lungs = _varied(to_lps_axes(read_volume(view.ct)), rule, rng, is_plain=view.number == 1)
+    ct, lungs = _varied(*_whole(view.ct, view.content), rule, rng, is_plain=view.number == 1)
     look = draw_look(rule.variation, view.patient, view.number, rule.seed)
     taken = take(ct, look.room, np.random.default_rng(look.noise_seed))
     fields = lung_fields(lungs, taken.projection)
@@ -107,10 +110,18 @@ def lung_case(view: LungView, out: Path, rule: LungDrrRule) -> dict[str, object]
     return write_film(about, FilmPlanes(image, classes, {LUNGS: seen}, pixel_mm), out)
 
 
-def _varied(ct: Volume, rule: LungDrrRule, rng: np.random.Generator, *, is_plain: bool) -> tuple[Volume, Mask]:
-    """The CT on voxels of `_CT_MM`, and its lungs; bent and stretched, but for the plain view."""
-    lungs = find_lungs(ct)
-    ct = resample_to(ct, _coarser(ct.geometry))
+@lru_cache(maxsize=1)
+def _whole(path: Path, content: str) -> tuple[Volume, Mask]:
+    """The CT on voxels of `_CT_MM`, and its lungs; kept, since all views of a CT begin with them."""
+    del content  # a file that has changed is another one
+    ct = to_lps_axes(read_volume(path))
+    return resample_to(ct, _coarser(ct.geometry)), find_lungs(ct)
+
+
+def _varied(
+    ct: Volume, lungs: Mask, rule: LungDrrRule, rng: np.random.Generator, *, is_plain: bool
+) -> tuple[Volume, Mask]:
+    """Both bent and stretched, but for the plain view."""
     warp = draw_warp(lungs_box_mm(lungs), rule.warp, rng)
     factors = np.exp(rng.uniform(-1, 1, 3) * np.log1p(rule.stretch))
     if is_plain:

@@ -129,7 +129,7 @@ def _of_split(learnt: Sequence[WholeCt], judged: Sequence[WholeCt], views: int) 
 
 
 def _view(ct: WholeCt, patient: str, number: int) -> LungView:
-    return LungView(f"{ct.name}_{number:03}", ct.path, patient, number)
+    return LungView(f"{ct.name}_{number:03}", ct.path, patient, number, ct.hash)
 
 
 def _arranged(
