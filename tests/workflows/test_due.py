@@ -18,10 +18,12 @@ def followup(folder, patient="A", days=("2026-01-01", "2026-03-01"), **advice):
     first, last = advice.pop("due", (None, None))
     told = {"ruleset": "fleischner-2017", "version": "2017", "category": "2", "management": "CT", "because": "8 mm"}
     due = None if last is None and first is None else {"earliest": first, "latest": last}
+    cts = advice.pop("cts", [f"{folder}{day}" for day in days])
     content = {
         "schema": "hilum.followup/1",
         "patient": patient,
-        "studies": [{"date": day} for day in days],
+        "studies": [{"date": day, "sha256": ct} for day, ct in zip(days, cts, strict=True)],
+        "pairs": [{"probability_of_growth": one} for one in advice.pop("grew", ())],
         "advice": [told | {"due": due} | advice],
     }
     folder.mkdir(parents=True)
@@ -51,6 +53,46 @@ def test_no_answer_is_no_reassurance(tmp_path):
     (row,) = run_due([tmp_path], tmp_path / "due.csv", TODAY).rows
     assert row.standing is Standing.UNTOLD
     assert row.because == "the texture is unknown"
+
+
+@pytest.mark.parametrize("category", [None, "4B"])
+def test_growth_without_a_date_comes_before_what_is_due(tmp_path, capsys, category):
+    followup(tmp_path / "a", "A", due=("2026-06-01", "2026-07-01"))
+    followup(tmp_path / "b", "B", category=category, grew=(None, 0.2, 0.97), management="", because="risk is missing")
+    followup(tmp_path / "c", "C", category=category, grew=(None, 0.94))
+    found = run_due([tmp_path], tmp_path / "due.csv", TODAY)
+    last = Standing.UNTOLD if category is None else Standing.UNDATED
+    assert [(row.patient, row.standing) for row in found.rows] == [
+        ("B", Standing.GROWN),
+        ("A", Standing.NOW),
+        ("C", last),
+    ]
+    assert main(["due", str(tmp_path), str(tmp_path / "due.csv"), "--today", "2026-06-15"]) == 0
+    assert "grew, no date 2026-03-01  B  fleischner-2017 2017: risk is missing" in capsys.readouterr().out
+
+
+def test_who_has_no_name_is_told_apart_by_his_cts(tmp_path):
+    """Folders of one name are two patients; a CT in common makes one of two follow-ups."""
+    for place in ("p1", "p2"):
+        followup(tmp_path / place / "fu", None, due=("2026-05-01", "2026-05-20"))
+    followup(tmp_path / "p3", None, due=("2026-05-01", "2026-05-20"), cts=["x", "y"])
+    followup(tmp_path / "p4", None, ("2026-03-01", "2026-05-01"), due=("2026-05-01", "2026-05-20"), cts=["y", "z"])
+    found = run_due([tmp_path], tmp_path / "due.csv", TODAY)
+    assert {row.patient for row in found.rows} == {str(tmp_path / one) for one in ("p1/fu", "p2/fu", "p4")}
+    assert found.count(Standing.OVERDUE) == 3
+    assert found.superseded == (tmp_path / "p3" / "followup.json",)
+    with (tmp_path / "due.csv").open(newline="") as stream:
+        assert {row["named"] for row in csv.DictReader(stream)} == {"no"}
+
+
+@pytest.mark.parametrize("advice", [{"due": "soon"}, {"due": {"earliest": "nonsense"}}, "x", 5])
+def test_a_damaged_follow_up_costs_no_other_patient(tmp_path, advice):
+    followup(tmp_path / "a", due=("2026-05-01", "2026-05-20"))
+    damaged = followup(tmp_path / "b", "B") / "followup.json"
+    damaged.write_text(json.dumps(json.loads(damaged.read_text()) | {"advice": [advice]}))
+    found = run_due([tmp_path], tmp_path / "due.csv", TODAY)
+    assert [row.patient for row in found.rows] == ["A"]
+    assert len(found.failures) == 1
 
 
 def test_the_latest_follow_up_of_a_patient_counts_and_the_most_urgent_comes_first(tmp_path):
@@ -87,7 +129,7 @@ def test_the_command_says_who_is_due_and_what_it_could_not_read(tmp_path, capsys
         (tmp_path / name / "followup.json").write_text(text)
     assert main(["due", str(tmp_path), str(tmp_path / "due.csv"), "--today", "2026-06-15"]) == 3
     said = capsys.readouterr()
-    assert "overdue  2026-05-20  A  fleischner-2017 2017: CT" in said.out
+    assert "overdue       2026-05-20  A  fleischner-2017 2017: CT" in said.out
     assert said.err.count("followup.json") == 3
     assert "Traceback" not in said.err
 

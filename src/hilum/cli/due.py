@@ -22,9 +22,10 @@ def due(
     PATHS are folders with follow-ups (hilum followup) anywhere below, and, last, the table to write, or a folder for
     its due.csv. Of a patient with several follow-ups the one with the latest study counts.
 
-    The table has a row for each patient and rule set, most urgent first: overdue (the last day has passed), due, later,
-    no date (nothing is to be done, or it is for people to say when), no answer (and why). A follow-up that can't be
-    read is said, and the exit code is 3.
+    The table has a row for each patient and rule set, most urgent first: overdue (the last day has passed), grew, no
+    date (a nodule has grown, and the rule set gives no date), due, no answer (and why), later, no date (nothing is to
+    be done, or it is for people to say when). Who has no name in the files goes by the folder's path. A follow-up that
+    can't be read is said, and the exit code is 3.
 
     Decision support, not a medical device: a clinician decides.
 
@@ -52,8 +53,9 @@ def due(
     *folders, out = paths
     found = run_due(folders, out, today or date.today(), ruleset)
     for row in found.rows:
-        if row.standing in (Standing.OVERDUE, Standing.NOW):
-            print(f"{row.standing:8} {row.due_by}  {row.patient}  {row.ruleset}: {row.management}")
+        if row.standing in (Standing.OVERDUE, Standing.GROWN, Standing.NOW):
+            day = row.due_by or row.last_study
+            print(f"{row.standing:13} {day}  {row.patient}  {row.ruleset}: {row.management or row.because}")
     print(", ".join(f"{found.count(one)} {one}" for one in Standing))
     if found.superseded:
         print(f"hilum: note: earlier follow-ups of the same patients: {len(found.superseded)}", file=sys.stderr)

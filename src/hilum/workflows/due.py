@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hilum.core import Failures, InputError, UnreadableError
+from hilum.followup.growth import FOUND
 from hilum.io.inputs import require_path
 from hilum.io.json_file import read_json
 from hilum.io.text_file import write_text
@@ -22,14 +23,16 @@ class Standing(StrEnum):
 
     OVERDUE = "overdue"
     """The last day has passed."""
+    GROWN = "grew, no date"
+    """A nodule has grown, and the rule set gives no date: nobody has said when, and somebody must look."""
     NOW = "due"
     """Between its first and its last day."""
+    UNTOLD = "no answer"
+    """The rule set gave no answer; its reason is in `because`, and it is no reassurance."""
     LATER = "later"
     """Its first day hasn't come."""
     UNDATED = "no date"
     """The rule set gives no date: nothing is to be done, or it is for people to decide when."""
-    UNTOLD = "no answer"
-    """The rule set gave no answer; its reason is in `because`."""
 
 
 _URGENCY = {one: at for at, one in enumerate(Standing)}
@@ -40,7 +43,8 @@ class DueRow:
     """What one rule set says is next for one patient.
 
     Attributes:
-        patient: as the studies say; the folder's name where they don't.
+        patient: as the studies say; the folder's whole path where they don't.
+        named: whether the studies say who it is. Who isn't named is told apart by his CTs.
         standing: how the date stands to today.
         days_over: since the last day; negative before it, None without a date.
         due_from: first day.
@@ -54,6 +58,7 @@ class DueRow:
     """
 
     patient: str
+    named: bool
     standing: Standing
     days_over: int | None
     due_from: date | None
@@ -121,9 +126,56 @@ class _Told:
     """A follow-up that was read."""
 
     path: Path
-    patient: str
+    name: str
+    cts: frozenset[str]
     last: date
-    advice: Sequence[Mapping[str, Any]]
+    has_grown: bool
+    advice: tuple["_Advised", ...]
+
+    @property
+    def patient(self) -> str:
+        return self.name or str(self.path.parent)
+
+    def is_of_the_same(self, other: "_Told") -> bool:
+        """Whether both are of one patient: of one name, or, where neither has one, with a CT in common."""
+        if self.name or other.name:
+            return self.name == other.name
+        return bool(self.cts & other.cts)
+
+
+@dataclass(frozen=True)
+class _Advised:
+    """What one rule set says is next."""
+
+    ruleset: str
+    category: str | None
+    management: str
+    because: str
+    first: date | None
+    last: date | None
+
+    @classmethod
+    def of(cls, words: Mapping[str, Any]) -> "_Advised":
+        due = words.get("due") or {}
+        first, last = (_day(due.get(name)) for name in ("earliest", "latest"))
+        category = words.get("category")
+        return cls(
+            ruleset=f"{words.get('ruleset')} {words.get('version') or ''}".strip(),
+            category=None if category is None else str(category),
+            management=str(words.get("management") or ""),
+            because=str(words.get("because") or ""),
+            first=first,
+            last=last or first,
+        )
+
+    def standing(self, today: date, *, has_grown: bool) -> Standing:
+        if self.last is None and has_grown:
+            return Standing.GROWN
+        if self.last is None:
+            return Standing.UNTOLD if self.category is None else Standing.UNDATED
+        if today > self.last:
+            return Standing.OVERDUE
+        return Standing.LATER if self.first is not None and today < self.first else Standing.NOW
 
 
 def _read(folders: Sequence[Path], failures: Failures) -> Iterator[_Told]:
@@ -144,51 +196,52 @@ def _told(path: Path) -> _Told:
     try:
         if content["schema"] != SCHEMA:
             raise UnreadableError(f"{path} is of {content['schema']!r}, and {SCHEMA!r} was expected.")
-        days = [date.fromisoformat(one["date"]) for one in content["studies"]]
-        return _Told(path, str(content.get("patient") or path.parent.name), max(days), list(content["advice"]))
+        studies = content["studies"]
+        return _Told(
+            path=path,
+            name=str(content.get("patient") or ""),
+            cts=frozenset(str(one["sha256"]) for one in studies if one.get("sha256")),
+            last=max(date.fromisoformat(one["date"]) for one in studies),
+            has_grown=any(_has_grown(pair) for pair in content.get("pairs", ())),
+            advice=tuple(_Advised.of(one) for one in content["advice"]),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnreadableError(f"{path} is no follow-up: {error!r}.", "Make it anew: hilum followup") from error
 
 
+def _has_grown(pair: Mapping[str, Any]) -> bool:
+    return bool(pair.get("has_grown")) or float(pair.get("probability_of_growth") or 0) >= FOUND
+
+
 def _latest(told: Sequence[_Told]) -> list[_Told]:
     """Of each patient the follow-up with the latest study; of several, the one whose file was read last."""
-    of: dict[str, _Told] = {}
-    for one in told:
-        if one.patient not in of or one.last >= of[one.patient].last:
-            of[one.patient] = one
-    return list(of.values())
+    kept: list[_Told] = []
+    for one in sorted(told, key=lambda each: each.last):
+        kept = [other for other in kept if not other.is_of_the_same(one)]
+        kept.append(one)
+    return kept
 
 
 def _rows(one: _Told, today: date) -> Iterator[DueRow]:
     for advice in one.advice:
-        due = advice.get("due") or {}
-        first, last = (_day(due.get(name)) for name in ("earliest", "latest"))
-        last = last or first
         yield DueRow(
             patient=one.patient,
-            standing=_standing(advice, first, last, today),
-            days_over=None if last is None else (today - last).days,
-            due_from=first,
-            due_by=last,
+            named=bool(one.name),
+            standing=advice.standing(today, has_grown=one.has_grown),
+            days_over=None if advice.last is None else (today - advice.last).days,
+            due_from=advice.first,
+            due_by=advice.last,
             last_study=one.last,
-            ruleset=f"{advice.get('ruleset')} {advice.get('version') or ''}".strip(),
-            category=str(advice.get("category") or ""),
-            management=str(advice.get("management") or ""),
-            because=str(advice.get("because") or ""),
+            ruleset=advice.ruleset,
+            category=advice.category or "",
+            management=advice.management,
+            because=advice.because,
             source=one.path,
         )
 
 
 def _day(told: object) -> date | None:
     return None if told is None else date.fromisoformat(str(told))
-
-
-def _standing(advice: Mapping[str, Any], first: date | None, last: date | None, today: date) -> Standing:
-    if last is None:
-        return Standing.UNTOLD if advice.get("category") is None else Standing.UNDATED
-    if today > last:
-        return Standing.OVERDUE
-    return Standing.LATER if first is not None and today < first else Standing.NOW
 
 
 def _name(ruleset: str) -> str:
@@ -199,5 +252,11 @@ def _table(rows: Sequence[DueRow]) -> str:
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
     table.writerow([one.name for one in fields(DueRow)])
-    table.writerows(["" if cell is None else cell for cell in astuple(row)] for row in rows)
+    table.writerows([_cell(one) for one in astuple(row)] for row in rows)
     return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else value
