@@ -11,16 +11,18 @@ from scipy.ndimage import gaussian_filter
 
 from hilum.cli.app import main
 from hilum.core import Geometry, Mask, Volume
-from hilum.followup.ct_registration import CtRegistrationConfig, register_ct
+from hilum.followup.ct_registration import register_ct
 from hilum.io import write_volume
 from hilum.io.volumes import write_mask
-from hilum.workflows import followup_match
+from hilum.workflows import followup_maps
 from tests.shapes import ellipsoid
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 GRID = Geometry.regular((92, 80, 104), (2.5, 2.75, 2.75), (-141.6, -108.6, -113.75))
 GROWS, STAYS, COMES, GOES = (-60.0, 10.0, 20.0), (55.0, -15.0, -30.0), (60.0, 20.0, 40.0), (-55.0, -20.0, -35.0)
 DATES = ("2026-01-31", "2026-05-01")
+asked = []
+"""Grows by one whenever two CTs are laid over each other."""
 
 
 def chest(balls, seed):
@@ -51,16 +53,18 @@ def _share(centre, radius):
 def registered_once():
     """The same two CTs are laid over each other by each test: once is enough, and in fewer steps."""
     known = {}
+    asked.clear()
 
-    def quick(prior, current, *, threads):
+    def quick(prior, current, *, config, threads):
         key = (prior.array.tobytes(), current.array.tobytes())
+        asked.append(threads)
         if key not in known:
-            config = CtRegistrationConfig(cell_mm=4.0, bend_steps=(20, 20, 20, 15, 15, 8))
-            known[key] = register_ct(prior, current, config=config, threads=threads)
+            fewer = config.model_copy(update={"cell_mm": 4.0, "bend_steps": (20, 20, 20, 15, 15, 8)})
+            known[key] = register_ct(prior, current, config=fewer, threads=threads)
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(followup_match, "register_ct", quick)
+        patch.setattr(followup_maps, "register_ct", quick)
         yield
 
 
@@ -173,6 +177,45 @@ def test_what_a_person_decides_wins_and_is_recorded(scans, tmp_path, capsys):
     assert main(command(scans, out)) == 1
     assert "Traceback" not in capsys.readouterr().err
     assert record(out)["corrections"]["apart"] == [["1", "1", "2", "1"]]
+
+
+def test_a_registration_is_kept_until_it_is_forced_and_so_is_what_a_person_decided(scans, tmp_path):
+    out = tmp_path / "out"
+    assert main(command(scans, out)) == 0
+    first, times = record(out), len(asked)
+    decide(out, apart=[["1", "2", "2", "2"]])
+    assert main(command(scans, out)) == 0
+    assert len(asked) == times
+    second = record(out)
+    assert second["registration"] == first["registration"]
+    assert second["pairs"] == [one for one in first["pairs"] if one["prior_id"] == "1"]
+    (out / "registrations" / "1-2" / "bend.npz").write_bytes(b"damaged")
+    decide(out, apart=[["1", "1", "2", "1"]])
+    assert main(command(scans, out)) == 0
+    assert len(asked) == times + 1
+    assert main(command(scans, out, "--force")) == 0
+    assert len(asked) == times + 2
+    assert json.loads((out / "corrections.json").read_text())["apart"] == [["1", "1", "2", "1"]]
+    assert record(out)["pairs"] == [one for one in first["pairs"] if one["prior_id"] == "2"]
+
+
+def test_what_was_decided_about_other_cts_goes_with_them(scans, tmp_path):
+    out = tmp_path / "out"
+    assert main(command(scans, out)) == 0
+    decide(out, together=[["1", "9", "2", "1"]])
+    other, mask = chest([(STAYS, 12.0)], 5)
+    write_volume(other, tmp_path / "other.nii.gz")
+    write_mask(mask, tmp_path / "other_mask.nii.gz")
+    words = command(scans, out)
+    words[2], words[8] = str(tmp_path / "other.nii.gz"), str(tmp_path / "other_mask.nii.gz")
+    assert main([*words, "--force"]) == 0
+    assert record(out)["corrections"]["together"] == []
+    assert json.loads((out / "corrections.json").read_text())["together"] == []
+
+
+def decide(out, **what):
+    path = out / "corrections.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | what))
 
 
 def test_who_is_due_is_listed_from_it(done, tmp_path):

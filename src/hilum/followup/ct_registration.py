@@ -6,6 +6,7 @@ each other, so how far they disagree says how sure they are; what is used is the
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import overload
 
 import numpy as np
@@ -64,7 +65,7 @@ class CtRegistration:
 
     Attributes:
         forward: from places on the earlier CT to those on the later one.
-        backward: its inverse.
+        inverse_grid: on which the bend of its inverse lies.
         disagreement_mm: [z, y, x] on forward's grid, how far both ways disagree about a place.
         prior_field: the earlier CT's grid: what it shows.
         current_field: the later one's.
@@ -75,7 +76,7 @@ class CtRegistration:
     """
 
     forward: Deformation
-    backward: Deformation
+    inverse_grid: Geometry
     disagreement_mm: NDArray[np.float32]
     prior_field: Geometry
     current_field: Geometry
@@ -83,6 +84,11 @@ class CtRegistration:
     config: CtRegistrationConfig
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def backward(self) -> Deformation:
+        """The inverse of `forward`."""
+        return self.forward.inverted(self.inverse_grid)
 
     @property
     def converged(self) -> bool:
@@ -176,10 +182,9 @@ def register_ct(
         forward = Deformation(affine, np.zeros_like(forward.bend_mm), forward.geometry)
         figures = ct_misfit(scenes[0], scenes[1], forward, (there, back), common)
     _require_success(figures, config)
-    backward = forward.inverted(scenes[1].geometry)
     fields = (prior.geometry, current.geometry)
     doubts, notes = tuple(wrongs(figures, config.usual)), (*thick_slices(*fields), *(() if is_bent else (_STRAIGHT,)))
-    return CtRegistration(forward, backward, apart, *fields, figures, config, doubts, notes)
+    return CtRegistration(forward, scenes[1].geometry, apart, *fields, figures, config, doubts, notes)
 
 
 def wrongs(figures: CtMisfit, limits: CtLimits) -> list[str]:

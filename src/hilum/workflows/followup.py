@@ -1,7 +1,8 @@
 """CTs of one patient at two or more dates: the same nodules found again, their growth, and what rule sets say.
 
-The folder keeps each study's nodules (`studies/N/`) and `corrections.json`; whoever edits that file, or one of the
-masks that it names, runs the same command again, and only what depends on it is made anew.
+The folder keeps each study's nodules (`studies/N/`), the registrations (`registrations/N-M/`) and `corrections.json`;
+whoever edits that file, or one of the masks that it names, runs the same command again, and only what depends on it is
+made anew.
 """
 
 import hashlib
@@ -22,19 +23,21 @@ from hilum.report.pdf import to_pdf
 from hilum.workflows.followup_advice import AdviceWanted, advice_on
 from hilum.workflows.followup_corrections import CORRECTIONS, Corrections, offer_corrections, read_corrections
 from hilum.workflows.followup_growth import growths_of
-from hilum.workflows.followup_match import Matched, matched, name_of, registered
+from hilum.workflows.followup_maps import MAPS, registered
+from hilum.workflows.followup_match import Matched, matched, name_of
 from hilum.workflows.followup_nodules import CtStudy, study_of
 from hilum.workflows.followup_record import FollowedUp, followup_record
 from hilum.workflows.followup_studies import DatedCt, StudyChoice, dated_cts
 from hilum.workflows.followup_view import view_of
-from hilum.workflows.journal import journalled
-from hilum.workflows.output import Run, is_done, sha256_of
+from hilum.workflows.journal import FOLDER, journalled
+from hilum.workflows.output import Run, is_done, sha256_of, stored_run
 from hilum.workflows.predict_ct import CtReader, ct_reader
 from hilum.workflows.predict_options import DEFAULT, DEFAULT_CT, PredictOptions
 from hilum.workflows.prepare import require_apart
 from hilum.workflows.track import Track, silently
 
 FOLLOWUP, REPORT, PDF, STUDIES = "followup.json", "report.html", "report.pdf", "studies"
+_STUDY = "study "
 
 
 @dataclass(frozen=True)
@@ -100,19 +103,29 @@ def run_followup(
     cts = dated_cts(paths, options.choice)
     given = _given(options.given, len(cts))
     run = Run("followup", _inputs(cts, given), _settings(options))
-    corrections = read_corrections(out / CORRECTIONS)
+    corrections = _corrections(out, run)
     stamp = _stamp(corrections)
     if is_done(out, run) and not force and read_json(out / FOLLOWUP)["corrections"]["sha256"] == stamp:
         return FollowupResult(out, read_json(out / FOLLOWUP), was_done=True)
-    with journalled(out, run, force=force) as journal:
+    theirs = (out / CORRECTIONS, *corrections.masks.values()) if corrections.is_there else ()
+    with journalled(out, run, force=force, theirs=theirs) as journal:
         reader = ct_reader(_models(options.predict))
         studies = _studies(cts, _corrected(given, corrections, len(cts)), reader, out, track)
         names = [name_of(one) for one in studies]
-        found = matched(studies, registered(studies, options.threads, track), corrections.overrides(names), reader)
+        maps = registered(studies, options.threads, out / MAPS, track)
+        found = matched(studies, maps, corrections.overrides(names), reader)
         done = _judged(found, options, {**corrections.plain(), "sha256": stamp})
         _write(done, out, run)
         journal.finish(run)
     return FollowupResult(out, read_json(out / FOLLOWUP), was_done=False)
+
+
+def _corrections(out: Path, run: Run) -> Corrections:
+    """What a person has decided about these CTs; what was decided about others doesn't count."""
+    stored = stored_run(out / FOLDER) or stored_run(out) or {}
+    earlier = stored.get("inputs", run.inputs)
+    studies = [{name: one for name, one in each.items() if name.startswith(_STUDY)} for each in (earlier, run.inputs)]
+    return read_corrections(out / CORRECTIONS) if studies[0] == studies[1] else Corrections()
 
 
 def _given(given: Sequence[Path | None], count: int) -> list[Path | None]:
@@ -125,7 +138,7 @@ def _given(given: Sequence[Path | None], count: int) -> list[Path | None]:
 
 
 def _inputs(cts: Sequence[DatedCt], given: Sequence[Path | None]) -> dict[str, str]:
-    found = {f"study {number}": one.hash for number, one in enumerate(cts, start=1)}
+    found = {f"{_STUDY}{number}": one.hash for number, one in enumerate(cts, start=1)}
     marks = {f"nodules {number}": sha256_of(one) for number, one in enumerate(given, start=1) if one is not None}
     return found | marks
 

@@ -31,11 +31,13 @@ class Corrections:
         together: pairs of (study's number, nodule) that are one nodule.
         apart: pairs that are not.
         masks: by study's number, counted from 1, the file of a mask that counts instead.
+        is_there: whether there is a file.
     """
 
     together: tuple[tuple[str, str, str, str], ...] = ()
     apart: tuple[tuple[str, str, str, str], ...] = ()
     masks: Mapping[str, Path] = field(default_factory=dict)
+    is_there: bool = False
 
     def overrides(self, names: Sequence[str]) -> list[Override]:
         """As matching takes them.
@@ -77,7 +79,7 @@ def read_corrections(path: Path) -> Corrections:
         masks = {str(number): path.parent / str(file) for number, file in dict(content.get("masks", {})).items()}
     except (TypeError, ValueError) as error:
         raise UnreadableError(f"{path} can't be understood: {error}.", _HOW) from error
-    return Corrections(together, apart, masks)
+    return Corrections(together, apart, masks, is_there=True)
 
 
 def offer_corrections(path: Path) -> None:

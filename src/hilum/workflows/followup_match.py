@@ -1,4 +1,4 @@
-"""Nodules of all dates brought together: CTs registered, nodules matched, and looked for again where one has none."""
+"""Nodules of all dates brought together: matched through the registrations, and looked for where one has none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +8,10 @@ import numpy as np
 from hilum.core import Nodule
 from hilum.core.geometry import Triple
 from hilum.followup.ct_matching import match_nodules
-from hilum.followup.ct_registration import CtRegistration, register_ct
+from hilum.followup.ct_registration import CtRegistration
 from hilum.followup.ct_tracks import DatedNodules, Fate, MatchDecision, Matching, NoduleKey, Override
 from hilum.workflows.followup_nodules import CtStudy, looked_again
 from hilum.workflows.predict_ct import CtReader
-from hilum.workflows.track import Track
 
 _NEAR_MM = 5.0
 """How far from its expected place the middle of a nodule that is looked for again may lie, beside the map's error."""
@@ -46,19 +45,6 @@ class Matched:
 def name_of(study: CtStudy) -> str:
     """What a study is called where nodules are matched: the series' UID, else the hash of its files."""
     return study.ct.uid or study.ct.hash[:32]
-
-
-def registered(studies: Sequence[CtStudy], threads: int, track: Track) -> dict[tuple[int, int], CtRegistration]:
-    """Each CT laid over the next.
-
-    Raises:
-        InputError: two show different regions, or can't be laid over each other.
-    """
-    pairs = list(zip(range(len(studies)), range(1, len(studies)), strict=False))
-    return {
-        (one, other): register_ct(studies[one].volume, studies[other].volume, threads=threads)
-        for one, other in track(pairs, "Registration")
-    }
 
 
 def matched(

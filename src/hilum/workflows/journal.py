@@ -13,7 +13,7 @@ That hilum's code has changed in between is said (`Journal.note`, `finished_note
 import errno
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ class Journal:
 
 
 @contextmanager
-def journalled(out: Path, run: Run, *, force: bool = False) -> Iterator[Journal]:
+def journalled(out: Path, run: Run, *, force: bool = False, theirs: Sequence[Path] = ()) -> Iterator[Journal]:
     """The journal of a run in `out`: a new one, or the one that an earlier, killed run of the same task left there.
 
     Only one process at a time works in a folder.
@@ -83,13 +83,14 @@ def journalled(out: Path, run: Run, *, force: bool = False) -> Iterator[Journal]
         out: the folder to fill.
         run: what determines the result.
         force: replace what another run of hilum left there, and start over.
+        theirs: what a person has put there or edited: stays even then; other places than in `out` don't matter.
 
     Raises:
         OutputError: the folder holds something else, another process works there, or it can't be written.
     """
     folder = out / FOLDER
     try:
-        _make_room(out, run, force)
+        _make_room(out, run, force, theirs)
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / _LOCK, out):
             begun = stored_run(folder) or {}
@@ -113,26 +114,37 @@ def _blamed(out: Path, error: OSError) -> Exception:
     return output_error(out, error) if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else error
 
 
-def _make_room(out: Path, run: Run, force: bool) -> None:
+def _make_room(out: Path, run: Run, force: bool, theirs: Sequence[Path]) -> None:
     """Refuse to mix with something else; with `force`, put away what hilum made."""
     if not holds_run(out, RUN_FILE, FOLDER):
         return
     if force:
-        _put_away(out)
+        _put_away(out, theirs)
         return
     found = [stored for stored in (stored_run(out / FOLDER), stored_run(out)) if stored is not None]
     if found and not any(same_task(stored, run) for stored in found):
         raise refusal(out, run, found[0])
 
 
-def _put_away(out: Path) -> None:
-    """The old folder leaves its place at once, then goes: a kill in between leaves no mixture."""
+def _put_away(out: Path, theirs: Sequence[Path]) -> None:
+    """The old folder leaves its place at once, then goes, but for a person's files: a kill leaves no mixture."""
     if (out / FOLDER).is_dir():
         with _locked(out / FOLDER / _LOCK, out):
             pass  # nobody is at work there
     grave = Path(tempfile.mkdtemp(prefix=".writing-", dir=out.parent))
     out.rename(grave / "old")
+    for path in theirs:
+        within = _within(path, out)
+        if within is not None and (grave / "old" / within).is_file():
+            (out / within).parent.mkdir(parents=True, exist_ok=True)
+            (grave / "old" / within).rename(out / within)
     shutil.rmtree(grave, ignore_errors=True)
+
+
+def _within(path: Path, out: Path) -> Path | None:
+    """Its way from `out`; None where it lies elsewhere."""
+    whole, folder = path.resolve(), out.resolve()
+    return whole.relative_to(folder) if whole.is_relative_to(folder) else None
 
 
 @contextmanager
