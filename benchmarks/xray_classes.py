@@ -2,7 +2,6 @@
 
     python benchmarks/xray_classes.py merge CXR_INFECTION JSRT OUT     both collections; nodule-free films are healthy
     python benchmarks/xray_classes.py join OUT PREDICTIONS...          each fold's predictions in one folder
-    python benchmarks/xray_classes.py labels DATA PREDICTIONS          films' labels alone, of a classifier
     python benchmarks/xray_classes.py borders DATA                     labels guessed from the films' borders alone
 
 A row of a table is then, for each fold K from 1 to 5:
@@ -35,9 +34,6 @@ from hilum.datasets.classes_load import Fold, load_class_pictures
 from hilum.datasets.prepared import read_prepared
 from hilum.evaluate.area import auc_figure
 from hilum.evaluate.bootstrap import resample_patients
-from hilum.evaluate.films import film_figures, judge_film
-from hilum.measure import LungRoles
-from hilum.workflows.evaluate_films import said_of_film
 
 KEPT_BITS = 1 | 2 | 16 | 32
 """Lungs, ground glass, consolidation."""
@@ -90,23 +86,6 @@ def join(out: Path, *folders: Path) -> None:
     print(f"{sum(1 for _ in out.iterdir())} films: hilum evaluate {out} --data DATA --split folds JUDGED")
 
 
-def labels(data: Path, predictions: Path) -> None:
-    """Confusion and figures of films' labels; intervals by patient."""
-    films = everybody(data)
-    known = [one for one in films if (predictions / one.key / "classes.json").is_file()]
-    results = [
-        judge_film(one.labels, one.labels, (), LungRoles(), one.label_number, said_of_film(predictions, one.key))
-        for one in known
-    ]
-    draw = resample_patients([one.patient for one in known], np.random.default_rng(0))
-    found = film_figures(results, {}, [str(one) for one in LABELS], draw)
-    print(f"{len(known)} of {len(films)} films; truth in rows, {', '.join(found.labels)}, unsure in columns")
-    for name, row in zip(found.labels, found.label_counts, strict=True):
-        print(f"{name:>10} {row}")
-    for figure in found.label_figures.values():
-        print(said(figure))
-
-
 def borders(data: Path) -> None:
     """Area under the curve of each label against the others, guessed from a frame of each film."""
     from sklearn.linear_model import LogisticRegression
@@ -150,16 +129,12 @@ def of_fold(data: Path, number: int, *, held_out: bool) -> list[ClassSample]:
     return load_class_pictures(data, Fold(number, held_out), config)[0]
 
 
-def everybody(data: Path) -> list[ClassSample]:
-    return [one for fold in range(1, len(read_prepared(data).folds) + 1) for one in of_fold(data, fold, held_out=True)]
-
-
 def said(figure: Figure) -> str:
     return f"{figure.name:<40} {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}), n {figure.n}"
 
 
 def main(words: Sequence[str]) -> None:
-    what = {"merge": merge, "join": join, "labels": labels, "borders": borders}[words[0]]
+    what = {"merge": merge, "join": join, "borders": borders}[words[0]]
     what(*map(Path, words[1:]))
 
 

@@ -11,7 +11,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 from hilum.evaluate.bootstrap import resample_patients
 from hilum.evaluate.film_labels import FilmSaid
 from hilum.evaluate.films import film_figures, judge_film
-from hilum.evaluate.gate import choose_gate
+from hilum.evaluate.gate import Gate, choose_gate, decided
 from hilum.measure import LungRoles, involved_percent, lung_sides
 
 ROLES = LungRoles((1, 2), (2,))
@@ -119,3 +119,54 @@ def test_a_gate_shuts_out_no_more_films_with_a_finding_than_it_may():
 def test_without_healthy_films_the_gate_stays_open():
     gate = choose_gate(np.array([[0.9, 0.1, 0.0]] * 8), np.ones(8, dtype=int))
     assert not gate.is_shut(np.array([1.0, 0.0, 0.0]))
+
+
+def planes_of(*rows):
+    """[C, 1, pixels] of each pixel's probabilities."""
+    return np.array(rows, dtype=np.float32).T[:, None]
+
+
+FOUR = LungRoles((1, 2, 3), (2, 3), {2: "covid", 3: "non-covid"})
+PIXELS = ((0.1, 0.1, 0.6, 0.2), (0.1, 0.5, 0.3, 0.1), (0.9, 0.1, 0.0, 0.0), (0.1, 0.4, 0.25, 0.25))
+OPEN = Gate(healthy_from=2.0, sure_from=0.7)
+
+
+@pytest.mark.parametrize(
+    ("chances", "wanted"),
+    [
+        ((0.1, 0.8, 0.1), [2, 1, 0, 2]),  # covid: what is a finding is COVID-19's
+        ((0.1, 0.1, 0.8), [3, 1, 0, 3]),  # non-covid: the same finding is another disease's
+        ((0.1, 0.45, 0.45), [2, 1, 0, 1]),  # unsure: pixels decide
+        ((0.8, 0.1, 0.1), [2, 1, 0, 1]),  # healthy, but not from where the gate believes it
+    ],
+)
+def test_a_sure_label_says_which_finding_it_is_and_pixels_say_where(chances, wanted):
+    """The last pixel is a finding by half, of two kinds that share it: only the label makes it the likeliest class."""
+    found, why = decided(planes_of(*PIXELS), np.array(chances), OPEN, FOUR)
+    assert found.argmax(axis=0).ravel().tolist() == wanted
+    assert found.sum(axis=0) == pytest.approx(1)
+    assert bool(why) == (max(chances[1:]) > 0.7)
+
+
+def test_a_label_decides_nothing_among_classes_that_belong_to_none():
+    """Ground glass and consolidation are on films of any label."""
+    roles = LungRoles((1, 2, 3), (2, 3))
+    found, why = decided(planes_of(*PIXELS), np.array([0.0, 0.0, 1.0]), OPEN, roles)
+    assert np.array_equal(found, planes_of(*PIXELS))
+    assert not why
+
+
+def test_without_a_class_of_its_own_a_film_has_none_of_another_label():
+    """COVID-QU-Ex without outlines of non-COVID films declares no class for them."""
+    roles = LungRoles((1, 2), (2,), {2: "covid"})
+    planes = planes_of(*(one[:3] for one in PIXELS))
+    found, why = decided(planes / planes.sum(axis=0), np.array([0.0, 0.1, 0.9]), OPEN, roles)
+    assert not (found[2] > 0).any()
+    assert found.sum(axis=0) == pytest.approx(1)
+    assert "no class is known" in why
+
+
+def test_a_shut_gate_leaves_no_finding_whatever_its_label():
+    found, _ = decided(planes_of(*PIXELS), np.array([0.8, 0.1, 0.1]), Gate(healthy_from=0.7, sure_from=0.5), FOUR)
+    assert not found[[2, 3]].any()
+    assert found.sum(axis=0) == pytest.approx(1)

@@ -47,7 +47,7 @@ def test_views_of_one_ct_are_learnt_from_and_judged_and_that_is_said(made):
     assert [one["patient"] for one in index["cases"]].count("ct-somebody-validation") == 1
     assert any("same patients" in note for note in index["notes"])
     assert index["labels"] == {"1": "lung"}
-    assert index["roles"] == {"lungs": [1], "findings": []}
+    assert index["roles"] == {"lungs": [1], "findings": [], "label_of": {}}
     assert index["licences"] == ["nobody's"]
 
 

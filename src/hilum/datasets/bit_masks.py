@@ -29,6 +29,9 @@ _MOST_SHARED = 0.01
 class MaskClass(FrozenConfig):
     """A class for networks that give one class a pixel."""
 
+    label: ImageLabel | None = None
+    """Of a finding that films of one label alone can have, that label; null for any."""
+
     name: Annotated[str, Field(min_length=1)]
     """For figures and legends."""
     bits: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -83,6 +86,8 @@ class BitMaskLayout(FrozenConfig):
             raise ValueError(f"bits: {unknown[0]} has none; there are {', '.join(self.bits)}")
         if strange := sorted({*self.findings} - {one.name for one in self.classes}):
             raise ValueError(f"findings: {strange[0]} is no class")
+        if bound := [one.name for one in self.classes if one.label is not None and one.name not in self.findings]:
+            raise ValueError(f"classes: {bound[0]} has a label, and is no finding")
         return self
 
     @property
@@ -91,7 +96,8 @@ class BitMaskLayout(FrozenConfig):
         names = self.class_names
         findings = tuple(number for number, name in names.items() if name in self.findings)
         bare = (number for number, one in enumerate(self.classes, 1) if set(one.bits) <= set(self.lungs))
-        return LungRoles(tuple(sorted({*bare, *findings})), findings)
+        label_of = {number: str(one.label) for number, one in enumerate(self.classes, 1) if one.label is not None}
+        return LungRoles(tuple(sorted({*bare, *findings})), findings, label_of)
 
     @property
     def class_names(self) -> dict[int, str]:

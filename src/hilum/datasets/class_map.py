@@ -18,9 +18,13 @@ CLASS_NAMES: Mapping[int, str] = {
 }
 """The four classes of the published figures, but for 0, the background."""
 
-ROLES = LungRoles((HEALTHY_LUNG, COVID_INFECTION, NON_COVID_INFECTION), (COVID_INFECTION, NON_COVID_INFECTION))
-"""All of them are lung."""
 _INFECTION = {ImageLabel.COVID: COVID_INFECTION, ImageLabel.NON_COVID: NON_COVID_INFECTION}
+ROLES = LungRoles(
+    (HEALTHY_LUNG, COVID_INFECTION, NON_COVID_INFECTION),
+    (COVID_INFECTION, NON_COVID_INFECTION),
+    {number: str(label) for label, number in _INFECTION.items()},
+)
+"""All of them are lung, and each infection is that of one label."""
 
 ClassMap = NDArray[np.uint8]
 

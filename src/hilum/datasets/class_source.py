@@ -55,7 +55,12 @@ def lung_roles(index: Mapping[str, Any]) -> LungRoles:
     """
     said, there = index.get("roles") or {}, {int(number) for number in index.get("labels") or ()}
     lungs, findings = ([int(one) for one in said.get(name) or ()] for name in ("lungs", "findings"))
-    return LungRoles(tuple(one for one in lungs if one in there), tuple(one for one in findings if one in there))
+    labels = {int(one): str(ImageLabel(label)) for one, label in (said.get("label_of") or {}).items()}
+    return LungRoles(
+        tuple(one for one in lungs if one in there),
+        tuple(one for one in findings if one in there),
+        {one: label for one, label in labels.items() if one in there},
+    )
 
 
 def class_source(record: Mapping[str, Any], folder: Path) -> ClassSource:

@@ -1,7 +1,12 @@
-"""When a film's label decides what is marked on it, and when it gives none: two limits, chosen on validation."""
+"""When a film's label decides what is marked on it, and when it gives none: two limits, chosen on validation.
+
+A label decides two things. On a film that is surely healthy there is no finding. On a film whose label is sure,
+findings that only films of another label can have become those of its own: the network's pixels say where a finding is,
+the label says which, as COVID-19 and other infections look alike in a few pixels.
+"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -9,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core.geometry import Floats
+from hilum.datasets.class_source import LABELS
+from hilum.measure import LungRoles
 
 HEALTHY = 0
 """Number of the label that shuts the gate."""
@@ -20,6 +27,8 @@ FEWEST_ANSWERS = 0.5
 """Share of validation films that get one, even where that accuracy isn't reached."""
 FEWEST_HEALTHY = 5
 """Healthy validation films, below which nothing says where healthy begins, and the gate stays open."""
+
+SHUT_OUT = "the classifier is sure that the film is healthy, so no finding is marked"
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,48 @@ class Gate:
     def is_unsure(self, labels: Floats) -> bool:
         """Whether it gets no label."""
         return bool(labels.max() < self.sure_from)
+
+
+def decided(
+    planes: NDArray[np.floating], labels: Floats, gate: Gate, roles: LungRoles
+) -> tuple[NDArray[np.float32], str]:
+    """What a film's label leaves of its pixels' classes, and what a person should know of it; "" for nothing.
+
+    Args:
+        planes: [C, y, x] probability of each class, background first.
+        labels: [L] that of each label.
+        gate: from when a label decides.
+        roles: which classes are findings, and which of these go with one label alone.
+    """
+    kept = np.array(planes, dtype=np.float32)
+    if gate.is_shut(labels):
+        return _without(kept, roles.findings), SHUT_OUT
+    answer = str(LABELS[int(labels.argmax())])
+    others = [number for number, label in roles.label_of.items() if label != answer]
+    if gate.is_unsure(labels) or answer == str(LABELS[HEALTHY]) or not others:
+        return kept, ""
+    own = [number for number, label in roles.label_of.items() if label == answer]
+    words = f"the film is surely {answer}, so findings of other films' kind are"
+    if not own:
+        return _without(kept, others), f"{words} not marked; no class is known for its own"
+    return _handed_over(kept, others, own), f"{words} marked as its own"
+
+
+def _without(planes: NDArray[np.float32], findings: Sequence[int]) -> NDArray[np.float32]:
+    """Probabilities with those of findings taken away, the others in proportion."""
+    planes[list(findings)] = 0
+    total = planes.sum(axis=0)
+    planes[0] = np.where(total > 0, planes[0], 1)
+    return np.asarray(planes / np.where(total > 0, total, 1), dtype=np.float32)
+
+
+def _handed_over(planes: NDArray[np.float32], others: Sequence[int], own: Sequence[int]) -> NDArray[np.float32]:
+    """Probabilities of the other findings given to a film's own ones, among several of these in proportion."""
+    lost, there = planes[list(others)].sum(axis=0), planes[list(own)].sum(axis=0)
+    shares = np.where(there > 0, planes[list(own)] / np.where(there > 0, there, 1), 1 / len(own))
+    planes[list(own)] += (shares * lost).astype(np.float32)
+    planes[list(others)] = 0
+    return planes
 
 
 def choose_gate(labels: Floats, truth: NDArray[np.integer]) -> Gate:

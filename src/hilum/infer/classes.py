@@ -21,7 +21,7 @@ from hilum.datasets.xray_grid import PixelGrid
 from hilum.datasets.xray_load import brightness
 from hilum.drr.source_style import published_look
 from hilum.evaluate.films import BACKGROUND
-from hilum.evaluate.gate import Gate
+from hilum.evaluate.gate import Gate, decided
 from hilum.infer.loaded import LoadedNetwork, load_network
 from hilum.infer.xray_domain import require_frontal
 from hilum.measure import LungRoles, involved_percent
@@ -29,7 +29,6 @@ from hilum.metrics.softmax import tempered_softmax
 from hilum.models.output import Classes
 
 UNSURE = "unsure: no label is given"
-SHUT_OUT = "the classifier is sure that the film is healthy, so no finding is marked"
 UNCALIBRATED = "probabilities are not calibrated: validation had nothing to do it on"
 LOOKS_LIKE = "no network has learnt to tell a chest from anything else; what is marked on another picture means nothing"
 
@@ -72,7 +71,8 @@ def load_classes(model: str) -> LoadedClasses:
     try:
         said = config["classes"]
         names = {int(number): str(name) for number, name in said["names"].items()}
-        roles = LungRoles(tuple(said["lungs"]), tuple(said["findings"]))
+        bound = {int(number): str(label) for number, label in said.get("label_of", {}).items()}
+        roles = LungRoles(tuple(said["lungs"]), tuple(said["findings"]), bound)
         pixels_t, labels_t = (math.nan if said[one] is None else float(said[one]) for one in _TEMPERATURES)
         gate = None if said["gate"] is None else Gate.of_record(said["gate"])
     except (KeyError, TypeError, ValueError) as error:
@@ -121,8 +121,9 @@ class ClassPredictor:
         if planes is None:
             return ClassPrediction(key, None, None, {}, *_label(labels, unsure), tuple(notes))
         own = np.stack([np.clip(grid.back(one), 0, 1) for one in planes.astype(np.float32)]).astype(np.float32)
-        if labels is not None and self.model.gate is not None and self.model.gate.is_shut(labels):
-            own, notes = _without(own, self.model.roles.findings), [*notes, SHUT_OUT]
+        if labels is not None and self.model.gate is not None:
+            own, why = decided(own, labels, self.model.gate, self.model.roles)
+            notes += [why] if why else []
         classes = own.argmax(axis=0).astype(np.uint8)
         percent = involved_percent(classes, self.model.roles) if self.model.roles.findings else {}
         mask = Mask(classes, pixel_mm=film.pixel_mm, names=dict(self.model.names))
@@ -187,12 +188,3 @@ def _label(labels: Floats | None, unsure: bool) -> tuple[dict[str, float], str, 
         return {}, "", False
     named = {str(label): float(value) for label, value in zip(LABELS, labels, strict=True)}
     return named, "" if unsure else str(LABELS[int(labels.argmax())]), unsure
-
-
-def _without(planes: NDArray[np.float32], findings: tuple[int, ...]) -> NDArray[np.float32]:
-    """Probabilities with those of findings taken away, the others in proportion."""
-    kept = planes.copy()
-    kept[list(findings)] = 0
-    total = kept.sum(axis=0)
-    kept[0] = np.where(total > 0, kept[0], 1)
-    return np.asarray(kept / np.where(total > 0, total, 1), dtype=np.float32)

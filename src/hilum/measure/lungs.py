@@ -1,7 +1,8 @@
 """How much of each lung a class covers, on a frontal chest X-ray."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,10 +20,13 @@ class LungRoles:
     Attributes:
         lungs: numbers of all classes that lie in a lung; empty where nobody says.
         findings: those of them that are involved lung.
+        label_of: of findings that films of one label alone can have, that label; a finding without an entry goes with
+            any.
     """
 
     lungs: tuple[int, ...] = ()
     findings: tuple[int, ...] = ()
+    label_of: Mapping[int, str] = field(default_factory=dict)
 
     def field(self, classes: Labels) -> Selection:
         """Both lungs [y, x], whatever they show."""

@@ -13,7 +13,7 @@ from hilum.core.figures import Figure
 from hilum.core.films import FilmFigures
 from hilum.datasets.class_sample import ClassSample
 from hilum.datasets.class_source import LABELS
-from hilum.evaluate.gate import Gate, choose_gate
+from hilum.evaluate.gate import Gate, choose_gate, decided
 from hilum.measure import LungRoles
 from hilum.metrics.softmax import fit_softmax_temperature, tempered_softmax
 from hilum.models.network import Network
@@ -57,6 +57,7 @@ class ClassFacts:
             "names": dict(self.names),
             "lungs": self.roles.lungs,
             "findings": self.roles.findings,
+            "label_of": dict(self.roles.label_of),
             "labels": [str(one) for one in LABELS],
             "temperature": self.temperature,
             "label_temperature": self.label_temperature,
@@ -100,7 +101,7 @@ def said_of(network: Network, films: Sequence[ClassSample], device: str) -> Said
 
 
 def calibrated(said: Said, films: Sequence[ClassSample], facts: ClassFacts, *, gates: bool) -> Calibrated:
-    """Temperatures and gate of validation films, and what the network says of them then.
+    """Temperatures and gate of validation films, and what the network says of them then, as prediction does.
 
     Args:
         said: of each.
@@ -117,6 +118,8 @@ def calibrated(said: Said, films: Sequence[ClassSample], facts: ClassFacts, *, g
         labels = _tempered(said.labels, label_t)
         gate = choose_gate(labels, truth) if gates else None
     maps = [_tempered(one, pixels, axis=0) for one in said.classes]
+    if gate is not None and labels is not None:
+        maps = [decided(one, row, gate, facts.roles)[0] for one, row in zip(maps, labels, strict=True)]
     return Calibrated(Said(maps, labels), ClassFacts(facts.names, facts.roles, pixels, label_t, gate))
 
 
