@@ -20,11 +20,10 @@ from scipy.special import stdtr, stdtrit
 from hilum.config import Frozen, FrozenConfig
 from hilum.core import Figure, MeasureError
 from hilum.measure import THICK_MM
+from hilum.measure.texture import SOLID_FROM
 
 COEFFICIENTS = Path(__file__).with_name("volume_error.json")
 CONFIDENCE = 0.95
-PART_SOLID_FROM, SOLID_FROM = 7 / 3, 11 / 3
-"""Ratings of texture, 1 to 5, at which the three kinds begin (LNDb's thirds)."""
 _USUAL_MM, _USUAL_SLICE_MM = 10.0, 2.5
 _SIZES_MM = (4.0, 30.0)
 """Beyond them nothing was fitted: the spread is that at the nearer end."""

@@ -15,7 +15,7 @@ from hilum.measure.size import (
     is_thick,
     volume_mm3,
 )
-from hilum.measure.texture import solid_share, texture_of
+from hilum.measure.texture import is_part_solid, solid_part, solid_share, texture_of
 
 __all__ = [
     "MASS_MM",
@@ -30,8 +30,10 @@ __all__ = [
     "fleischner_mm",
     "half_up",
     "involved_percent",
+    "is_part_solid",
     "is_thick",
     "lung_sides",
+    "solid_part",
     "solid_share",
     "texture_of",
     "volume_mm3",

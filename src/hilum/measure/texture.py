@@ -16,6 +16,8 @@ from hilum.core.mask import Selection
 SOLID_HU = -350.0
 NON_SOLID, PART_SOLID, SOLID = 1.0, 3.0, 5.0
 """LIDC's ratings."""
+PART_SOLID_FROM, SOLID_FROM = 7 / 3, 11 / 3
+"""Ratings of texture at which these begin (LNDb's thirds)."""
 _BOUNDS = (0.2, 0.7)
 _LEAST_VOXELS = 10
 
@@ -45,6 +47,28 @@ def texture_of(share: float) -> float:
     if share < _BOUNDS[0]:
         return NON_SOLID
     return PART_SOLID if share < _BOUNDS[1] else SOLID
+
+
+def is_part_solid(texture: float) -> bool:
+    """Whether a rating from 1 to 5 is part-solid: the middle third of the scale, as in LNDb."""
+    return PART_SOLID_FROM <= texture < SOLID_FROM
+
+
+def solid_part(hu: NDArray[np.generic], nodule: Selection) -> Selection:
+    """The largest connected part of a nodule that is denser than -350 HU; nothing where none is.
+
+    Args:
+        hu: [z, y, x].
+        nodule: [z, y, x] its voxels.
+
+    Raises:
+        GeometryError: the arrays differ in size.
+    """
+    if hu.shape != nodule.shape:
+        raise GeometryError(f"HU of shape {hu.shape} and a nodule of {nodule.shape} are not on one grid.")
+    from hilum.ops.components import largest_part
+
+    return largest_part(nodule & (np.asarray(hu) > SOLID_HU))
 
 
 def _eroded(nodule: Selection) -> Selection:

@@ -73,7 +73,7 @@ class FollowupView:
         glances: pictures by nodule.
         changes: nodules at two dates.
         decisions: rows: nodule, decision, reason.
-        advice: by rule set, for the latest study.
+        advice: of the latest study by each rule set, and of its nodules: what it is about, and what is said.
         not_compared: one sentence each.
         provenance: name and value.
     """
@@ -90,7 +90,7 @@ class FollowupView:
     glances: Sequence[tuple[str, Sequence[Glance]]]
     changes: Sequence[PairGrowth]
     decisions: Sequence[Sequence[str]]
-    advice: Sequence[Advice]
+    advice: Sequence[tuple[str, Advice]]
     not_compared: Sequence[str]
     provenance: Sequence[tuple[str, str]]
 
@@ -183,18 +183,18 @@ def _share(value: float) -> str:
 
 
 def _advice(view: FollowupView) -> Section:
-    columns = ("rule set", "nodule", "category", "management", "because")
+    columns = ("rule set", "of", "category", "management", "because")
     rows = [
         (
             f"{one.ruleset} {one.version}",
-            one.nodule or _NONE,
+            about,
             " ".join([one.category or "no answer", *one.modifiers]),
             one.management or _NONE,
             one.because,
         )
-        for one in view.advice
+        for about, one in view.advice
     ]
-    notes = [f"{one.ruleset}: {note}" for one in view.advice for note in one.notes]
+    notes = dict.fromkeys(f"{one.ruleset}: {note}" for _, one in view.advice for note in one.notes)
     return Section("What guidelines say", (_ADVICE, *notes), (), [Table(columns, rows)])
 
 

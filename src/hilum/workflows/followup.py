@@ -20,7 +20,7 @@ from hilum.measure import is_thick
 from hilum.report.followup import followup_page
 from hilum.report.page import render
 from hilum.report.pdf import to_pdf
-from hilum.workflows.followup_advice import AdviceWanted, advice_on
+from hilum.workflows.followup_advice import AdviceWanted, advice_on, unlike_growth
 from hilum.workflows.followup_corrections import CORRECTIONS, Corrections, offer_corrections, read_corrections
 from hilum.workflows.followup_growth import growths_of
 from hilum.workflows.followup_maps import MAPS, registered
@@ -190,18 +190,19 @@ def _studies(
 
 def _judged(found: Matched, options: FollowupOptions, corrections: dict[str, object]) -> FollowedUp:
     patients = [one.ct.patient for one in found.studies if one.ct.patient]
-    empty = FollowedUp(
+    names, left = found.names(), list[str]()
+    growths = growths_of(found, left, names)
+    advice = advice_on(found, growths, names, options.advice)
+    unlike = unlike_growth(advice, growths, names, name_of(found.studies[-1]))
+    return FollowedUp(
         patient=options.patient or (patients[-1] if patients else ""),
         found=found,
-        growths=(),
-        advice=advice_on(found, options.advice),
-        warnings=(),
-        not_compared=(),
+        growths=growths,
+        advice=advice,
+        warnings=(*_warnings(found), *unlike),
+        not_compared=(*_uncovered(found, names), *left),
         corrections=corrections,
     )
-    left: list[str] = []
-    growths = growths_of(found, left, empty.names())
-    return replace(empty, growths=growths, warnings=_warnings(found), not_compared=(*_uncovered(empty), *left))
 
 
 def _warnings(found: Matched) -> tuple[str, ...]:
@@ -223,11 +224,10 @@ def _warnings(found: Matched) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _uncovered(done: FollowedUp) -> list[str]:
-    names = done.names()
+def _uncovered(found: Matched, names: dict[str, str]) -> list[str]:
     return [
         f"Nodule {names[one.tracking_uid]}: {one.reason}."
-        for one in done.found.matching.decisions
+        for one in found.matching.decisions
         if one.fate is Fate.NOT_COVERED
     ]
 

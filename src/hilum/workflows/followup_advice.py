@@ -1,14 +1,22 @@
 """What rule sets say about the latest CT of a follow-up, with the earlier ones known."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import get_args
 
 from hilum.core import Nodule, StudyAdvice
-from hilum.followup.ct_tracks import Fate, NoduleKey, Track
-from hilum.followup.guidelines import NoduleFacts, StudyFacts, advise, ruleset
-from hilum.followup.guidelines.facts import facts_of
+from hilum.core.growth import Growth, GrowthQuantity
+from hilum.followup.ct_tracks import Fate, NoduleKey
+from hilum.followup.growth import has_grown
+from hilum.followup.guidelines import NoduleFacts, RuleSet, StudyFacts, advise, ruleset
+from hilum.followup.guidelines.facts import PriorCategory, facts_of
 from hilum.measure import is_thick
 from hilum.workflows.followup_match import Matched, name_of
+from hilum.workflows.followup_measured import SOLID_MM
+from hilum.workflows.followup_record import TrackGrowth
+
+DERIVED = "categories of earlier studies are those that it gives to the earlier CTs, as they were measured here"
+_NOT_GROWN = ("stable", "smaller", "not grown")
 
 
 @dataclass(frozen=True)
@@ -33,65 +41,150 @@ class AdviceWanted:
             ruleset(name)
 
 
-def advice_on(found: Matched, wanted: AdviceWanted) -> tuple[StudyAdvice, ...]:
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """All that advice is made of.
+
+    Attributes:
+        found: nodules of all dates.
+        growths: by the nodule's earlier and later place.
+        names: of tracks, by UID; rule sets call the nodules by them.
+        wanted: see there.
+    """
+
+    found: Matched
+    growths: Mapping[tuple[NoduleKey, NoduleKey], Growth]
+    names: Mapping[str, str]
+    wanted: AdviceWanted
+
+
+def advice_on(
+    found: Matched, growths: Sequence[TrackGrowth], names: Mapping[str, str], wanted: AdviceWanted
+) -> tuple[StudyAdvice, ...]:
     """What each rule set says.
 
     A nodule's history is left to the rule set, which derives it from both sizes by its own rounding; only what is new
-    at a place that an earlier CT shows is called new here.
+    at a place that an earlier CT shows is called new here. Both sizes are those that growth was told from.
+
+    Args:
+        found: nodules of all dates.
+        growths: of pairs of dates.
+        names: of tracks, by UID.
+        wanted: whose advice.
 
     Raises:
         ConfigError: there is no such rule set, or a fact can't be.
     """
-    latest = found.studies[-1]
-    name = name_of(latest)
-    new = {one.current for one in found.matching.decisions if one.fate is Fate.NEW and one.study == name}
-    nodules = [
-        _facts(found, NoduleKey(name, one.id), one, is_new=NoduleKey(name, one.id) in new, more=wanted.nodule_facts)
-        for one in latest.nodules
-    ]
-    study = _study(found, wanted.facts)
-    return tuple(advise(ruleset(one), nodules, study) for one in wanted.rulesets)
+    known = _Known(found, {(one.prior, one.current): one.growth for one in growths}, names, wanted)
+    return tuple(_by(ruleset(one), known) for one in wanted.rulesets)
 
 
-def _facts(
-    found: Matched, key: NoduleKey, nodule: Nodule, *, is_new: bool, more: Mapping[str, Mapping[str, object]]
-) -> NoduleFacts:
-    known: dict[str, object] = {"history": "new"} if is_new else {}
-    prior = _prior(found, key)
-    if prior is not None and prior.diameters_mm is not None:
-        known["prior_mean_diameter_mm"] = prior.diameters_mm.mean_mm
-    if prior is not None and prior.volume_mm3 is not None and nodule.volume_mm3 is not None:
-        known["prior_volume_mm3"] = prior.volume_mm3
-    return facts_of(nodule, known | dict(more.get(nodule.id, {})))
+def unlike_growth(
+    advice: Sequence[StudyAdvice], growths: Sequence[TrackGrowth], names: Mapping[str, str], latest: str
+) -> Iterator[str]:
+    """Where a nodule has grown by its volume and a rule set doesn't call it growth: one sentence each.
+
+    Args:
+        advice: of the latest study.
+        growths: of pairs of dates.
+        names: of tracks, by UID.
+        latest: what the latest study is called where nodules are matched.
+    """
+    for one in growths:
+        if one.current.study != latest or not has_grown(one.growth):
+            continue
+        change = one.growth.change(GrowthQuantity.VOLUME)
+        words = "" if change is None else f" by {change.percent.value:.0f} %"
+        likely = f"a probability of {100 * one.growth.probability_of_growth:.0f} %"
+        for study in advice:
+            told = next((each for each in study.nodules if each.nodule == names[one.uid]), None)
+            history = "" if told is None else told.used.get("history", "")
+            if history.startswith(_NOT_GROWN):
+                yield (
+                    f"Nodule {names[one.uid]} grew{words} with {likely}, and to {study.study.ruleset} it is {history}: "
+                    "its own rule of growth asks for more."
+                )
 
 
-def _prior(found: Matched, key: NoduleKey) -> Nodule | None:
-    """The same nodule on the study just before, with which rule sets compare; None where it isn't there."""
-    before = name_of(found.studies[-2])
-    track: Track = found.matching.of(key)
-    return found.nodule(NoduleKey(before, track.nodules[before])) if before in track.nodules else None
+def _by(rules: RuleSet, known: _Known) -> StudyAdvice:
+    """Of the latest study; of all of them in turn where the rows ask for the earlier study's category."""
+    last = len(known.found.studies) - 1
+    asks = any("prior_category" in when.conditions for row in rules.rows for when in row.when)
+    categories: dict[str, str] = {}
+    for at in range(0 if asks else last, last):
+        answers = advise(rules, list(_nodules(known, at, categories)), _study(known, at)).nodules
+        categories = {one.nodule: one.category for one in answers if one.nodule and one.category}
+    said = advise(rules, list(_nodules(known, last, categories)), _study(known, last))
+    if not categories:
+        return said
+    return replace(said, study=replace(said.study, notes=(*said.study.notes, DERIVED)))
 
 
-def _study(found: Matched, facts: Mapping[str, object]) -> StudyFacts:
-    days = [one.ct.day for one in found.studies]
-    are_thin = all(not is_thick(one.volume.geometry) for one in found.studies[-2:])
+def _nodules(known: _Known, at: int, categories: Mapping[str, str]) -> Iterator[NoduleFacts]:
+    found = known.found
+    study = name_of(found.studies[at])
+    new = {one.current for one in found.matching.decisions if one.fate is Fate.NEW and one.study == study}
+    is_last = at == len(found.studies) - 1
+    for nodule in found.studies[at].nodules:
+        key = NoduleKey(study, nodule.id)
+        track = found.matching.of(key)
+        seen = sorted(found.number(one) for one in track.nodules)
+        facts: dict[str, object] = {"id": known.names[track.uid], "first_date": found.studies[seen[0]].ct.day}
+        if key in new:
+            facts["history"] = "new"
+        category = categories.get(known.names[track.uid])
+        if category in get_args(PriorCategory):
+            facts["prior_category"] = category
+        before = name_of(found.studies[at - 1]) if at - 1 in seen else None
+        prior = None if before is None else NoduleKey(before, track.nodules[before])
+        if prior is not None:
+            facts |= _sizes(known, prior, key)
+        facts |= _solid(nodule, None if prior is None else found.nodule(prior))
+        more = known.wanted.nodule_facts.get(nodule.id, {}) if is_last else {}
+        yield facts_of(nodule, facts | dict(more))
+
+
+def _solid(nodule: Nodule, prior: Nodule | None) -> dict[str, object]:
+    """Of a part-solid nodule, as far as it was measured."""
+    part, lengths = nodule.characteristics.get(SOLID_MM), nodule.diameters_mm
+    if part is None or lengths is None:
+        return {}
+    before = None if prior is None else prior.characteristics.get(SOLID_MM)
+    return {"solid_mean_diameter_mm": min(part, lengths.mean_mm), "prior_solid_mean_diameter_mm": before}
+
+
+def _sizes(known: _Known, before: NoduleKey, key: NoduleKey) -> dict[str, object]:
+    """Now and at the study before: as growth was told from, else each measured alone."""
+    growth = known.growths.get((before, key))
+    if growth is None:
+        return _alone(known.found.nodule(before), known.found.nodule(key))
+    sizes: dict[str, object] = {}
+    for quantity, name in ((GrowthQuantity.VOLUME, "volume_mm3"), (GrowthQuantity.MEAN_DIAMETER, "mean_diameter_mm")):
+        change = growth.change(quantity)
+        if change is not None and change.prior > 0 and change.current > 0:
+            sizes |= {name: change.current, f"prior_{name}": change.prior}
+    if 0 < growth.doubling.days < float("inf"):
+        sizes["doubling_days"] = growth.doubling.days
+    return sizes
+
+
+def _alone(prior: Nodule, nodule: Nodule) -> dict[str, object]:
+    sizes: dict[str, object] = {}
+    if prior.diameters_mm is not None:
+        sizes["prior_mean_diameter_mm"] = prior.diameters_mm.mean_mm
+    if prior.volume_mm3 is not None and nodule.volume_mm3 is not None:
+        sizes["prior_volume_mm3"] = prior.volume_mm3
+    return sizes
+
+
+def _study(known: _Known, at: int) -> StudyFacts:
+    studies = known.found.studies
     told: dict[str, object] = {
-        "date": days[-1],
-        "prior_date": days[-2],
-        "first_date": _first_seen(found),
+        "date": studies[at].ct.day,
+        "prior_date": studies[at - 1].ct.day if at else None,
         "modality": "ct",
-        "slice_mm": max(found.studies[-1].volume.geometry.spacing_zyx_mm),
-        "volumetry": are_thin,
+        "slice_mm": max(studies[at].volume.geometry.spacing_zyx_mm),
+        "volumetry": all(not is_thick(one.volume.geometry) for one in studies[max(at - 1, 0) : at + 1]),
     }
-    return StudyFacts.of(told | {name: value for name, value in facts.items() if value is not None}, "the follow-up")
-
-
-def _first_seen(found: Matched) -> object:
-    """The day of the first study with a nodule that the latest one has, too; that of the latest where none has."""
-    latest = name_of(found.studies[-1])
-    seen: Sequence[int] = [
-        min(found.number(study) for study in track.nodules)
-        for track in found.matching.tracks
-        if latest in track.nodules
-    ]
-    return found.studies[min(seen, default=len(found.studies) - 1)].ct.day
+    facts = {name: value for name, value in known.wanted.facts.items() if value is not None}
+    return StudyFacts.of(told | facts, "the follow-up")

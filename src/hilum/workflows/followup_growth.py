@@ -12,14 +12,13 @@ from hilum.followup.growth import AtDate, HowSure, growth
 from hilum.followup.volume_change import VolumeChange, volume_change
 from hilum.followup.volume_error import Method, ScanFacts, comparability, volume_error, volume_interval
 from hilum.infer.ct_nodules import SOLID_SHARE
-from hilum.measure import diameters, equivalent_diameter_mm
-from hilum.measure.partial_volume import Edge, edge_volume
+from hilum.measure import diameters, equivalent_diameter_mm, is_part_solid
+from hilum.measure.partial_volume import Edge
 from hilum.workflows.followup_match import Matched
 from hilum.workflows.followup_nodules import CtStudy
 from hilum.workflows.followup_record import TrackGrowth
 
 SOFTWARE = "hilum"
-_PART_SOLID = 3.0
 
 
 def growths_of(found: Matched, not_compared: list[str], names: dict[str, str]) -> tuple[TrackGrowth, ...]:
@@ -42,18 +41,17 @@ def growths_of(found: Matched, not_compared: list[str], names: dict[str, str]) -
 
 
 def volume_at(study: CtStudy, nodule: Nodule) -> Figure:
-    """A nodule's volume from the HU at its edge, with its interval; NaN where slices are too thick for one."""
+    """A nodule's volume with its interval; NaN where slices are too thick for one."""
     if nodule.volume_mm3 is None:
         return Figure("volume_mm3", math.nan)
-    edge = edge_volume(study.volume, study.mask(nodule.id))
     spread = volume_error().single.get(Method.ALONE)
-    if spread is None or not edge.volume_mm3 > 0:
-        return Figure("volume_mm3", edge.volume_mm3 if edge.volume_mm3 > 0 else math.nan)
+    if spread is None:
+        return Figure("volume_mm3", nodule.volume_mm3)
     facts = scan_facts(study)
-    subject = comparability(facts, facts).subject(
-        equivalent_diameter_mm(edge.volume_mm3), facts.slice_mm, nodule.texture
+    diameter = equivalent_diameter_mm(nodule.volume_mm3)
+    return volume_interval(
+        nodule.volume_mm3, spread, comparability(facts, facts).subject(diameter, facts.slice_mm, nodule.texture)
     )
-    return volume_interval(edge.volume_mm3, spread, subject)
 
 
 def scan_facts(study: CtStudy) -> ScanFacts:
@@ -93,7 +91,8 @@ def _growth(found: Matched, prior: NoduleKey, current: NoduleKey) -> Growth:
 
 def _at_date(study: CtStudy, nodule: Nodule, edge: Edge, volume_mm3: float) -> AtDate:
     lengths = diameters(edge.inside, edge.block.geometry)  # of what the volume is of, as errors were fitted on
-    solid = nodule.characteristics.get(SOLID_SHARE, math.nan) if nodule.texture == _PART_SOLID else math.nan
+    has_part = nodule.texture is not None and is_part_solid(nodule.texture)
+    solid = nodule.characteristics.get(SOLID_SHARE, math.nan) if has_part else math.nan
     return AtDate(
         volume_mm3=volume_mm3,
         mean_diameter_mm=lengths.mean_mm,

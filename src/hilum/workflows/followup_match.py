@@ -41,6 +41,10 @@ class Matched:
         """By study and id."""
         return self.studies[self.number(key.study)].nodule(key.nodule)
 
+    def names(self) -> dict[str, str]:
+        """A short name of each track by its UID: A to Z, then AA and so on."""
+        return {track.uid: _letters(at) for at, track in enumerate(self.matching.tracks)}
+
 
 def name_of(study: CtStudy) -> str:
     """What a study is called where nodules are matched: the series' UID, else the hash of its files."""
@@ -110,3 +114,12 @@ def _centre(nodule: Nodule) -> np.ndarray:
 def _point(place: np.ndarray) -> Triple:
     x, y, z = place.tolist()
     return x, y, z
+
+
+def _letters(number: int) -> str:
+    name = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        name = chr(ord("A") + rest) + name
+    return name

@@ -14,6 +14,7 @@ from hilum.io import read_mask, read_volume
 from hilum.io.inputs import require_path
 from hilum.io.nodules_file import read_nodules
 from hilum.ops import label_parts, place, to_lps_axes
+from hilum.workflows.followup_measured import by_edge
 from hilum.workflows.followup_studies import DatedCt
 from hilum.workflows.output import Run, is_done, sha256_of, write_run
 from hilum.workflows.predict_ct import CtReader, write_found
@@ -67,16 +68,22 @@ def study_of(ct: DatedCt, given: Path | None, reader: CtReader, folder: Path, se
     """
     volume = to_lps_axes(read_volume(ct.path))
     inputs = {"ct": ct.hash} if given is None else {"ct": ct.hash, "given": sha256_of(require_path(given))}
-    run = Run("followup study", inputs, settings)
+    run = Run("followup study", inputs, {**settings, "measured_by": "edge"})
     if is_done(folder, run):
         labels = to_lps_axes(read_mask(folder / MASK, volume.geometry)).labels
         stored = read_nodules(folder / NODULES)
         return CtStudy(ct, volume, labels, stored.nodules, given is not None, tuple(stored.study.get("notes", ())))
-    found = reader(volume) if given is None else _given(volume, given, reader)
+    found = _by_edges(reader(volume) if given is None else _given(volume, given, reader), volume)
     folder.mkdir(parents=True, exist_ok=True)
     write_found(folder, volume, found, reader, ct.uid or folder.name)
     write_run(folder, run)
     return CtStudy(ct, volume, to_lps_axes(found.mask).labels, found.nodules, given is not None, found.notes)
+
+
+def _by_edges(found: CtNodules, volume: Volume) -> CtNodules:
+    """All measured from their edges."""
+    labels = to_lps_axes(found.mask).labels
+    return replace(found, nodules=tuple(by_edge(one, volume, labels == int(one.id)) for one in found.nodules))
 
 
 def looked_again(study: CtStudy, point_lps_mm: Triple, within_mm: float, reader: CtReader) -> CtStudy | None:
@@ -101,6 +108,7 @@ def looked_again(study: CtStudy, point_lps_mm: Triple, within_mm: float, reader:
         return None
     labels = study.labels.copy()
     labels[part.place][free] = int(name)
+    nodule = by_edge(nodule, study.volume, labels == int(name))
     return replace(study, labels=labels, nodules=(*study.nodules, nodule))
 
 

@@ -55,8 +55,8 @@ class FollowedUp:
     corrections: dict[str, object]
 
     def names(self) -> dict[str, str]:
-        """A short name of each track: A to Z, then AA and so on."""
-        return {track.uid: _letters(at) for at, track in enumerate(self.found.matching.tracks)}
+        """A short name of each track by its UID."""
+        return self.found.names()
 
 
 def followup_record(done: FollowedUp) -> dict[str, Any]:
@@ -194,15 +194,6 @@ def _advice(one: StudyAdvice) -> dict[str, Any]:
 
 def _plain(advice: Advice) -> dict[str, Any]:
     return {each.name: getattr(advice, each.name) for each in fields(advice)}
-
-
-def _letters(number: int) -> str:
-    name = ""
-    number += 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        name = chr(ord("A") + rest) + name
-    return name
 
 
 def nodules_by_study(found: Matched, uid: str) -> Sequence[Nodule | None]:

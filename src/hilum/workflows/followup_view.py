@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 
-from hilum.core import Advice, Figure, Mask, Nodule
+from hilum.core import Advice, Figure, Mask, Nodule, StudyAdvice
 from hilum.core.geometry import Triple
 from hilum.followup.ct_tracks import Fate, Matching, NoduleKey, Track
 from hilum.followup.growth import has_grown
@@ -40,7 +40,7 @@ def view_of(done: FollowedUp, provenance: Sequence[tuple[str, str]]) -> Followup
         glances=[(names[one.uid], _glances(found, one)) for one in tracks],
         changes=[_change(found, one, names) for one in done.growths],
         decisions=[(names[one.tracking_uid], str(one.fate), one.reason) for one in found.matching.decisions],
-        advice=[advice for one in done.advice for advice in _advice(one.study, names, found)],
+        advice=[row for one in done.advice for row in _advice(one)],
         not_compared=done.not_compared,
         provenance=provenance,
     )
@@ -171,13 +171,9 @@ def _expected(found: Matched, track: Track, number: int) -> Triple | None:
     return x, y, z
 
 
-def _advice(advice: Advice, names: dict[str, str], found: Matched) -> Iterator[Advice]:
-    """With the nodule's name over all dates in place of its id on the last one."""
-    from dataclasses import replace
-
-    last = name_of(found.studies[-1])
-    if advice.nodule is None:
-        yield advice
-        return
-    track = next((one for one in found.matching.tracks if one.nodules.get(last) == advice.nodule), None)
-    yield advice if track is None else replace(advice, nodule=names[track.uid])
+def _advice(advice: StudyAdvice) -> Iterator[tuple[str, Advice]]:
+    """Of the study, and of each nodule where there are several."""
+    by = advice.study.nodule
+    yield ("the study" if by is None else f"the study, by {by}"), advice.study
+    if len(advice.nodules) > 1:
+        yield from ((one.nodule or _NONE, one) for one in advice.nodules)

@@ -69,6 +69,7 @@ def _count(rules: RuleSet, nodule: NoduleFacts, all_of_them: Sequence[NoduleFact
 
 
 def _of_nodule(rules: RuleSet, nodule: NoduleFacts, study: StudyFacts, count: Count | None) -> Advice:
+    study = study.of_nodule(nodule)
     facts = compared(rules, nodule, study, count)
     facts["history"] = nodule.history or _history(rules, nodule, study, facts)
     if facts["history"] in ("baseline", "new") and study.months_known is None:

@@ -116,6 +116,8 @@ class NoduleFacts(FrozenConfig):
     """Volume doubling time; from the two volumes and the interval when not given."""
     brock_percent: Annotated[FiniteFloat, Field(ge=0, le=100)] | None = None
     """Risk of cancer by the Brock model."""
+    first_date: Day | None = None
+    """When it was first seen, where that is not what the study says of all."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -136,7 +138,7 @@ class StudyFacts(FrozenConfig):
     prior_date: Day | None = None
     """When the earlier study was done that sizes are compared with."""
     first_date: Day | None = None
-    """When the nodule was first seen."""
+    """When the nodules were first seen; one that says so itself has its own day."""
     interval_days: Days | None = None
     """Days from the earlier study to this one; from the two dates when not given."""
     months_since_first: Months | None = None
@@ -183,6 +185,22 @@ class StudyFacts(FrozenConfig):
         _not_before("the earlier study", self.prior_date, "the first study", self.first_date, same_day=True)
         _at_most("the smallest sum", self.nadir_sum_mm, "the sum at baseline", self.baseline_sum_mm, "mm")
         return self
+
+    def of_nodule(self, nodule: NoduleFacts) -> "StudyFacts":
+        """The same with the day on which this nodule was first seen.
+
+        Raises:
+            InputError: that is after the study.
+        """
+        first = nodule.first_date
+        if first is None:
+            return self
+        if self.date is not None and first > self.date:
+            raise InputError(
+                f"nodule {nodule.id} was first seen on {first}, after the study of {self.date}.",
+                "Give the day of the first study that shows it.",
+            )
+        return self.model_copy(update={"first_date": first, "months_since_first": None})
 
     @property
     def days_since_prior(self) -> float | None:
