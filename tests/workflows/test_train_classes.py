@@ -6,16 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hilum.cli.app import main
 from hilum.core import ConfigError, HilumError
 from hilum.datasets.bit_masks import read_layout
 from hilum.io.json_file import read_json
 from hilum.train.config import Machine
 from hilum.workflows.prepare_cxr_masks import MaskOptions, prepare_cxr_masks
-from hilum.workflows.train import TrainOptions, run_train
+from hilum.workflows.train import TrainOptions, begun, run_train
 from hilum.workflows.train_classes import renamed
 from hilum.workflows.train_config import resolved_config
 from hilum.workflows.train_data import read_data
 from tests.classes import bit_films
+from tests.resnet_weights import fake, saved, torchvision_resnet50
 
 OPTIONS = TrainOptions(Machine(device="cpu", threads=1))
 SMALL = ["data.height_px=32", "trainer.epochs=2", "trainer.precision='32'", "trainer.batch_size=4"]
@@ -121,3 +123,51 @@ def test_classes_of_further_data_are_matched_by_name(films):
 def test_what_does_not_belong_to_classes_is_refused(settings, words):
     with pytest.raises(ConfigError, match=words):
         resolved_config("covid_slim", settings=settings)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """What torchxrayvision's file would be: every weight is .01."""
+    return saved(tmp_path_factory.mktemp("weights") / "resnet50.pt", fake(torchvision_resnet50()))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "encoders"),
+    [
+        ("covid_unet", {"encoder"}),
+        ("covid_classifier", {"encoder"}),
+        ("covid_multitask", {"encoder"}),
+        ("covid_hybrid", {"encoder", "own_encoder"}),
+    ],
+)
+def test_pretrained_weights_go_into_every_encoder_and_nowhere_else(recipe, encoders, weights):
+    network = begun(resolved_config(recipe), replace(OPTIONS, pretrained=str(weights)))
+    for name, part in network.parts().items():
+        filled = [bool((value == 0.01).all()) for key, value in part.named_parameters() if key.endswith("weight")]
+        assert all(filled) if name in encoders else not any(filled), name
+    assert encoders <= set(network.parts())
+    assert network.weights_origin == "torchxrayvision resnet50-res512-all (resnet50.pt)"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "wrong", "said"),
+    [
+        ("covid_unet", "colour", "conv1.weight"),
+        ("covid_hybrid", "text", "is no state dict"),
+        ("covid_classifier", "missing", "doesn't exist"),
+        ("covid_slim", "right", "no pretrained weights for the network ClassSlim"),
+    ],
+)
+def test_a_wrong_file_is_one_clear_line_and_leaves_nothing(recipe, wrong, said, films, weights, tmp_path, capsys):
+    path = {"right": weights, "missing": tmp_path / "no.pt", "text": tmp_path / "text.pt"}.get(wrong)
+    if wrong == "text":
+        path.write_text("weights")
+    if path is None:
+        path = saved(tmp_path / "colour.pt", fake(torchvision_resnet50(inputs=3)))
+    words = ["train", recipe, str(tmp_path / "run"), "--data", str(films), "--pretrained", str(path)]
+    assert main(words) == 1
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Traceback" not in shown
+    assert sum(line.startswith("hilum: ") for line in shown.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
