@@ -3,6 +3,7 @@
 import json
 import math
 
+import nibabel as nib
 import numpy as np
 import pytest
 from pydicom import dcmread
@@ -54,6 +55,12 @@ def test_each_date_is_a_study_of_its_own_that_says_what_it_is(made):
         for words in (one.PatientName, one.SeriesDescription, one.ImageComments):
             assert "SYNTHETIC" in str(words)
     assert truth_of(made)["synthetic"] is True
+
+
+def test_a_nifti_says_in_its_own_header_what_it_is(ct, tmp_path):
+    options = PhantomOptions((NodulePlan(FREE, 14.0, math.inf),), dates=Dates((0,)), as_dicom=False)
+    (scan,) = make_phantom(ct, tmp_path / "out", options).scans
+    assert "SYNTHETIC" in str(nib.load(scan).header["descrip"])
 
 
 def test_volumes_double_in_the_doubling_time(made):

@@ -74,7 +74,20 @@ def read_nifti(path: Path) -> StoredVolume:
     return StoredVolume(array, geometry, "NIfTI", slope or 1.0, intercept or 0.0, odd, quantity=quantity)
 
 
-def write_nifti(array: Voxels, geometry: Geometry, path: Path, quantity: Quantity | None = None) -> None:
+def description_of(path: Path) -> str:
+    """The header's free text (`descrip`); "" when the file is no NIfTI, or damaged.
+
+    Raises:
+        InputError: the file doesn't exist, or may not be read.
+    """
+    start, _ = _decoded_start(path)
+    where = {348: slice(148, 228), 540: slice(240, 320)}.get(nifti_size(start) or 0)  # nifti1.h, nifti2.h
+    return "" if where is None else start[where].partition(b"\0")[0].decode("utf-8", "replace").strip()
+
+
+def write_nifti(
+    array: Voxels, geometry: Geometry, path: Path, quantity: Quantity | None = None, *, remark: str = ""
+) -> None:
     """Write `.nii` or `.nii.gz`, in mm, scanner coordinates (code 1), sform and qform alike.
 
     A sheared grid has no qform (a quaternion can't say it): its code is 0 then.
@@ -84,6 +97,7 @@ def write_nifti(array: Voxels, geometry: Geometry, path: Path, quantity: Quantit
         geometry: its grid. The affine is kept to float32, about 1e-5 mm.
         path: where to; compressed when it ends in `.gz`.
         quantity: what the numbers are, kept in the header's free text; None for masks.
+        remark: to be added to that text, which ends after 79 bytes.
 
     Raises:
         OutputError: the place can't be written to.
@@ -95,7 +109,8 @@ def write_nifti(array: Voxels, geometry: Geometry, path: Path, quantity: Quantit
     header.set_data_dtype(array.dtype)
     header.set_data_shape(array.shape[::-1])
     header.set_xyzt_units("mm")
-    header["descrip"] = f"hilum quantity: {quantity}".encode() if quantity else b""
+    words = (f"hilum quantity: {quantity}" if quantity else "", remark)
+    header["descrip"] = " ".join(filter(None, words)).encode()[:79]
     header.set_zooms(geometry.spacing_zyx_mm[::-1])
     header.set_sform(affine, code=1)
     axes = geometry.directions

@@ -1,20 +1,25 @@
 """The CTs of a follow-up before anything is compared: whose they are, of which days, and that they are different."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from itertools import combinations, pairwise
 from pathlib import Path
 
-from hilum.core import InputError
+import numpy as np
+
+from hilum.core import InputError, Volume
 from hilum.datasets.splits import leading_lidc_patient
-from hilum.io.dicom.files import read_header
+from hilum.io.dicom.files import Header, read_header
 from hilum.io.dicom.series import Series, choose_ct
 from hilum.io.inputs import require_path
 from hilum.io.kinds import VOLUMES, recognise
 from hilum.io.read import files_in
+from hilum.workflows.followup_patient import Who
+from hilum.workflows.followup_synthetic import SYNTHETIC, is_synthetic
 from hilum.workflows.whole_ct import ct_hash
 
+_AIR_HU, _ROUNDING_HU = -1000.0, 0.5
 _DATES = "State the days of all CTs, in the order of the CTs: --dates 2026-01-31 2026-05-02"
 
 
@@ -42,11 +47,13 @@ class DatedCt:
     Attributes:
         path: a file, or a folder with one CT series.
         day: when it was done.
-        patient: whose it is, as its header says; None where nothing does.
+        patient: whose it is, as its header says: the ID, else the name; None where nothing does.
         uid: of its series; None where it is no DICOM.
         hash: of its files.
         made: how, as far as its header says.
         notes: what a person should know.
+        who: all that it says of the patient.
+        is_synthetic: whether it says that it was made by a computer.
     """
 
     path: Path
@@ -56,6 +63,8 @@ class DatedCt:
     hash: str
     made: ScanMade = ScanMade()
     notes: tuple[str, ...] = ()
+    who: Who = field(default_factory=Who)
+    is_synthetic: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,11 +74,12 @@ class StudyChoice:
     Attributes:
         dates: of each CT, in their order; empty leaves them to the files.
         one_patient: that they are of one patient although their names differ.
-
+        today: no CT was done later; None for this day.
     """
 
     dates: tuple[date, ...] = ()
     one_patient: bool = False
+    today: date | None = None
 
 
 def dated_cts(paths: Sequence[Path], choice: StudyChoice | None = None) -> tuple[DatedCt, ...]:
@@ -81,7 +91,7 @@ def dated_cts(paths: Sequence[Path], choice: StudyChoice | None = None) -> tuple
 
     Raises:
         InputError: fewer than two, one has no date, they are not in the order of their days, two are of one day or the
-            same, or they are of several patients.
+            same, a stated day hasn't come yet, or they are of several patients.
         HilumError: one can't be read.
     """
     choice = choice or StudyChoice()
@@ -90,25 +100,71 @@ def dated_cts(paths: Sequence[Path], choice: StudyChoice | None = None) -> tuple
     if choice.dates and len(choice.dates) != len(paths):
         raise InputError(f"{len(choice.dates)} dates were given for {len(paths)} CTs.", _DATES)
     stated: Sequence[date | None] = choice.dates or [None] * len(paths)
-    found = tuple(_dated(path, day) for path, day in zip(paths, stated, strict=True))
+    tomorrow = (choice.today or date.today()) + timedelta(days=1)  # somewhere it is tomorrow already
+    late = next((day for day in choice.dates if day > tomorrow), None)
+    if late is not None:
+        raise InputError(f"{late} was stated, a day that hasn't come yet.", _DATES)
+    found = tuple(_dated(path, day, tomorrow) for path, day in zip(paths, stated, strict=True))
     _require_different(found)
-    _require_one_patient(found, told=choice.one_patient)
+    found = _of_one_patient(found, told=choice.one_patient)
     _require_order(found)
     return found
 
 
-def _dated(path: Path, stated: date | None) -> DatedCt:
+def require_unlike(paths: Sequence[Path], volumes: Sequence[Volume]) -> None:
+    """Refuse one CT given twice: in two formats, or exported again under new numbers.
+
+    Two scans never agree in every voxel, for each has noise of its own. Air is left out: formats fill what wasn't
+    scanned with -1024, -2000 or -3024 HU.
+
+    Args:
+        paths: of the CTs.
+        volumes: in HU, axes along the patient's.
+
+    Raises:
+        InputError: two are one.
+    """
+    for (path, one), (other, two) in combinations(zip(paths, volumes, strict=True), 2):
+        if one.array.shape == two.array.shape and all(map(_is_same_slice, one.array, two.array)):
+            raise _same(path, other)
+
+
+def _is_same_slice(one: np.ndarray, other: np.ndarray) -> bool:
+    first, second = (np.maximum(each.astype(np.float32), _AIR_HU) for each in (one, other))
+    return bool((np.abs(first - second) <= _ROUNDING_HU).all())
+
+
+def _dated(path: Path, stated: date | None, tomorrow: date) -> DatedCt:
     series = _series(path)
     day = stated or (series.date if series else None)
     if day is None:
         raise InputError(f"nothing says when {path} was done.", _DATES)
-    patient = series.patient if series else leading_lidc_patient(path.name)
-    uid, made = (None, ScanMade()) if series is None else (series.uid, _made(series))
-    return DatedCt(path, day, patient or None, uid, ct_hash(path, series), made, tuple(_notes(series, stated)))
+    header = None if series is None else read_header(series.files[0])
+    who = Who(id=leading_lidc_patient(path.name) or "") if header is None else Who.of(header)
+    made = ScanMade() if series is None or header is None else _made(series, header)
+    notes = [*_notes(series, stated), *_told_of(who, series, day, tomorrow)]
+    artificial = is_synthetic(path, header)
+    return DatedCt(
+        path=path,
+        day=day,
+        patient=who.id or who.name or None,
+        uid=None if series is None else series.uid,
+        hash=ct_hash(path, series),
+        made=made,
+        notes=(*([SYNTHETIC] if artificial else ()), *notes),
+        who=who,
+        is_synthetic=artificial,
+    )
 
 
-def _made(series: Series) -> ScanMade:
-    header = read_header(series.files[0])
+def _told_of(who: Who, series: Series | None, day: date, tomorrow: date) -> Iterator[str]:
+    if series is not None and not who.is_told:
+        yield "its header doesn't say whose CT it is"
+    if day > tomorrow:
+        yield f"its header says {day}, a day that hasn't come yet: dates may have been shifted"
+
+
+def _made(series: Series, header: Header) -> ScanMade:
     thickness = header.number("SliceThickness")
     scanner = " ".join(filter(None, (header.text("Manufacturer"), header.text("ManufacturerModelName"))))
     agent = header.text("ContrastBolusAgent")
@@ -135,19 +191,35 @@ def _notes(series: Series | None, stated: date | None) -> Iterator[str]:
 def _require_different(cts: Sequence[DatedCt]) -> None:
     for one, other in combinations(cts, 2):
         if one.hash == other.hash or (one.uid is not None and one.uid == other.uid):
+            raise _same(one.path, other.path)
+
+
+def _same(one: Path, other: Path) -> InputError:
+    return InputError(f"{one} and {other} are the same CT.", "Name two that were taken at different times.")
+
+
+def _of_one_patient(cts: Sequence[DatedCt], *, told: bool) -> tuple[DatedCt, ...]:
+    """The CTs, with a note on each that can't be told to be of the first one's patient.
+
+    Raises:
+        InputError: two contradict each other, and nobody said that they are of one patient.
+    """
+    for one, other in combinations(cts, 2):
+        unlike = one.who.unlike(other.who)
+        if unlike and not told:
             raise InputError(
-                f"{one.path} and {other.path} are the same CT.", "Name two that were taken at different times."
+                f"{one.path} and {other.path} are of 2 patients: {', '.join(unlike)}.",
+                "If one person has several names or numbers, say so: --one-patient",
             )
+    return cts[0], *(replace(one, notes=(*one.notes, *_beside(one.who, cts[0].who))) for one in cts[1:])
 
 
-def _require_one_patient(cts: Sequence[DatedCt], *, told: bool) -> None:
-    names = {one.patient: one.path for one in cts if one.patient is not None}
-    if len(names) > 1 and not told:
-        said = ", ".join(f"{path} of {name!r}" for name, path in names.items())
-        raise InputError(
-            f"the CTs are of {len(names)} patients: {said}.",
-            "If one person has several names or numbers, say so: --one-patient",
-        )
+def _beside(who: Who, first: Who) -> Iterator[str]:
+    unlike = first.unlike(who)
+    if unlike:
+        yield f"taken for the first one's patient because --one-patient says so: {', '.join(unlike)}"
+    elif who.is_told and first.is_told and not first.shares(who):
+        yield "nothing that both headers say tells whether it is of the first one's patient"
 
 
 def _require_order(cts: Sequence[DatedCt]) -> None:

@@ -19,6 +19,7 @@ import hilum
 from hilum import __version__
 from hilum.core import OutputError
 from hilum.io.atomic import atomic_folder, output_error
+from hilum.io.inputs import open_input
 from hilum.io.json_file import plain, write_json
 
 RUN_FILE = "run.json"
@@ -59,8 +60,12 @@ class Run:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, read in blocks."""
-    with path.open("rb") as stream:
+    """SHA-256 of a file, read in blocks.
+
+    Raises:
+        InputError: there is no such file, it is a folder, or it can't be read.
+    """
+    with open_input(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -17,21 +17,21 @@ from hilum.datasets.insertion_places import Depths, InsertionRule, Taken, depths
 from hilum.datasets.patch_places import Marked, PieceRule
 from hilum.datasets.prepared import read_prepared
 from hilum.datasets.rescan import Background, Breath, background
-from hilum.io import read_volume, write_volume
+from hilum.io import read_volume
 from hilum.io.dicom.write import write_series
 from hilum.io.json_file import plain, write_json
+from hilum.io.nifti import write_nifti
 from hilum.io.nodules_file import write_nodules
-from hilum.io.volumes import write_mask
+from hilum.io.volumes import storable, write_mask
 from hilum.measure import equivalent_diameter_mm
 from hilum.ops import to_lps_axes
 from hilum.workflows.inserted_scan import cut_of
 from hilum.workflows.inserted_sources import cut_cases, own_marks
 from hilum.workflows.output import Run, is_done, output_folder, sha256_of
-from hilum.workflows.phantom_plan import SCHEMA, SYNTHETIC, NodulePlan, PhantomOptions
+from hilum.workflows.phantom_plan import SCHEMA, SYNTHETIC, TRUTH, NodulePlan, PhantomOptions
 from hilum.workflows.track import Track, silently
 from hilum.workflows.whole_ct import WholeCt, whole_ct
 
-TRUTH = "truth.json"
 _PATIENT = "SYNTHETIC-PHANTOM"
 _TRIES = 40
 
@@ -244,25 +244,14 @@ def _words(place: Triple) -> str:
 
 def _date(scene: _Scene, number: int, path: Path) -> dict[str, object]:
     """Write one date; what truth.json says of it."""
-    options = scene.options
-    day, slice_mm = options.dates.days[number], options.dates.slices()[number]
-    rng = np.random.default_rng((options.seed, 1, number))
-    moves = number > 0 and options.dates.shift_mm > 0
-    breath = Breath.draw(scene.seen.ct.geometry, options.dates.shift_mm, rng) if moves else None
+    dates = scene.options.dates
+    day, slice_mm = dates.days[number], dates.slices()[number]
+    rng = np.random.default_rng((scene.options.seed, 1, number))
+    moves = number > 0 and dates.shift_mm > 0
+    breath = Breath.draw(scene.seen.ct.geometry, dates.shift_mm, rng) if moves else None
     nodules = scene.at(day)
     made = scanned(scene.seen, nodules, How(slice_mm=slice_mm, breath=breath), rng)
-    about = f"SYNTHETIC growth phantom, day {day}"
-    if options.as_dicom:
-        write_series(
-            made.ct,
-            path,
-            patient=_PATIENT,
-            description=about,
-            date=options.dates.on(day),
-            comments=SYNTHETIC,
-        )
-    else:
-        write_volume(made.ct, path)
+    _write_scan(made.ct, path, scene.options, day)
     stem = path.name.removesuffix(".nii.gz")
     measured = [_measured(str(n), one, centre) for n, (one, centre) in _numbered(nodules, made)]
     write_mask(made.mask, path.with_name(f"{stem}_mask.nii.gz"))
@@ -270,13 +259,22 @@ def _date(scene: _Scene, number: int, path: Path) -> dict[str, object]:
     write_nodules(path.with_name(f"{stem}_nodules.json"), study, measured)
     return {
         "day": day,
-        "date": options.dates.on(day).isoformat(),
+        "date": dates.on(day).isoformat(),
         "scan": path.name,
         "mask": f"{stem}_mask.nii.gz",
         "slice_mm": made.ct.geometry.spacing_zyx_mm[0],
-        "shift_mm": 0.0 if breath is None else options.dates.shift_mm,
+        "shift_mm": 0.0 if breath is None else dates.shift_mm,
         "nodules": [_record(one, nodule.volume_mm3) for one, nodule in zip(measured, nodules, strict=True)],
     }
+
+
+def _write_scan(ct: Volume, path: Path, options: PhantomOptions, day: int) -> None:
+    """A series or a NIfTI, either of which says in its own header what it is."""
+    about, when = f"SYNTHETIC growth phantom, day {day}", options.dates.on(day)
+    if options.as_dicom:
+        write_series(ct, path, patient=_PATIENT, description=about, date=when, comments=SYNTHETIC)
+    else:
+        write_nifti(storable(ct.array, path), ct.geometry, path, ct.quantity, remark=about)
 
 
 def _numbered(nodules: Sequence[Placed], made: Scanned) -> Iterator[tuple[int, tuple[Placed, Triple]]]:

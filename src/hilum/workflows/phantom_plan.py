@@ -12,7 +12,7 @@ from hilum.core.geometry import Triple
 
 Shape: TypeAlias = Literal["real", "ball", "ellipsoid"]
 Texture: TypeAlias = Literal["solid", "part-solid", "ground-glass"]
-SCHEMA = "hilum.phantom/1"
+SCHEMA, TRUTH = "hilum.phantom/1", "truth.json"
 SYNTHETIC = "SYNTHETIC growth phantom: nodules put into this CT by computer; no patient was scanned at these dates"
 FIRST_DAY = datetime.date(2020, 1, 1)
 _MOST_PERCENT = 5000.0

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from hilum.core import Prediction, Radiograph
+from hilum.core import InputError, Prediction, Radiograph
 from hilum.core.mask import Selection
 from hilum.io.nodules_file import write_nodules
 from hilum.io.raster import write_png
@@ -57,7 +57,7 @@ def hash_of(path: Path) -> str:
     """SHA-256 of a file; one that can't be read is listed as a failure when its turn comes."""
     try:
         return sha256_of(path)
-    except OSError:
+    except InputError:
         return "unreadable"
 
 

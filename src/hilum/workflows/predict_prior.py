@@ -50,7 +50,7 @@ class PriorSource:
 def _hash(path: Path) -> str:
     try:
         return sha256_of(path)
-    except OSError:  # said when the file is read
+    except InputError:  # said when the file is read
         return "unreadable"
 
 
