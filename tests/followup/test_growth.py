@@ -105,6 +105,12 @@ def test_a_doubling_time_is_told_after_the_days_at_which_the_power_is_reached() 
         power_after(0, 400, TAILED, SUBJECT)
 
 
+def test_a_measurement_says_when_a_doubling_in_400_days_will_be_told() -> None:
+    found = growth(at(TEN_MM), at(TEN_MM), 90, known(TAILED))
+    assert power_after(found.told_after_days, 400, TAILED, SUBJECT) == pytest.approx(0.8, abs=1e-6)
+    assert math.isnan(growth(AtDate(), at(500), 90, known(NORMAL)).told_after_days)
+
+
 def test_what_was_not_measured_is_nan_and_no_growth() -> None:
     found = growth(AtDate(), at(500), 90, known(NORMAL))
     assert math.isnan(found.probability_of_growth)
@@ -160,6 +166,17 @@ def test_what_differs_is_said_and_widens(other: ScanFacts) -> None:
     spread = Spread(ln_sd=-3.0, other_scan=0.4)
     assert found.warnings
     assert spread.sd(found.subject(10, 1.0)) > spread.sd(Comparability().subject(10, 1.0))
+
+
+def test_outlines_by_another_hand_are_said_and_widen_by_more_than_nothing() -> None:
+    """What lies within is measured by one rule at both dates, so it isn't refused."""
+    own, given = (ScanFacts(1.0, software="hilum", outlined_by=one) for one in ("hilum", "a reader"))
+    found = comparability(given, own)
+    assert found.refusal is None
+    assert any("outlined by a reader, then by hilum" in one for one in found.warnings)
+    assert NORMAL.sd(found.subject(10, 1.0)) > 1.2 * NORMAL.sd(Comparability().subject(10, 1.0))
+    assert comparability(given, given) == Comparability()
+    assert comparability(own, ScanFacts(1.0, software="hilum")).warnings
 
 
 def test_alike_scans_widen_nothing() -> None:

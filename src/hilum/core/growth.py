@@ -94,6 +94,8 @@ class Growth:
             unknown.
         probability_of_quarter: likewise, that it grew by 25 % or more.
         least_detectable_percent: the smallest growth of volume that would be told from none, measured like this.
+        told_after_days: from the first date on, when a doubling in 400 days would be told from none four times in five,
+            measured like this.
         confidence: of the intervals, 0 to 1.
         notes: what a person should know who uses it, one line each.
 
@@ -108,6 +110,7 @@ class Growth:
     probability_of_growth: float
     probability_of_quarter: float
     least_detectable_percent: float
+    told_after_days: float = math.nan
     confidence: float = 0.95
     notes: tuple[str, ...] = ()
 

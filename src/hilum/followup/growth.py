@@ -32,6 +32,8 @@ from hilum.followup.volume_error import (
 from hilum.measure import equivalent_diameter_mm
 
 QUARTER = math.log(1.25)
+ASKED_DAYS, POWER = 400.0, 0.8
+"""Doubling time below which guidelines act (NELSON), and how often it is to be found."""
 FOUND = 0.95
 """Probability of growth from which a nodule is said to have grown: one in twenty stable ones is, too."""
 
@@ -111,6 +113,7 @@ def growth(prior: AtDate, current: AtDate, interval_days: float, how: HowSure | 
         probability_of_growth=volumes.probability_above(0.0),
         probability_of_quarter=volumes.probability_above(QUARTER),
         least_detectable_percent=math.nan if subject is None else 100 * math.expm1(reach * spread.sd(subject)),
+        told_after_days=math.nan if subject is None else told_after_days(ASKED_DAYS, spread, subject, POWER),
         confidence=how.confidence,
         notes=how.comparability.warnings,
     )
@@ -121,7 +124,7 @@ def has_grown(found: Growth) -> bool:
     return found.probability_of_growth >= FOUND
 
 
-def told_after_days(doubling_days: float, spread: Spread, subject: Subject, power: float = 0.8) -> float:
+def told_after_days(doubling_days: float, spread: Spread, subject: Subject, power: float = POWER) -> float:
     """Days after which growth of a doubling time is found with a power, one in twenty stable ones being, too.
 
     Raises:

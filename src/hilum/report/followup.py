@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from math import inf, isnan
+from datetime import date, timedelta
+from math import ceil, inf, isnan
 
 from hilum.core import Advice
 from hilum.core.growth import DoublingTime, Growth, GrowthQuantity
@@ -23,7 +23,8 @@ _SIDE = (
 _CHANGES = (
     "Change of volume from the first of both dates to the second, with its 95 % interval; doubling time likewise, "
     "which has no upper end where no growth fits the measurements, too; the probability that it grew at all, and by "
-    "25 % or more; and the smallest growth that could have been told from none."
+    "25 % or more; the smallest growth that could have been told from none; and from which day on a doubling in 400 "
+    "days would be told from none four times in five."
 )
 _ADVICE = "Each rule set by its own rounding and words. It doesn't replace a clinician's judgement."
 
@@ -45,14 +46,14 @@ class PairGrowth:
 
     Attributes:
         nodule: its name over all dates.
-        first: the earlier study, in words.
-        second: the later one.
+        first: day of the earlier study.
+        second: that of the later one.
         growth: what was measured.
     """
 
     nodule: str
-    first: str
-    second: str
+    first: date
+    second: date
     growth: Growth
 
 
@@ -133,7 +134,7 @@ def _some(rows: Sequence[tuple[str, Sequence[Glance]]], most: int = 4) -> list[S
 def _growth(view: FollowupView) -> Section | None:
     if not view.changes:
         return None
-    columns = ("nodule", "from", "to", "volume", "doubling time", "grew", "grew by 25 %", "least that could be told")
+    columns = ("nodule", "from", "to", "volume", "doubling time", "grew", "grew by 25 %", "least told", "400 days told")
     rows = [_change(one) for one in view.changes]
     notes = [f"Nodule {one.nodule}: {note}." for one in view.changes for note in one.growth.notes]
     return Section(
@@ -147,13 +148,14 @@ def _change(one: PairGrowth) -> tuple[str, ...]:
     percent = _NONE if volume is None else _signed(volume.percent.value, volume.percent.low, volume.percent.high)
     return (
         one.nodule,
-        one.first,
-        one.second,
+        str(one.first),
+        str(one.second),
         percent,
         doubling_words(growth.doubling),
         _share(growth.probability_of_growth),
         _share(growth.probability_of_quarter),
         _NONE if isnan(growth.least_detectable_percent) else f"{growth.least_detectable_percent:.0f} %",
+        _NONE if isnan(growth.told_after_days) else str(one.first + timedelta(days=ceil(growth.told_after_days))),
     )
 
 

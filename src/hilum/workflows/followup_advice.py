@@ -155,10 +155,10 @@ def _solid(nodule: Nodule, prior: Nodule | None) -> dict[str, object]:
 
 def _sizes(known: _Known, before: NoduleKey, key: NoduleKey) -> dict[str, object]:
     """Now and at the study before: as growth was told from, else each measured alone."""
+    sizes = _alone(known.found.nodule(before), known.found.nodule(key))
     growth = known.growths.get((before, key))
     if growth is None:
-        return _alone(known.found.nodule(before), known.found.nodule(key))
-    sizes: dict[str, object] = {}
+        return sizes
     for quantity, name in ((GrowthQuantity.VOLUME, "volume_mm3"), (GrowthQuantity.MEAN_DIAMETER, "mean_diameter_mm")):
         change = growth.change(quantity)
         if change is not None and change.prior > 0 and change.current > 0:

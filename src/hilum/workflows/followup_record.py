@@ -7,6 +7,7 @@ from typing import Any
 from hilum.core import Advice, Figure, Nodule, StudyAdvice
 from hilum.core.growth import Change, Growth, GrowthQuantity
 from hilum.followup.ct_tracks import Fate, MatchDecision, NoduleKey
+from hilum.followup.growth import ASKED_DAYS, POWER
 from hilum.io.nodules_file import record
 from hilum.workflows.followup_match import Matched, name_of
 from hilum.workflows.followup_nodules import CtStudy
@@ -138,6 +139,7 @@ def _pair(done: FollowedUp, one: TrackGrowth, names: dict[str, str]) -> dict[str
         "probability_of_growth": growth.probability_of_growth,
         "probability_of_25_percent": growth.probability_of_quarter,
         "least_detectable_percent": growth.least_detectable_percent,
+        "told_after_days": {"doubling_days": ASKED_DAYS, "power": POWER, "value": growth.told_after_days},
         "changes": [
             {"quantity": change.quantity, "prior": change.prior, "current": change.current, **_both(change)}
             for change in growth.changes

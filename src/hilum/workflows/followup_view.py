@@ -128,7 +128,7 @@ def _curve(found: Matched, track: Track, name: str) -> Curve:
 
 
 def _change(found: Matched, one: TrackGrowth, names: dict[str, str]) -> PairGrowth:
-    days = [str(found.studies[found.number(key.study)].ct.day) for key in (one.prior, one.current)]
+    days = [found.studies[found.number(key.study)].ct.day for key in (one.prior, one.current)]
     return PairGrowth(names[one.uid], days[0], days[1], one.growth)
 
 
