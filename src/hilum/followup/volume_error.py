@@ -32,6 +32,8 @@ _ALIKE = 1.25
 """Slices whose thickness differs by less than this factor count as alike."""
 _CONTRAST_SD = 0.05
 """Assumed: contrast agent makes nodules denser, and thresholds see them larger by some percent; not fitted here."""
+_OTHER_HAND = 1.5
+"""Assumed: another hand's outline takes in other vessels and wall; what lies in it is measured alike. Not fitted."""
 
 
 _CONTRAST = {True: "with", False: "without", None: "nobody says whether with"}
@@ -190,6 +192,7 @@ class ScanFacts:
         scanner: maker and model.
         contrast: whether contrast agent was given.
         software: what measured the volume, with its version.
+        outlined_by: whose outlines say where the nodules are.
     """
 
     slice_mm: float
@@ -197,6 +200,7 @@ class ScanFacts:
     scanner: str | None = None
     contrast: bool | None = None
     software: str | None = None
+    outlined_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -245,11 +249,16 @@ def comparability(prior: ScanFacts, current: ScanFacts) -> Comparability:
         if _differ(before, after):
             warnings.append(f"{what} {before or 'unknown'}, then {after or 'unknown'}: less sure")
     is_other = bool(warnings)
+    is_other_hand = _differ(prior.outlined_by, current.outlined_by)
+    if is_other_hand:
+        before, after = (one.outlined_by or "nobody knows whom" for one in (prior, current))
+        warnings.append(f"outlined by {before}, then by {after}; measured alike within: less sure")
     has_contrast = prior.contrast is not current.contrast
     if has_contrast:
         before, after = (_CONTRAST[one.contrast] for one in (prior, current))
         warnings.append(f"{before} contrast agent, then {after}: less sure")
-    return Comparability(tuple(warnings), 1.0, _CONTRAST_SD if has_contrast else 0.0, is_other)
+    factor = _OTHER_HAND if is_other_hand else 1.0
+    return Comparability(tuple(warnings), factor, _CONTRAST_SD if has_contrast else 0.0, is_other)
 
 
 def _differ(before: str | None, after: str | None) -> bool:

@@ -19,6 +19,7 @@ from hilum.workflows.followup_nodules import CtStudy
 from hilum.workflows.followup_record import TrackGrowth
 
 SOFTWARE = "hilum"
+"""Measures all volumes, whoever has outlined the nodules."""
 
 
 def growths_of(found: Matched, not_compared: list[str], names: dict[str, str]) -> tuple[TrackGrowth, ...]:
@@ -58,7 +59,7 @@ def scan_facts(study: CtStudy) -> ScanFacts:
     """How a study was made, as far as anybody knows."""
     made, grid = study.ct.made, study.volume.geometry
     slice_mm = max(grid.spacing_zyx_mm[grid.axial_axis], made.thickness_mm or 0.0)
-    return ScanFacts(slice_mm, made.kernel, made.scanner, made.contrast, SOFTWARE)
+    return ScanFacts(slice_mm, made.kernel, made.scanner, made.contrast, SOFTWARE, study.outlined_by)
 
 
 def _pairs(track: Track) -> Iterator[tuple[NoduleKey, NoduleKey]]:

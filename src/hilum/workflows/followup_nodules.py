@@ -12,14 +12,16 @@ from hilum.infer.ct_nodules import CtNodules, nodule_of
 from hilum.infer.prompted_volume import Part, part_at
 from hilum.io import read_mask, read_volume
 from hilum.io.inputs import require_path
+from hilum.io.kinds import Kind, recognise
 from hilum.io.nodules_file import read_nodules
-from hilum.ops import label_parts, place, to_lps_axes
+from hilum.ops import label_parts, to_lps_axes
 from hilum.workflows.followup_measured import by_edge
 from hilum.workflows.followup_studies import DatedCt
 from hilum.workflows.output import Run, is_done, sha256_of, write_run
 from hilum.workflows.predict_ct import CtReader, write_found
 
 MASK, NODULES = "mask.nii.gz", "nodules.json"
+GIVEN = "whoever made the given mask"
 _MOST = 255
 _SHARED = 0.5
 
@@ -35,6 +37,7 @@ class CtStudy:
         nodules: measured.
         is_given: whether the user gave them; else they were found.
         notes: what a person should know.
+        outlined_by: whose outlines they are; "" when nobody knows.
     """
 
     ct: DatedCt
@@ -43,6 +46,7 @@ class CtStudy:
     nodules: tuple[Nodule, ...]
     is_given: bool
     notes: tuple[str, ...] = ()
+    outlined_by: str = ""
 
     def mask(self, nodule_id: str) -> Selection:
         """[z, y, x] of a nodule."""
@@ -72,12 +76,22 @@ def study_of(ct: DatedCt, given: Path | None, reader: CtReader, folder: Path, se
     if is_done(folder, run):
         labels = to_lps_axes(read_mask(folder / MASK, volume.geometry)).labels
         stored = read_nodules(folder / NODULES)
-        return CtStudy(ct, volume, labels, stored.nodules, given is not None, tuple(stored.study.get("notes", ())))
+        told = tuple(stored.study.get("notes", ())), str(stored.study.get("outlined_by", ""))
+        return CtStudy(ct, volume, labels, stored.nodules, given is not None, *told)
     found = _by_edges(reader(volume) if given is None else _given(volume, given, reader), volume)
     folder.mkdir(parents=True, exist_ok=True)
-    write_found(folder, volume, found, reader, ct.uid or folder.name)
+    hand = _hand(given, reader)
+    write_found(folder, volume, found, reader, ct.uid or folder.name, hand)
     write_run(folder, run)
-    return CtStudy(ct, volume, to_lps_axes(found.mask).labels, found.nodules, given is not None, found.notes)
+    return CtStudy(ct, volume, to_lps_axes(found.mask).labels, found.nodules, given is not None, found.notes, hand)
+
+
+def _hand(given: Path | None, reader: CtReader) -> str:
+    """Whose outlines count: hilum's where it outlines at given places, too; else as the list says, which may not."""
+    if given is None or (given.suffix == ".json" and not given.with_name(MASK).is_file()):
+        return reader.hand
+    stored = read_nodules(given).study.get("outlined_by") if given.suffix == ".json" else None
+    return str(stored or GIVEN)
 
 
 def _by_edges(found: CtNodules, volume: Volume) -> CtNodules:
@@ -119,7 +133,7 @@ def _given(volume: Volume, path: Path, reader: CtReader) -> CtNodules:
     beside = path.with_name(MASK)
     stored = read_nodules(path)
     if beside.is_file():
-        labels = to_lps_axes(read_mask(beside, volume.geometry)).labels
+        labels = _stored_labels(beside, volume)
         wanted = {one.id for one in stored.nodules if one.id.isdecimal()}
         kept = np.where(np.isin(labels, [int(one) for one in wanted]), labels, 0)
         return _of_labels(volume, kept, ())
@@ -128,13 +142,21 @@ def _given(volume: Volume, path: Path, reader: CtReader) -> CtNodules:
 
 def _labels_of(path: Path, volume: Volume) -> np.ndarray:
     """Labels of a mask file on the volume's grid; the parts of a mask with a single label."""
-    labels = place(read_mask(path, volume.geometry), volume.geometry).labels
+    labels = _stored_labels(path, volume)
     if not labels.any():
         raise InputError(f"{path} marks nothing on its CT.", "Give a mask of that CT, or leave it out.")
     numbers = np.unique(labels[labels > 0])
     if len(numbers) == 1:
         return label_parts(labels > 0)
     return labels
+
+
+def _stored_labels(path: Path, volume: Volume) -> np.ndarray:
+    """[z, y, x] on the volume's grid, whichever way the file stores its axes."""
+    needs_grid = recognise(path) is Kind.DICOM  # outlines have none of their own
+    mask = to_lps_axes(read_mask(path, volume.geometry if needs_grid else None))
+    volume.geometry.require_same_grid(mask.require_geometry())
+    return mask.labels
 
 
 def _of_labels(volume: Volume, labels: np.ndarray, notes: tuple[str, ...]) -> CtNodules:

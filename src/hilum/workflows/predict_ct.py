@@ -193,6 +193,11 @@ class CtReader:
         """The nodules of a CT."""
         return nodules_in(volume, self.finder, self.segmenter, self.rule)
 
+    @property
+    def hand(self) -> str:
+        """Whose outlines these are, so that those of other software or other weights are told apart."""
+        return f"hilum's {self.name} ({self.provenance.weights_hash[:8]})"
+
 
 def ct_reader(options: PredictOptions) -> CtReader:
     """The models, as the options use them.
@@ -224,8 +229,13 @@ def _one(ct: CtFile, reader: CtReader, out: Path, series: str | None) -> dict[st
     return {**said, "provenance": reader.provenance}
 
 
-def write_found(folder: Path, volume: Volume, found: CtNodules, reader: CtReader, series: str) -> None:
-    """Leave `mask.nii.gz`, `nodules.json`, `candidates.csv`, where the CT is called `series`, and `overlay.png`."""
+def write_found(
+    folder: Path, volume: Volume, found: CtNodules, reader: CtReader, series: str, outlined_by: str | None = None
+) -> None:
+    """Leave `mask.nii.gz`, `nodules.json`, `candidates.csv`, where the CT is called `series`, and `overlay.png`.
+
+    Who has outlined the nodules stands in `nodules.json`; the reader where nobody else is named.
+    """
     from hilum.report.ct_nodules import ct_nodules_picture
 
     write_mask(found.mask, folder / "mask.nii.gz")
@@ -233,6 +243,7 @@ def write_found(folder: Path, volume: Volume, found: CtNodules, reader: CtReader
         "key": folder.name,
         "threshold": reader.segmenter.threshold,
         "least_score": reader.rule.score,
+        "outlined_by": outlined_by or reader.hand,
         "notes": found.notes,
         "volume_rule": "number of voxels in the mask times a voxel's volume",
         "texture_rule": "an estimate: share of inner voxels above -350 HU; below .2 non-solid (1), from .7 solid (5)",
