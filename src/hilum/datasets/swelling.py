@@ -14,7 +14,8 @@ from scipy import ndimage
 from hilum.core import Geometry, InputError
 from hilum.core.geometry import Floats, Triple
 from hilum.core.mask import Selection
-from hilum.datasets.rescan import Background
+from hilum.core.volume import Voxels
+from hilum.datasets.rescan import Background, Order
 from hilum.measure import centroid_lps_mm
 
 _HELD_MM = 2.5
@@ -80,14 +81,13 @@ class Swelling:
 
     def applied(self, seen: Background) -> Background:
         """What the scanner sees of the CT then, by splines."""
-        index = self._block_of(seen.ct.geometry)
+        block = self._block_of(seen.ct.geometry)
+        points = self.grid.to_lps_mm(np.indices(self.grid.shape_zyx).reshape(3, -1).T)
+        since = self.grid.to_index(self.origins_mm(points))
         ct, kept = np.array(seen.ct.array), np.array(seen.kept)
-        for array, order in ((ct, 3), (kept, 1)):
-            part = array[index]
-            at = self.grid.to_index(self.origins_mm(self._points())).T
-            moved = ndimage.map_coordinates(part.astype(np.float64), at, order=order, mode="nearest")
-            array[index] = moved.reshape(part.shape)
-        return replace(seen, ct=replace(seen.ct, array=ct), kept=np.clip(kept, 0, 1))
+        ct[block] = _read(ct[block], since, 3)
+        kept[block] = np.clip(_read(kept[block], since, 1), 0, 1)
+        return replace(seen, ct=replace(seen.ct, array=ct), kept=kept)
 
     def _block_of(self, ct: Geometry) -> tuple[slice, slice, slice]:
         """Of the block in its CT."""
@@ -95,5 +95,8 @@ class Swelling:
         z, y, x = (slice(first, first + size) for first, size in zip(start, self.grid.shape_zyx, strict=True))
         return z, y, x
 
-    def _points(self) -> Floats:
-        return self.grid.to_lps_mm(np.indices(self.grid.shape_zyx).reshape(3, -1).T)
+
+def _read(array: Voxels, index_kji: Floats, order: Order) -> Floats:
+    """What lies at places [n, 3] between the voxels, as an array of the same shape."""
+    found = ndimage.map_coordinates(array.astype(np.float64), index_kji.T, order=order, mode="nearest")
+    return np.asarray(found.reshape(array.shape), dtype=np.float64)
