@@ -1,7 +1,10 @@
 """A model of classes on films: what it leaves, what it refuses, and how `hilum evaluate` judges it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from hilum.core import ConfigError, Radiograph, View
 from hilum.datasets.bit_masks import read_layout
@@ -87,9 +90,17 @@ def test_a_lateral_film_and_one_without_contrast_cost_themselves_alone(place, tm
     film, _, _ = chest(7)
     write_png(film, tmp_path / "films" / "good.png")
     write_png(np.full((64, 64), 9, dtype=np.uint8), tmp_path / "films" / "grey.png")
+    Image.fromarray(np.dstack([film, film, film, film])).save(tmp_path / "films" / "laid_over.png")
+    Image.fromarray(np.dstack([film, film // 2, film])).save(tmp_path / "films" / "pink.png")
+    (tmp_path / "films" / "words.png").write_text("no picture")
+    (tmp_path / "films" / "README.txt").write_text("no picture, and not called one")
     done = run_predict([tmp_path / "films"], tmp_path / "out", PredictOptions(str(place / "run"), device="cpu"))
     assert done.keys == ("good",)
-    assert "one grey level" in done.failures[0].error
+    said = {Path(one.input).name: one.error for one in done.failures}
+    assert said.keys() == {"grey.png", "laid_over.png", "pink.png", "words.png"}
+    assert "one grey level" in said["grey.png"]
+    assert "transparency" in said["laid_over.png"]
+    assert "coloured" in said["pink.png"]
     predictor = ClassPredictor(load_classes(str(place / "run")))
     with pytest.raises(Exception, match="is a lateral view"):
         predictor("side", Radiograph(film, None, View.LATERAL, "side.png"))

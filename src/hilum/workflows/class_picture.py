@@ -15,7 +15,7 @@ from hilum.drr.source_style import published_look
 from hilum.io import read_mask, read_radiograph
 from hilum.io.describe_picture import sides_are_brighter
 from hilum.io.kinds import RASTERS, recognise
-from hilum.io.raster import read_picture
+from hilum.io.raster import Picture, read_picture
 
 _LEAST_SIDE_PX = 32
 _CHECKED_PX = 256
@@ -78,17 +78,27 @@ def read_film(path: Path, rule: PictureRule) -> Pixels:
 def _radiograph(path: Path) -> Radiograph:
     if recognise(path) not in RASTERS:
         return read_radiograph(path)
-    return Radiograph(_opaque(path), None, source=path.name)
-
-
-def _opaque(path: Path) -> Pixels:
     picture = read_picture(path)
+    _require_opaque(path, picture)
+    return Radiograph(picture.pixels, None, source=path.name)
+
+
+def require_opaque(path: Path) -> None:
+    """Refuse a picture with a transparency channel; other formats have none.
+
+    Raises:
+        InputError: it has one, or is missing or damaged.
+    """
+    if recognise(path) in RASTERS:
+        _require_opaque(path, read_picture(path))
+
+
+def _require_opaque(path: Path, picture: Picture) -> None:
     if picture.has_alpha:
         raise UnsupportedError(
             f"{path.name} has a transparency channel (RGBA): something was laid over the film, or cut out of it.",
             "Save it as a grey picture without transparency, if nothing is lost.",
         )
-    return picture.pixels
 
 
 def require_upright_greys(path: Path, pixels: Pixels) -> None:

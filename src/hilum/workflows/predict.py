@@ -18,6 +18,7 @@ from hilum.io import read_mask, read_radiograph
 from hilum.io.inputs import require_path
 from hilum.io.kinds import RASTERS, Kind, recognise
 from hilum.io.read import files_in
+from hilum.workflows.class_picture import require_opaque
 from hilum.workflows.output import Run, sha256_of
 from hilum.workflows.predict_case import PUBLISHED_ENDING, distinct, hash_of, key_of
 from hilum.workflows.predict_case import write_prediction as write_prediction  # also for those who predict one by one
@@ -38,6 +39,8 @@ PAIRS, OVER_TIME = "drr-pairs", "xray-over-time"
 """Kinds of data sets whose pictures are in that style: of the first those that are called so, of the second all."""
 _OF_CTS = ("point", "point_px", "crf", "detector", "ensemble", "score", "series")
 """Options that X-rays don't have, so what determines a prediction of them doesn't name them."""
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
+"""Ends of names that promise an X-ray."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,7 @@ def _run_classes(inputs: Sequence[Path], out: Path, options: PredictOptions, *, 
     run = predict_run(sources, options.model, options)
 
     def read(key: str) -> Radiograph:
+        require_opaque(by_key[key].path)
         return read_source(by_key[key])[0]
 
     return run_films(sources, run, out, read, options, force=force, track=track)
@@ -217,8 +221,8 @@ def _sources(path: Path, options: PredictOptions) -> Iterator[XraySource]:
     stated = None if options.pixel_mm is None else (options.pixel_mm, options.pixel_mm)
     folder = recognise(path) is Kind.FOLDER
     for file in files_in(path) if folder else [path]:
-        if folder and recognise(file) not in (*RASTERS, Kind.DICOM):
-            continue
+        if folder and recognise(file) not in (*RASTERS, Kind.DICOM) and file.suffix.lower() not in _PICTURES:
+            continue  # what is called a picture and is none fails by its name
         yield XraySource(key_of(file), file, options.style or _style_of(file), stated)
 
 
