@@ -9,9 +9,13 @@ from scipy.ndimage import gaussian_filter
 
 from hilum.core import Geometry, InputError, Mask, UnitError, Volume
 from hilum.core.volume import Quantity
+from hilum.datasets.ct_lungs import block_grid, find_lungs
 from hilum.datasets.warps import WarpRule, draw_warp, lungs_box_mm, warped
+from hilum.drr.patient import block_means
 from hilum.followup.ct_registration import CtRegistrationConfig, register_ct, wrongs
-from hilum.ops import resample_to
+from hilum.io import read_volume
+from hilum.io.installed import sample_ct_path
+from hilum.ops import resample_to, to_lps_axes
 from tests.shapes import ellipsoid, rotation
 
 GRID = Geometry.regular((88, 56, 72), (3.0, 4.0, 4.0), (-142.0, -110.0, -132.0))
@@ -77,6 +81,40 @@ def test_a_shifted_turned_differently_spaced_and_flipped_copy_is_found_within_a_
     assert found.converged
     assert any("later CT's slices are 5 mm apart" in one for one in found.notes) == sampled
     assert any("affine map" in one for one in found.notes)
+
+
+@cache
+def real_chest():
+    """The sample CT on voxels of 4 mm."""
+    ct = to_lps_axes(read_volume(sample_ct_path()))
+    coarse = block_grid(ct.geometry, (2, 6, 6))
+    return Volume(np.rint(block_means(ct, (2, 6, 6))).astype(np.int16), coarse)
+
+
+def test_a_real_ct_shifted_turned_differently_spaced_and_flipped_is_found_within_a_millimetre():
+    ct = real_chest()
+    moved = replace(ct, geometry=Geometry(ct.geometry.shape_zyx, motion() @ ct.geometry.affine_lps))
+    current = differently_sampled(moved)
+    assert not np.allclose(current.geometry.directions, np.eye(3))
+    found = register_ct(ct, current, config=FINE)
+    own = find_lungs(ct)
+    points = own.require_geometry().to_lps_mm(np.argwhere(own.labels))[::23]
+    truth = points @ motion()[:3, :3].T + motion()[:3, 3]
+    assert np.percentile(np.linalg.norm(found.to_current_mm(points) - truth, axis=-1), 99) < 1
+    assert np.percentile(np.linalg.norm(found.to_prior_mm(truth) - points, axis=-1), 99) < 1
+    assert found.converged
+    assert any("later CT's slices are 5 mm apart" in one for one in found.notes)
+
+
+def test_a_real_abdomen_against_its_chest_is_refused():
+    """What lies below the lungs, and the base of them alone."""
+    ct = real_chest()
+    _, y, x = ct.geometry.shape_zyx
+    own = find_lungs(ct)
+    lungs_z = own.require_geometry().to_lps_mm(np.argwhere(own.labels))[:, 2]
+    base = int(np.ceil(ct.geometry.to_index((0.0, 0.0, float(np.percentile(lungs_z, 12))))[0]))
+    with pytest.raises(InputError, match=r"different regions|can't be laid over each other|can't be registered"):
+        register_ct(ct, ct.crop((0, 0, 0), (base, y, x)), config=QUICK)
 
 
 @pytest.fixture(scope="module")
