@@ -1,6 +1,7 @@
 """Films by classes from the prepared folder to a model: learnt, judged, carded, resumed; and what stops a run."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,13 +10,15 @@ import pytest
 from hilum.cli.app import main
 from hilum.core import ConfigError, HilumError
 from hilum.datasets.bit_masks import read_layout
-from hilum.io.json_file import read_json
+from hilum.infer.classes import load_classes
+from hilum.io.json_file import read_json, write_json
 from hilum.train.config import Machine
 from hilum.workflows.prepare_cxr_masks import MaskOptions, prepare_cxr_masks
 from hilum.workflows.train import TrainOptions, begun, run_train
 from hilum.workflows.train_classes import renamed
 from hilum.workflows.train_config import resolved_config
 from hilum.workflows.train_data import read_data
+from hilum.workflows.train_result import ship
 from tests.classes import bit_films
 from tests.resnet_weights import fake, saved, torchvision_resnet50
 
@@ -171,3 +174,20 @@ def test_a_wrong_file_is_one_clear_line_and_leaves_nothing(recipe, wrong, said, 
     assert "Traceback" not in shown
     assert sum(line.startswith("hilum: ") for line in shown.splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_what_has_learnt_from_x_rays_of_cts_alone_is_shipped_in_half_the_room(multitask, films, tmp_path):
+    """The films stand in for such X-rays by what their index says; as films they are refused."""
+    run, data = str(multitask.folder), tmp_path / "data"
+    with pytest.raises(ConfigError, match=r"has learnt from films with bit masks \(data\), and is not to be shipped"):
+        ship(run, films, tmp_path / "shipped", OPTIONS.machine)
+    shutil.copytree(films, data)
+    index = read_json(data / "dataset.json")
+    write_json(data / "dataset.json", index | {"source": {"kind": "X-rays of CTs"}})
+    ship(run, data, tmp_path / "shipped", OPTIONS.machine)
+    big, small = (folder / "weights.safetensors" for folder in (multitask.folder / "model", tmp_path / "shipped"))
+    assert small.stat().st_size < 0.75 * big.stat().st_size
+    one, other = load_classes(run), load_classes(str(tmp_path / "shipped"))
+    assert (one.names, one.roles) == (other.names, other.roles)
+    assert other.label_temperature == pytest.approx(one.label_temperature, rel=0.05)
+    assert "## Results" in (tmp_path / "shipped" / "card.md").read_text()

@@ -19,7 +19,7 @@ from hilum.workflows.prepare import require_apart
 from hilum.workflows.track import Track, silently
 from hilum.workflows.whole_ct import WholeCt, whole_ct
 
-SOURCE = "lung-drrs"
+SOURCE, OF_CTS = "lung-drrs", "X-rays of CTs"
 _RULE = "views of the CTs that are named for validation; the others are learnt from"
 _SAME = "the first fifth of each CT's views; the others are learnt from: both are of the same patients"
 _FIELDS = "lung fields: without what heart and diaphragm hide; rays whose way through the thoracic cavity is .75 lung"
@@ -80,7 +80,7 @@ def prepare_lung_drrs(
         arrange=partial(_arranged, of_split=of_split, are_apart=bool(judged)),
         classes={LUNG: "lung"},
         about={
-            "source": {"kind": "X-rays of CTs", "cts": [one.name for one in (*learnt, *judged)], "hash": sources},
+            "source": {"kind": OF_CTS, "cts": [one.name for one in (*learnt, *judged)], "hash": sources},
             "roles": asdict(LungRoles((LUNG,))),
             "rules": {"classes": _FIELDS},
         },

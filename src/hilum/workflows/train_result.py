@@ -10,11 +10,13 @@ from hilum.config import merged
 from hilum.core import ConfigError
 from hilum.core.evaluation import Threshold
 from hilum.core.figures import Figure
-from hilum.datasets.data_kind import XRAY, kind_of
+from hilum.datasets.data_kind import XRAY, XRAY_CLASSES, kind_of
+from hilum.datasets.prepared import index_of
 from hilum.evaluate.cases import JudgeRule
 from hilum.evaluate.evaluation import Judged
 from hilum.infer.device import resolved_device
 from hilum.infer.loaded import CARD, load_model, load_network, model_folder
+from hilum.io.json_file import read_json
 from hilum.io.text_file import write_text
 from hilum.models.network import Network
 from hilum.train.card import ModelFacts, hardware, model_card
@@ -23,12 +25,15 @@ from hilum.train.data_config import is_of_views
 from hilum.train.fit import Fitted, quiet
 from hilum.train.judged_model import gone_threshold, judged_model, trivial_rivals
 from hilum.train.stored import VALIDATION, gone_record, threshold_record, write_config, write_model
+from hilum.workflows.prepare_lung_drrs import OF_CTS
 from hilum.workflows.train_class_result import class_model_facts
 from hilum.workflows.train_data import read_data
 from hilum.workflows.train_facts import TrainData
 from hilum.workflows.train_films import films_seen
 from hilum.workflows.train_further import with_further
 
+_JUDGED = ("threshold", "classes")
+"""What a model's configuration says beyond its run, of which one is there by its kind."""
 _EARLIER: dict[str, Any] = {"data": {"leave_out_odd": False}}
 """What runs on X-rays did before there was a setting for it."""
 
@@ -116,11 +121,14 @@ def ship(model: str, data: Path, out: Path, machine: Machine | None = None, also
         also: further data sets that it has learnt from, as its run was told.
 
     Raises:
-        ConfigError: the model says nothing of the run that it comes from, or the data sets are others.
+        ConfigError: the model says nothing of the run that it comes from, the data sets are others, or it has learnt
+            from films.
         HilumError: as `load_model` and `read_data`.
     """
-    machine, loaded = machine or Machine(), load_model(model)
+    machine, loaded = machine or Machine(), load_network(model)
     stored, place = loaded.config, model_folder(model)
+    if kind_of(stored["config"]["data"]) != XRAY_CLASSES:
+        load_model(model)  # which says what it lacks
     try:
         config = TrainConfig.of(_as_it_ran(stored["config"]), str(place))
         fitted = Fitted(stored["epochs"], stored["seconds"], stored["validation"], ())
@@ -133,6 +141,7 @@ def ship(model: str, data: Path, out: Path, machine: Machine | None = None, also
             f"{model} has seen films of other people's data sets, {names}, and is not to be shipped.",
             "Ship a model that was trained without --unlabeled, and began with none that was.",
         )
+    _require_no_films(model, config, (data, *also))
     read = read_data(data, config)
     if read.facts.split_hash != split_hash:
         raise ConfigError(f"{data} has another split than the data set that {model} was trained on.", "Name that one.")
@@ -143,11 +152,28 @@ def ship(model: str, data: Path, out: Path, machine: Machine | None = None, also
             "Name all data sets that it has learnt from.",
         )
     config = config.model_copy(update={"trainer": config.trainer.model_copy(update={"store": "float16"})})
-    write_model(out, loaded.network, config, {"threshold": stored["threshold"]})
+    write_model(out, loaded.network, config, {name: stored[name] for name in _JUDGED if name in stored})
     facts = judged_facts(out, config, read, fitted, machine)
     facts = replace(facts, origin=origin, again=stored.get("again", ""))
     write_facts(facts, out)
     return facts
+
+
+def _require_no_films(model: str, config: TrainConfig, sets: Sequence[Path]) -> None:
+    """Of what is learnt by classes, X-rays of CTs alone may be given away: nobody's films are in them.
+
+    Raises:
+        ConfigError: a data set is of films.
+    """
+    if config.data.kind != XRAY_CLASSES:
+        return
+    for one in sets:
+        kind = (read_json(index_of(one)).get("source") or {}).get("kind")
+        if kind != OF_CTS:
+            raise ConfigError(
+                f"{model} has learnt from {kind or 'films of unknown source'} ({one.name}), and is not to be shipped.",
+                "Ship a model that has seen X-rays of CTs alone (hilum prepare lung-drrs).",
+            )
 
 
 def _as_it_ran(stored: dict[str, Any]) -> dict[str, Any]:
