@@ -12,7 +12,8 @@ from scipy.ndimage import gaussian_filter
 from hilum.cli.app import main
 from hilum.core import Geometry, Mask, Volume
 from hilum.followup.ct_registration import register_ct
-from hilum.io import write_volume
+from hilum.io import read_mask, read_volume, write_volume
+from hilum.io.nifti import write_nifti
 from hilum.io.volumes import write_mask
 from hilum.workflows import followup_maps
 from tests.shapes import ellipsoid
@@ -213,6 +214,70 @@ def test_what_was_decided_about_other_cts_goes_with_them(scans, tmp_path):
     assert json.loads((out / "corrections.json").read_text())["together"] == []
 
 
+def test_a_mask_that_hilum_wrote_can_be_edited_where_it_lies(scans, tmp_path, capsys):
+    """Never written over, not without a word ignored, and the run settles."""
+    out = tmp_path / "out"
+    assert main(command(scans, out)) == 0
+    own = out / "studies" / "2" / "mask.nii.gz"
+    mask = read_mask(own)
+    labels = np.where(mask.labels == 3, 9, mask.labels) * (mask.labels != 2)
+    write_mask(Mask(labels.astype(np.uint8), mask.geometry), own)
+    edited = own.read_bytes()
+    assert main(command(scans, out)) == 1
+    assert '"masks": {"2": "studies/2/mask.nii.gz"}' in capsys.readouterr().err
+    decide(out, masks={"2": "studies/2/mask.nii.gz"})
+    for words, said in (([], "Done"), ([], "Was done"), (["--force"], "Done"), ([], "Was done")):
+        assert main(command(scans, out, *words)) == 0
+        assert f"{said}: " in capsys.readouterr().out
+        assert own.read_bytes() == edited
+        study = record(out)["studies"][1]
+        assert study["nodules_are"] == "given"
+        assert len(study["nodules"]) == 2
+
+
+def test_what_is_damaged_or_gone_is_made_anew(scans, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(command(scans, out)) == 0
+    whole = record(out)
+    for damage in (
+        lambda: (out / "followup.json").write_text("{}"),
+        lambda: (out / "followup.json").unlink() or (out / "report.pdf").unlink(),
+        lambda: (out / "studies" / "1" / "mask.nii.gz").unlink() or (out / "followup.json").write_text("{"),
+    ):
+        damage()
+        capsys.readouterr()
+        assert main(command(scans, out)) == 0
+        assert "Was done" not in capsys.readouterr().out
+        assert record(out) == whole
+        assert (out / "report.pdf").is_file()
+
+
+def test_a_synthetic_study_is_said_above_everything_else(scans, tmp_path):
+    """Whatever the patient is called."""
+    volume = read_volume(scans / "second.nii.gz")
+    marked, out = tmp_path / "second.nii.gz", tmp_path / "out"
+    write_nifti(volume.array, volume.geometry, marked, volume.quantity, remark="SYNTHETIC growth phantom")
+    words = command(scans, out, "--patient", "Made Up")
+    words[2] = str(marked)
+    assert main(words) == 0
+    assert [one["synthetic"] for one in record(out)["studies"]] == [False, True]
+    said = "SYNTHETIC: study 2 was made by a computer; no patient was scanned."
+    html = (out / "report.html").read_text()
+    assert html.index(said) < html.index("Follow-up of Made Up", html.index("<body>"))
+    text = " ".join(PdfReader(out / "report.pdf").pages[0].extract_text().split())
+    assert text.index(said) < text.index("Follow-up of Made Up")
+    assert any("Study 2: SYNTHETIC" in one for one in record(out)["warnings"])
+
+
+def test_the_same_ct_in_another_format_is_refused_and_nothing_is_written(scans, tmp_path, capsys):
+    copy = tmp_path / "copy.nii"
+    write_volume(read_volume(scans / "first.nii.gz"), copy)
+    cts = [str(scans / "first.nii.gz"), str(copy)]
+    assert main(["followup", *cts, str(tmp_path / "out"), "--dates", *DATES]) == 1
+    assert "are the same CT" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def decide(out, **what):
     path = out / "corrections.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | what))
@@ -234,6 +299,9 @@ def test_wrong_inputs_are_one_clear_line(scans, tmp_path, capsys):
         ([first, second, str(tmp_path / "a"), "--dates", *DATES[::-1]], "Name the earliest CT first"),
         ([first, second, str(tmp_path / "a"), "--dates", *DATES, "--nodules", "none"], "1 masks or lists"),
         ([first, second, str(tmp_path / "a"), "--dates", *DATES, "--ruleset", "nobody"], "nobody"),
+        ([first, second, str(tmp_path / "a"), "--dates", *DATES, "--nodules", "none", "nothere.json"], "nothere.json"),
+        ([first, second, str(tmp_path / "a"), "--dates", *DATES, "--nodules", "none", str(tmp_path)], "is a folder"),
+        ([first, second, str(tmp_path / "a"), "--dates", DATES[0], "2999-01-01"], "2999-01-01 was stated"),
     ):
         assert main(["followup", *words]) in (1, 2)
         told = capsys.readouterr().err

@@ -31,7 +31,7 @@ def test_an_offered_file_says_how_and_changes_nothing_and_is_never_written_over(
     path = tmp_path / "corrections.json"
     offer_corrections(path)
     assert "Edit, then run" in path.read_text()
-    assert read_corrections(path) == Corrections()
+    assert read_corrections(path) == Corrections(is_there=True)
     edited = write(path, apart=[["1", "1", "2", "1"]]).read_bytes()
     offer_corrections(path)
     assert path.read_bytes() == edited
@@ -45,6 +45,46 @@ def test_without_a_file_nothing_is_decided(tmp_path):
 def test_what_cannot_be_understood_is_one_clear_line(tmp_path, content):
     with pytest.raises(UnreadableError, match="can't be understood"):
         read_corrections(write(tmp_path / "c.json", **content))
+
+
+def test_a_misspelt_key_is_named_with_those_that_are_known(tmp_path):
+    with pytest.raises(UnreadableError, match=r"nobody knows 'togehter'; known are .*together"):
+        read_corrections(write(tmp_path / "c.json", togehter=[["1", "1", "2", "1"]]))
+
+
+@pytest.mark.parametrize("name", ["", 5, None])
+def test_a_mask_without_a_name_is_one_clear_line(tmp_path, name):
+    with pytest.raises(UnreadableError, match="the name of a mask was expected"):
+        read_corrections(write(tmp_path / "c.json", masks={"2": name}))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"masks": {"2": "."}}, r"the mask of study 2, .*, is no file"),
+        ({"masks": {"2": "missing.nii.gz"}}, r"the mask of study 2, .*missing.nii.gz, is no file"),
+        ({"masks": {"3": "here.nii.gz"}}, "no study 3; there are 2"),
+        ({"together": [["1", "1", "4", "1"]]}, "no study 4"),
+        ({"apart": [["2", "1", "2", "3"]]}, "nodules 1 and 3 are both of study 2"),
+        (
+            {"together": [["1", "1", "2", "3"]], "apart": [["2", "3", "1", "1"]]},
+            "nodule 1 of study 1 and nodule 3 of study 2 are put together and kept apart",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_computed(tmp_path, content, words):
+    (tmp_path / "here.nii.gz").touch()
+    with pytest.raises(InputError, match=words):
+        read_corrections(write(tmp_path / "c.json", **content)).require(2)
+    read_corrections(write(tmp_path / "d.json", masks={"2": "here.nii.gz"}, apart=[[1, 1, 2, 3]])).require(2)
+
+
+def test_a_nodule_that_is_not_there_is_named_by_its_studys_number(tmp_path):
+    told = read_corrections(write(tmp_path / "c.json", together=[["1", "9", "2", "1"]]))
+    with pytest.raises(InputError, match=r"study 1 has no nodule 9. Its nodules are: 1, 2, 10"):
+        told.require_nodules([{"1", "2", "10"}, None])
+    told.require_nodules([{"9"}, None])
+    told.require_nodules([None, None])
 
 
 def test_another_file_and_another_study_are_refused(tmp_path):

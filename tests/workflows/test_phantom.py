@@ -125,6 +125,14 @@ def test_a_place_that_is_taken_is_refused(ct, tmp_path, place, words):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_table_that_is_not_there_is_one_clear_line(ct, tmp_path, capsys):
+    words = ["phantom", str(ct), str(tmp_path / "out"), "--stable", "--annotations", str(tmp_path / "nothere.csv")]
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert "nothere.csv doesn't exist" in said
+    assert "Traceback" not in said
+
+
 def test_a_held_out_patient_is_refused(ct, tmp_path):
     path = tmp_path / "LIDC-IDRI-0005.nii.gz"
     path.write_bytes(ct.read_bytes())

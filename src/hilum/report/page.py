@@ -63,12 +63,14 @@ class Page:
         lead: what this is about, in a sentence or two.
         sections: the parts, in order.
         provenance: name and value of what made it: version, inputs and their hashes, command.
+        alert: what nobody may overlook, above everything else; "" when there is nothing.
     """
 
     title: str
     lead: str
     sections: Sequence[Section]
     provenance: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    alert: str = ""
 
 
 def render(page: Page) -> str:

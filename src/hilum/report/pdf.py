@@ -18,7 +18,7 @@ _PICTURE_MM = 190.0
 """Height of a picture at most, so that its words fit below."""
 _PT_A_MM = 72 / 25.4
 _REGULAR, _BOLD = "DejaVuSans", "DejaVuSans-Bold"
-_INK, _SOFT, _LINE, _ACCENT = "#1d2733", "#5b6876", "#d8dee5", "#0b6e8a"
+_INK, _SOFT, _LINE, _ACCENT, _ALERT = "#1d2733", "#5b6876", "#d8dee5", "#0b6e8a", "#b3261e"
 _LEADING = 1.35
 """From line to line, as a share of the letters' height."""
 _CELL_PT, _PAD_PT = 7.5, 6.0
@@ -91,6 +91,8 @@ def _words(text: str, style: "ParagraphStyle") -> "Flowable":
 
 
 def _flow(page: Page) -> Iterator["Flowable"]:
+    if page.alert:
+        yield _words(page.alert, _style(11, bold=True, colour=_ALERT))
     yield _words(page.title, _style(17, bold=True))
     yield _words(page.lead, _style(10.5, colour=_SOFT))
     yield _words(NOT_A_DEVICE, _style(9.5, bold=True, colour=_ACCENT))

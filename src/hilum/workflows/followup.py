@@ -12,31 +12,41 @@ from pathlib import Path
 from typing import Any
 
 from hilum import __version__
-from hilum.core import InputError
+from hilum.core import InputError, Volume
 from hilum.followup.ct_tracks import Fate
+from hilum.io import read_volume
 from hilum.io.json_file import plain, read_json, write_json
 from hilum.io.text_file import write_bytes, write_text
 from hilum.measure import is_thick
+from hilum.ops import to_lps_axes
 from hilum.report.followup import followup_page
 from hilum.report.page import render
 from hilum.report.pdf import to_pdf
 from hilum.workflows.followup_advice import AdviceWanted, advice_on, unlike_growth
 from hilum.workflows.followup_corrections import CORRECTIONS, Corrections, offer_corrections, read_corrections
+from hilum.workflows.followup_folder import (
+    given_files,
+    given_hash,
+    is_as_written,
+    remember,
+    require_unedited,
+    study_folders,
+)
 from hilum.workflows.followup_growth import growths_of
 from hilum.workflows.followup_maps import MAPS, registered
 from hilum.workflows.followup_match import Matched, matched, name_of
 from hilum.workflows.followup_nodules import CtStudy, study_of
 from hilum.workflows.followup_record import FollowedUp, followup_record
-from hilum.workflows.followup_studies import DatedCt, StudyChoice, dated_cts
+from hilum.workflows.followup_studies import DatedCt, StudyChoice, dated_cts, require_unlike
 from hilum.workflows.followup_view import view_of
 from hilum.workflows.journal import FOLDER, journalled
-from hilum.workflows.output import Run, is_done, sha256_of, stored_run
+from hilum.workflows.output import Run, is_done, stored_run
 from hilum.workflows.predict_ct import CtReader, ct_reader
 from hilum.workflows.predict_options import DEFAULT, DEFAULT_CT, PredictOptions
 from hilum.workflows.prepare import require_apart
 from hilum.workflows.track import Track, silently
 
-FOLLOWUP, REPORT, PDF, STUDIES = "followup.json", "report.html", "report.pdf", "studies"
+FOLLOWUP, REPORT, PDF = "followup.json", "report.html", "report.pdf"
 _STUDY = "study "
 
 
@@ -100,24 +110,59 @@ def run_followup(
     options = options or FollowupOptions()
     for path in paths:
         require_apart(path, out)
-    cts = dated_cts(paths, options.choice)
-    given = _given(options.given, len(cts))
-    run = Run("followup", _inputs(cts, given), _settings(options))
-    corrections = _corrections(out, run)
-    stamp = _stamp(corrections)
-    if is_done(out, run) and not force and read_json(out / FOLLOWUP)["corrections"]["sha256"] == stamp:
-        return FollowupResult(out, read_json(out / FOLLOWUP), was_done=True)
-    theirs = (out / CORRECTIONS, *corrections.masks.values()) if corrections.is_there else ()
-    with journalled(out, run, force=force, theirs=theirs) as journal:
+    asked = _Asked.of(paths, out, options)
+    run, corrections = asked.run, asked.corrections
+    if not force:
+        require_unedited(asked.folders)
+        if is_done(out, run) and _is_whole(out, asked.stamp):
+            return FollowupResult(out, read_json(out / FOLLOWUP), was_done=True)
+    volumes = [to_lps_axes(read_volume(one.path)) for one in asked.cts]
+    require_unlike(paths, volumes)
+    with journalled(out, run, force=force, theirs=asked.theirs) as journal:
         reader = ct_reader(_models(options.predict))
-        studies = _studies(cts, _corrected(given, corrections, len(cts)), reader, out, track)
+        studies = _studies(asked, volumes, reader, track)
+        corrections.require_nodules([{n.id for n in one.nodules} if one.is_given else None for one in studies])
         names = [name_of(one) for one in studies]
         maps = registered(studies, options.threads, out / MAPS, track)
         found = matched(studies, maps, corrections.overrides(names), reader)
-        done = _judged(found, options, {**corrections.plain(), "sha256": stamp})
+        done = _judged(found, options, {**corrections.plain(), "sha256": asked.stamp})
         _write(done, out, run)
         journal.finish(run)
     return FollowupResult(out, read_json(out / FOLLOWUP), was_done=False)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a run begins with, once all that can be checked without a CT's voxels is.
+
+    Attributes:
+        cts: the earliest first.
+        run: what determines the result, but for the corrections.
+        corrections: a person's.
+        stamp: of these.
+        given: of each CT a mask or list of nodules, or None; a person's corrections go over the options.
+        folders: of each CT, for its mask and nodules.
+        theirs: a person's own files, which stay whatever is made anew.
+    """
+
+    cts: tuple[DatedCt, ...]
+    run: Run
+    corrections: Corrections
+    stamp: str
+    given: list[Path | None]
+    folders: list[Path]
+    theirs: list[Path]
+
+    @classmethod
+    def of(cls, paths: Sequence[Path], out: Path, options: FollowupOptions) -> "_Asked":
+        cts = dated_cts(paths, options.choice)
+        given = _given(options.given, len(cts))
+        run = Run("followup", _inputs(cts, given), _settings(options))
+        corrections = _corrections(out, run)
+        corrections.require(len(cts))
+        marks = _corrected(given, corrections)
+        theirs = _theirs(out, given, corrections)
+        return cls(cts, run, corrections, _stamp(corrections), marks, study_folders(out, marks), theirs)
 
 
 def _corrections(out: Path, run: Run) -> Corrections:
@@ -139,7 +184,7 @@ def _given(given: Sequence[Path | None], count: int) -> list[Path | None]:
 
 def _inputs(cts: Sequence[DatedCt], given: Sequence[Path | None]) -> dict[str, str]:
     found = {f"{_STUDY}{number}": one.hash for number, one in enumerate(cts, start=1)}
-    marks = {f"nodules {number}": sha256_of(one) for number, one in enumerate(given, start=1) if one is not None}
+    marks = {f"nodules {number}": given_hash(one) for number, one in enumerate(given, start=1) if one is not None}
     return found | marks
 
 
@@ -160,31 +205,40 @@ def _stamp(corrections: Corrections) -> str:
     """SHA-256 of what a person has decided, masks' contents included."""
     digest = hashlib.sha256(repr(sorted(corrections.plain().items())).encode())
     for _, path in sorted(corrections.masks.items()):
-        digest.update(sha256_of(path).encode() if path.is_file() else b"missing")
+        digest.update(given_hash(path).encode())
     return digest.hexdigest()
+
+
+def _is_whole(out: Path, stamp: str) -> bool:
+    """Whether all files are there, `followup.json` as it was written, and made by what a person has decided now."""
+    if not is_as_written(out / FOLLOWUP) or not all((out / name).is_file() for name in (REPORT, PDF)):
+        return False
+    return bool(read_json(out / FOLLOWUP)["corrections"]["sha256"] == stamp)
+
+
+def _theirs(out: Path, given: Sequence[Path | None], corrections: Corrections) -> list[Path]:
+    """What a person has put into the folder: it stays whatever is made anew."""
+    own = [one for one in (*given, *corrections.masks.values()) if one is not None]
+    return [*([out / CORRECTIONS] if corrections.is_there else []), *(file for one in own for file in given_files(one))]
 
 
 def _models(options: PredictOptions) -> PredictOptions:
     return replace(options, model=DEFAULT_CT) if options.model == DEFAULT else options
 
 
-def _corrected(given: Sequence[Path | None], corrections: Corrections, count: int) -> list[Path | None]:
+def _corrected(given: Sequence[Path | None], corrections: Corrections) -> list[Path | None]:
     """Masks that a person has mended go over everything else."""
     found = list(given)
     for number, path in corrections.masks.items():
-        if not number.isdecimal() or not 1 <= int(number) <= count:
-            raise InputError(f"{CORRECTIONS}: there is no study {number}; there are {count}.")
         found[int(number) - 1] = path
     return found
 
 
-def _studies(
-    cts: Sequence[DatedCt], given: Sequence[Path | None], reader: CtReader, out: Path, track: Track
-) -> list[CtStudy]:
+def _studies(asked: _Asked, volumes: Sequence[Volume], reader: CtReader, track: Track) -> list[CtStudy]:
     made = plain({"provenance": asdict(reader.provenance)})
     return [
-        study_of(cts[at], given[at], reader, out / STUDIES / str(at + 1), made)
-        for at in track(list(range(len(cts))), "Nodules")
+        study_of(asked.cts[at], volumes[at], asked.given[at], reader, asked.folders[at], made)
+        for at in track(list(range(len(volumes))), "Nodules")
     ]
 
 
@@ -224,6 +278,13 @@ def _warnings(found: Matched) -> tuple[str, ...]:
     return tuple(said)
 
 
+def _alert(done: FollowedUp) -> str:
+    """What must not be overlooked: that no patient was scanned."""
+    made = [str(number) for number, one in enumerate(done.found.studies, start=1) if one.ct.is_synthetic]
+    which = f"study {made[0]} was" if len(made) == 1 else f"studies {', '.join(made)} were"
+    return f"SYNTHETIC: {which} made by a computer; no patient was scanned." if made else ""
+
+
 def _uncovered(found: Matched, names: dict[str, str]) -> list[str]:
     return [
         f"Nodule {names[one.tracking_uid]}: {one.reason}."
@@ -234,8 +295,9 @@ def _uncovered(found: Matched, names: dict[str, str]) -> list[str]:
 
 def _write(done: FollowedUp, out: Path, run: Run) -> None:
     provenance = [("hilum", __version__), ("run", run.hash), *run.inputs.items()]
-    page = followup_page(view_of(done, provenance))
+    page = replace(followup_page(view_of(done, provenance)), alert=_alert(done))
     write_json(out / FOLLOWUP, followup_record(done))
+    remember(out / FOLLOWUP)
     write_text(out / REPORT, render(page))
     write_bytes(out / PDF, to_pdf(page))
     offer_corrections(out / CORRECTIONS)

@@ -6,7 +6,7 @@
  "masks": {"2": "mine.nii.gz"}}           of study 2 this mask counts, relative to the file
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ _HOW = (
     "[study, nodule, study, nodule]. masks: by study a mask file that replaces its nodules. Edit, then run the same "
     "command again."
 )
+_KNOWN = ("schema", "how", "together", "apart", "masks")
 _FIELDS = 4
 
 
@@ -54,6 +55,50 @@ class Corrections:
             for first, one, second, other in pairs
         ]
 
+    def require(self, count: int) -> None:
+        """Refuse what can't be meant, before anything is computed.
+
+        Args:
+            count: of studies.
+
+        Raises:
+            InputError: it names a study that isn't there, two nodules of one study, a pair both together and apart, or
+                a mask that is no file.
+        """
+        for number, path in self.masks.items():
+            _require_study(number, count)
+            if not path.is_file():
+                raise InputError(f"{CORRECTIONS}: the mask of study {number}, {path}, is no file.", _HOW)
+        for first, one, second, other in (*self.together, *self.apart):
+            _require_study(first, count)
+            _require_study(second, count)
+            if int(first) == int(second):
+                raise InputError(f"{CORRECTIONS}: nodules {one} and {other} are both of study {first}.", _HOW)
+        both = set(map(frozenset, _ends(self.together))) & set(map(frozenset, _ends(self.apart)))
+        if both:
+            ends = (f"nodule {nodule} of study {study}" for study, nodule in sorted(both.pop()))
+            raise InputError(
+                f"{CORRECTIONS}: {' and '.join(ends)} are put together and kept apart.", "Remove one of the lines."
+            )
+
+    def require_nodules(self, known: Sequence[Collection[str] | None]) -> None:
+        """Refuse nodules that aren't there.
+
+        Args:
+            known: ids by study; None where more may come yet.
+
+        Raises:
+            InputError: there is such a nodule.
+        """
+        for pair in _ends((*self.together, *self.apart)):
+            for study, nodule in pair:
+                there = known[int(study) - 1]
+                if there is not None and nodule not in there:
+                    listed = ", ".join(sorted(there, key=lambda one: (len(one), one))) or "none"
+                    raise InputError(
+                        f"{CORRECTIONS}: study {study} has no nodule {nodule}.", f"Its nodules are: {listed}."
+                    )
+
     def plain(self) -> dict[str, object]:
         """For what determines a result."""
         return {
@@ -74,9 +119,12 @@ def read_corrections(path: Path) -> Corrections:
     content = read_json(path)
     if not isinstance(content, Mapping) or content.get("schema") != SCHEMA:
         raise UnreadableError(f"{path} is no corrections file: {SCHEMA} was expected.", _HOW)
+    unknown = [repr(name) for name in content if name not in _KNOWN]
+    if unknown:
+        raise UnreadableError(f"{path}: nobody knows {', '.join(unknown)}; known are {', '.join(_KNOWN)}.", _HOW)
     try:
         together, apart = (tuple(_pair(one) for one in content.get(name, ())) for name in ("together", "apart"))
-        masks = {str(number): path.parent / str(file) for number, file in dict(content.get("masks", {})).items()}
+        masks = {str(number): path.parent / _file(file) for number, file in dict(content.get("masks", {})).items()}
     except (TypeError, ValueError) as error:
         raise UnreadableError(f"{path} can't be understood: {error}.", _HOW) from error
     return Corrections(together, apart, masks, is_there=True)
@@ -95,7 +143,23 @@ def _pair(one: object) -> tuple[str, str, str, str]:
     return first, nodule, second, other
 
 
+def _file(name: object) -> str:
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"the name of a mask was expected, got {name!r}")
+    return name
+
+
+def _ends(pairs: Sequence[tuple[str, str, str, str]]) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+    """(study, nodule) twice, studies without leading zeros."""
+    for first, one, second, other in pairs:
+        yield (str(int(first)), one), (str(int(second)), other)
+
+
+def _require_study(study: str, count: int) -> None:
+    if not study.isdecimal() or not 1 <= int(study) <= count:
+        raise InputError(f"{CORRECTIONS}: there is no study {study}; there are {count}.", _HOW)
+
+
 def _key(names: Sequence[str], study: str, nodule: str) -> NoduleKey:
-    if not study.isdecimal() or not 1 <= int(study) <= len(names):
-        raise InputError(f"corrections: there is no study {study}; there are {len(names)}.", _HOW)
+    _require_study(study, len(names))
     return NoduleKey(names[int(study) - 1], nodule)

@@ -10,17 +10,16 @@ from hilum.core.geometry import Triple
 from hilum.core.mask import Selection
 from hilum.infer.ct_nodules import CtNodules, nodule_of
 from hilum.infer.prompted_volume import Part, part_at
-from hilum.io import read_mask, read_volume
-from hilum.io.inputs import require_path
+from hilum.io import read_mask
 from hilum.io.kinds import Kind, recognise
 from hilum.io.nodules_file import read_nodules
 from hilum.ops import label_parts, to_lps_axes
+from hilum.workflows.followup_folder import MASK, NODULES, forget, given_hash, remember
 from hilum.workflows.followup_measured import by_edge
 from hilum.workflows.followup_studies import DatedCt
-from hilum.workflows.output import Run, is_done, sha256_of, write_run
+from hilum.workflows.output import Run, is_done, write_run
 from hilum.workflows.predict_ct import CtReader, write_found
 
-MASK, NODULES = "mask.nii.gz", "nodules.json"
 GIVEN = "whoever made the given mask"
 _MOST = 255
 _SHARED = 0.5
@@ -57,31 +56,35 @@ class CtStudy:
         return next(one for one in self.nodules if one.id == nodule_id)
 
 
-def study_of(ct: DatedCt, given: Path | None, reader: CtReader, folder: Path, settings: dict[str, object]) -> CtStudy:
-    """Read a CT and its nodules; what was found is kept in `folder`, and taken from there the next time.
+def study_of(
+    ct: DatedCt, volume: Volume, given: Path | None, reader: CtReader, folder: Path, settings: dict[str, object]
+) -> CtStudy:
+    """A CT's nodules; what was found is kept in `folder`, and taken from there the next time.
 
     Args:
-        ct: to be read.
+        ct: whose and when.
+        volume: of it, in HU, axes along the patient's.
         given: a mask (each label a nodule; of one label each connected part), or a `nodules.json`; None to find them.
         reader: finds and outlines nodules.
         folder: where the CT's mask and nodules go.
         settings: what determines them, beside the files.
 
     Raises:
-        HilumError: the CT or what is given can't be used.
+        HilumError: what is given can't be used.
     """
-    volume = to_lps_axes(read_volume(ct.path))
-    inputs = {"ct": ct.hash} if given is None else {"ct": ct.hash, "given": sha256_of(require_path(given))}
+    inputs = {"ct": ct.hash} if given is None else {"ct": ct.hash, "given": given_hash(given)}
     run = Run("followup study", inputs, {**settings, "measured_by": "edge"})
-    if is_done(folder, run):
+    if is_done(folder, run) and all((folder / name).is_file() for name in (MASK, NODULES)):
         labels = to_lps_axes(read_mask(folder / MASK, volume.geometry)).labels
         stored = read_nodules(folder / NODULES)
         told = tuple(stored.study.get("notes", ())), str(stored.study.get("outlined_by", ""))
         return CtStudy(ct, volume, labels, stored.nodules, given is not None, *told)
     found = _by_edges(reader(volume) if given is None else _given(volume, given, reader), volume)
     folder.mkdir(parents=True, exist_ok=True)
+    forget(folder / MASK)
     hand = _hand(given, reader)
     write_found(folder, volume, found, reader, ct.uid or folder.name, hand)
+    remember(folder / MASK)
     write_run(folder, run)
     return CtStudy(ct, volume, to_lps_axes(found.mask).labels, found.nodules, given is not None, found.notes, hand)
 

@@ -109,6 +109,7 @@ def _study(study: CtStudy, number: int) -> dict[str, Any]:
         "patient": study.ct.patient,
         "series_uid": study.ct.uid,
         "sha256": study.ct.hash,
+        "synthetic": study.ct.is_synthetic,
         "spacing_zyx_mm": study.volume.geometry.spacing_zyx_mm,
         "nodules_are": "given" if study.is_given else "found",
         "nodules": [record(one) for one in study.nodules],

@@ -23,6 +23,7 @@ from hilum.io.inputs import open_input
 from hilum.io.json_file import plain, write_json
 
 RUN_FILE = "run.json"
+_BLOCK = 2**20
 
 
 @cache
@@ -65,8 +66,11 @@ def sha256_of(path: Path) -> str:
     Raises:
         InputError: there is no such file, it is a folder, or it can't be read.
     """
+    digest = hashlib.sha256()
     with open_input(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def stored_run(folder: Path) -> dict[str, Any] | None:
