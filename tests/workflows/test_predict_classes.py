@@ -1,5 +1,6 @@
 """A model of classes on films: what it leaves, what it refuses, and how `hilum evaluate` judges it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 
 from hilum.core import ConfigError, Radiograph, View
 from hilum.datasets.bit_masks import read_layout
+from hilum.evaluate.gate import Gate
 from hilum.infer.classes import LOOKS_LIKE, ClassPredictor, load_classes
 from hilum.infer.loaded import load_model
 from hilum.io import read_mask, read_radiograph, write_png
@@ -104,6 +106,22 @@ def test_a_lateral_film_and_one_without_contrast_cost_themselves_alone(place, tm
     predictor = ClassPredictor(load_classes(str(place / "run")))
     with pytest.raises(Exception, match="is a lateral view"):
         predictor("side", Radiograph(film, None, View.LATERAL, "side.png"))
+
+
+def test_a_hybrids_sure_label_says_which_finding_is_marked_where_classes_are_bound_to_labels(place, monkeypatch):
+    """The network's answer is made up; where findings lie stays, and so does the share of the lungs."""
+    planes = np.random.default_rng(0).dirichlet(np.ones(4), size=(32, 32)).transpose(2, 0, 1)
+    monkeypatch.setattr(ClassPredictor, "_said", lambda *_: (planes, np.array([0.1, 0.8, 0.1])))
+    given = replace(load_classes(str(place / "run")), gate=Gate(healthy_from=2.0, sure_from=0.5))
+    bound = replace(given, roles=replace(given.roles, label_of={2: "covid", 3: "non-covid"}))
+    film = Radiograph(chest(7)[0], None)
+    free, found = (ClassPredictor(one)("film", film) for one in (given, bound))
+    assert {2, 3} <= set(np.unique(free.mask.labels))
+    assert 3 not in found.mask.labels
+    assert (found.mask.labels == 2).sum() >= np.isin(free.mask.labels, [2, 3]).sum()
+    assert found.label == "covid"
+    assert any("marked as its own" in note for note in found.notes)
+    assert not any("marked as its own" in note for note in free.notes)
 
 
 def test_an_inverted_film_is_doubted_and_an_upright_one_is_not(place, real_data):

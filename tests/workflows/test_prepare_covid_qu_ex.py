@@ -11,6 +11,7 @@ from hilum.cli.app import main
 from hilum.core import InputError, TooManyFailuresError
 from hilum.datasets.class_map import NonCovid
 from hilum.datasets.covid_qu_ex import Part
+from hilum.datasets.prepared import read_prepared
 from hilum.datasets.stored_split import StoredSplit
 from hilum.io import read_mask, read_radiograph, write_png
 from hilum.workflows import class_set
@@ -111,6 +112,8 @@ def test_other_rules_for_non_covid_lungs(published, tmp_path, rule, inside, outs
     )
     assert list(index["labels"]) == labels
     assert index["options"]["non_covid"] == str(rule)
+    bound = {2: "covid", 3: "non-covid"}
+    assert read_prepared(tmp_path / "out").roles.label_of == {int(one): bound[int(one)] for one in labels[1:]}
     assert index["rules"]["non_covid"] in index["notes"]
 
 
