@@ -25,7 +25,8 @@ def lung_drrs(
 
     PATHS are whole chest CTs (DICOM folders, NIfTI, MHD) and, last, the folder for the data set. Each view bends a CT
     like a breath and by chance, stretches its axes, turns the patient, and takes the X-ray with another beam, energy,
-    scatter, noise, blur and frame; the first view is plain.
+    scatter, noise, blur and frame; over the lungs lie a clavicle, and now and then a shoulder blade and a breast, as
+    films have them and CTs don't. The first view is plain.
 
     Lungs are found on the CT. Where people outline lungs on radiographs, they leave out what lies behind the heart and
     below the domes of the diaphragm; so a pixel counts as lung where three quarters of its ray's way through the

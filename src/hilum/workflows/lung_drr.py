@@ -11,6 +11,7 @@ from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.core.radiograph import Pixels
 from hilum.datasets.ct_lungs import find_lungs
+from hilum.datasets.film_shadows import draw_side, shadowed
 from hilum.datasets.looks import Variation, draw_look
 from hilum.datasets.lung_shadow import lung_fields
 from hilum.datasets.prepared import LUNGS
@@ -57,6 +58,8 @@ class LungDrrRule:
         stretch: each axis of the patient by a factor up to this far from 1, either way.
         variation: poses, beams, energies, noise and styles.
         frame_mm: least and largest side of the picture.
+        shadows: whether clavicles, shoulder blades and breasts are laid over the lungs, as films have them; the plain
+            view has none.
         licence: of the CTs.
         seed: of all that is drawn.
 
@@ -64,21 +67,24 @@ class LungDrrRule:
         InputError: a factor or frame that can't be.
     """
 
-    warp: WarpRule = field(default_factory=lambda: WarpRule(25.0, turn_deg=0.0, shift_mm=0.0))
-    stretch: float = 0.15
+    warp: WarpRule = field(
+        default_factory=lambda: WarpRule(32.0, random_share=0.7, detail_mm=28.0, turn_deg=0.0, shift_mm=0.0)
+    )
+    stretch: float = 0.2
     variation: Variation = field(
         default_factory=lambda: Variation(
             styles=(Style.RADIOGRAPH, Style.RAW),
-            turn_deg=6.0,
-            energy_kev=(45.0, 100.0),
-            photons_per_mm2=(500.0, 50000.0),
+            turn_deg=8.0,
+            energy_kev=(40.0, 120.0),
+            photons_per_mm2=(200.0, 50000.0),
             pixel_mm=1.4,
-            scatter=(0.0, 0.5),
-            blur_mm=(0.0, 1.0),
+            scatter=(0.0, 0.7),
+            blur_mm=(0.0, 1.5),
             beams=(Beam.CONE, Beam.PARALLEL),
         )
     )
-    frame_mm: tuple[float, float] = (300.0, 430.0)
+    frame_mm: tuple[float, float] = (290.0, 450.0)
+    shadows: bool = True
     licence: str = "unknown"
     seed: int = 0
 
@@ -102,7 +108,11 @@ def lung_case(view: LungView, out: Path, rule: LungDrrRule) -> dict[str, object]
     taken = take(ct, look.room, np.random.default_rng(look.noise_seed))
     fields = lung_fields(lungs, taken.projection)
     pixel_mm = taken.radiograph.require_pixel_mm()
-    image, seen = _framed(_in_8_bits(taken.radiograph.array), fields, pixel_mm, rule, rng)
+    picture = taken.radiograph.array.astype(np.float64)
+    picture /= max(float(picture.max()), 1.0)
+    if rule.shadows and view.number > 1:
+        picture = shadowed(picture, fields, (draw_side(rng), draw_side(rng)), pixel_mm)
+    image, seen = _framed(np.rint(255 * picture).astype(np.uint8), fields, pixel_mm, rule, rng)
     about = AboutFilm(
         key=view.key, patient=view.patient, source=view.ct.name, finding="X-ray of a CT", licence=rule.licence
     )
@@ -149,10 +159,6 @@ def _stretched(geometry: Geometry, factors: Floats) -> Geometry:
     affine = np.array(geometry.affine_lps)
     affine[:3] *= factors[:, None]
     return Geometry(geometry.shape_zyx, affine, geometry.frame_uid)
-
-
-def _in_8_bits(array: Pixels) -> Pixels:
-    return np.rint(array.astype(np.float64) * (255.0 / max(float(array.max()), 1.0))).astype(np.uint8)
 
 
 def _framed(
