@@ -94,6 +94,15 @@ class _Open:
         return Track(self.uid, seen, self.merged_into, self.split_from)
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What became of a track, why, and whether a person decided so."""
+
+    fate: Fate
+    reason: str
+    by_hand: bool = False
+
+
 @dataclass(eq=False)
 class _Run:
     """All tracks and decisions so far."""
@@ -192,12 +201,13 @@ class _Date:
         if into is not None:
             self.tracks[row].merged_into = self.tracks[taken[into]].uid
             reason = joined(self.expected[row], self.beside[row][into], self.nodules[into], "merged into")
-            return self._decision(Fate.MERGED, row, into, reason)
+            return self._decision(_Said(Fate.MERGED, reason), row, into)
         if not self.expected[row].is_shown:
-            return self._decision(Fate.NOT_COVERED, row, None, uncovered(self.run.dates[self.number].study), rival=near)
+            said = _Said(Fate.NOT_COVERED, uncovered(self.run.dates[self.number].study))
+            return self._decision(said, row, None, near)
         held = rival is not None and self._by_hand(row, rival) is False
         reason = by_hand("kept apart") if held else alone(near, self._is_taken(rival, taken))
-        return self._decision(Fate.GONE, row, None, reason, rival=near, hand=held)
+        return self._decision(_Said(Fate.GONE, reason, held), row, None, near)
 
     def _matched(self, row: int, own: int) -> MatchDecision:
         rivals = [one.distance_mm if n != own else np.inf for n, one in enumerate(self.beside[row])]
@@ -205,7 +215,7 @@ class _Date:
         near = None if rival is None else (self.key(rival), self.beside[row][rival])
         hand = self._by_hand(row, own) is True
         reason = by_hand("put together") if hand else paired(self.beside[row][own], near)
-        return self._decision(Fate.MATCHED, row, own, reason, rival=near, hand=hand)
+        return self._decision(_Said(Fate.MATCHED, reason, hand), row, own, near)
 
     def later(self, column: int, pairs: dict[int, int]) -> MatchDecision:
         """What a nodule is that no track was paired with: it begins a track."""
@@ -226,26 +236,19 @@ class _Date:
         return MatchDecision(Fate.NEW, None, key, key.study, track.uid, reason, None, rival, doubtful, held)
 
     def _decision(
-        self,
-        fate: Fate,
-        row: int,
-        column: int | None,
-        reason: str,
-        *,
-        rival: tuple[NoduleKey, Likeness] | None = None,
-        hand: bool = False,
+        self, said: _Said, row: int, column: int | None, rival: tuple[NoduleKey, Likeness] | None = None
     ) -> MatchDecision:
         return MatchDecision(
-            fate=fate,
+            fate=said.fate,
             prior=self.last_key(row),
             current=None if column is None else self.key(column),
             study=self.run.dates[self.number].study,
             tracking_uid=self.tracks[row].uid,
-            reason=reason,
+            reason=said.reason,
             likeness=None if column is None else self.beside[row][column],
             rival=rival[0] if rival else None,
-            doubtful=rival is not None and rival[1].may_be_one and not hand,
-            by_hand=hand,
+            doubtful=rival is not None and rival[1].may_be_one and not said.by_hand,
+            by_hand=said.by_hand,
         )
 
     def _merged(self, row: int, taken: dict[int, int]) -> int | None:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from hilum.core import Geometry, GeometryError, MeasureError, Volume
+from hilum.core import GeometryError, MeasureError, Volume
 from hilum.core.geometry import Triple
 from hilum.core.mask import Selection
 
@@ -199,17 +199,3 @@ def _by_shares(surface: _Surface, steps: Triple) -> float:
         + np.clip(share[rim], 0, 1).sum(dtype=np.float64)
         + np.clip(share[band], *_OUTSIDE).sum(dtype=np.float64)
     )
-
-
-def edge_mask(edge: Edge, geometry: Geometry) -> Selection:
-    """[z, y, x] voxels of a CT's grid that are more nodule than lung.
-
-    Args:
-        edge: measured on that CT.
-        geometry: the CT's grid.
-    """
-    k, j, i = np.rint(geometry.to_index(edge.block.geometry.origin_lps_mm)).astype(int).tolist()
-    found = np.zeros(geometry.shape_zyx, dtype=bool)
-    nz, ny, nx = edge.inside.shape
-    found[k : k + nz, j : j + ny, i : i + nx] = edge.inside
-    return found

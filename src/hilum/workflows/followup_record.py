@@ -1,15 +1,14 @@
 """`followup.json`: what a follow-up found, for programs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from hilum.core import Advice, Figure, Nodule, StudyAdvice
+from hilum.core import Advice, Figure, StudyAdvice
 from hilum.core.growth import Change, Growth, GrowthQuantity
-from hilum.followup.ct_tracks import Fate, MatchDecision, NoduleKey
-from hilum.followup.growth import ASKED_DAYS, POWER
+from hilum.followup.ct_tracks import Fate, MatchDecision, NoduleKey, Track
+from hilum.followup.growth import ASKED_DAYS, POWER, has_grown
 from hilum.io.nodules_file import record
-from hilum.workflows.followup_match import Matched, name_of
+from hilum.workflows.followup_match import Matched
 from hilum.workflows.followup_nodules import CtStudy
 from hilum.workflows.guideline import DISCLAIMER
 
@@ -68,28 +67,8 @@ def followup_record(done: FollowedUp) -> dict[str, Any]:
         "disclaimer": DISCLAIMER,
         "patient": done.patient or None,
         "studies": [_study(one, number) for number, one in enumerate(found.studies, start=1)],
-        "registration": [
-            {
-                "prior": str(first + 1),
-                "current": str(second + 1),
-                "method": "rigid, affine, then demons on both lungs, both ways",
-                "converged": one.converged,
-                "error_mm": one.misfit.apart_p95_mm,
-                **one.misfit.figures(),
-                "doubts": one.doubts,
-            }
-            for (first, second), one in sorted(found.maps.items())
-        ],
-        "nodules": [
-            {
-                "name": names[track.uid],
-                "tracking_uid": track.uid,
-                "seen": {str(found.number(study) + 1): nodule for study, nodule in track.nodules.items()},
-                "merged_into": names.get(track.merged_into or ""),
-                "split_from": names.get(track.split_from or ""),
-            }
-            for track in found.matching.tracks
-        ],
+        "registration": [_registration(found, pair) for pair in sorted(found.maps)],
+        "nodules": [_nodule(found, track, names) for track in found.matching.tracks],
         "pairs": [_pair(done, one, names) for one in done.growths],
         "new": _of_fate(done, Fate.NEW, names),
         "gone": _of_fate(done, Fate.GONE, names),
@@ -117,6 +96,29 @@ def _study(study: CtStudy, number: int) -> dict[str, Any]:
     }
 
 
+def _registration(found: Matched, pair: tuple[int, int]) -> dict[str, Any]:
+    one = found.maps[pair]
+    return {
+        "prior": str(pair[0] + 1),
+        "current": str(pair[1] + 1),
+        "method": "rigid, affine, then demons on both lungs, both ways",
+        "converged": one.converged,
+        "error_mm": one.misfit.apart_p95_mm,
+        **one.misfit.figures(),
+        "doubts": one.doubts,
+    }
+
+
+def _nodule(found: Matched, track: Track, names: dict[str, str]) -> dict[str, Any]:
+    return {
+        "name": names[track.uid],
+        "tracking_uid": track.uid,
+        "seen": {str(found.number(study) + 1): nodule for study, nodule in track.nodules.items()},
+        "merged_into": names.get(track.merged_into or ""),
+        "split_from": names.get(track.split_from or ""),
+    }
+
+
 def _pair(done: FollowedUp, one: TrackGrowth, names: dict[str, str]) -> dict[str, Any]:
     growth = one.growth
     volume = growth.change(GrowthQuantity.VOLUME)
@@ -138,6 +140,7 @@ def _pair(done: FollowedUp, one: TrackGrowth, names: dict[str, str]) -> dict[str
         },
         "doublings_a_year": _figure(growth.doublings_a_year),
         "probability_of_growth": growth.probability_of_growth,
+        "has_grown": has_grown(growth),
         "probability_of_25_percent": growth.probability_of_quarter,
         "least_detectable_percent": growth.least_detectable_percent,
         "told_after_days": {"doubling_days": ASKED_DAYS, "power": POWER, "value": growth.told_after_days},
@@ -197,10 +200,3 @@ def _advice(one: StudyAdvice) -> dict[str, Any]:
 
 def _plain(advice: Advice) -> dict[str, Any]:
     return {each.name: getattr(advice, each.name) for each in fields(advice)}
-
-
-def nodules_by_study(found: Matched, uid: str) -> Sequence[Nodule | None]:
-    """A track's nodule at each date; None where it wasn't seen."""
-    track = next(one for one in found.matching.tracks if one.uid == uid)
-    names = [name_of(one) for one in found.studies]
-    return [found.nodule(NoduleKey(name, track.nodules[name])) if name in track.nodules else None for name in names]
