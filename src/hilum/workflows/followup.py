@@ -6,6 +6,7 @@ made anew.
 """
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from hilum import __version__
 from hilum.core import InputError, Volume
+from hilum.followup.ct_registration import CtRegistration
 from hilum.followup.ct_tracks import Fate
 from hilum.io import read_volume
 from hilum.io.json_file import plain, read_json, write_json
@@ -20,7 +22,7 @@ from hilum.io.text_file import write_bytes, write_text
 from hilum.measure import is_thick
 from hilum.ops import to_lps_axes
 from hilum.report.followup import followup_page
-from hilum.report.page import render
+from hilum.report.page import Page, render
 from hilum.report.pdf import to_pdf
 from hilum.workflows.followup_advice import AdviceWanted, advice_on, unlike_growth
 from hilum.workflows.followup_corrections import CORRECTIONS, Corrections, offer_corrections, read_corrections
@@ -33,7 +35,7 @@ from hilum.workflows.followup_folder import (
     study_folders,
 )
 from hilum.workflows.followup_growth import growths_of
-from hilum.workflows.followup_maps import MAPS, registered
+from hilum.workflows.followup_maps import MAPS, DatedVolume, registered
 from hilum.workflows.followup_match import Matched, matched, name_of
 from hilum.workflows.followup_nodules import CtStudy, study_of
 from hilum.workflows.followup_record import FollowedUp, followup_record
@@ -79,11 +81,13 @@ class FollowupResult:
         folder: with `followup.json`, `report.html`, `report.pdf`, `corrections.json` and the studies.
         record: what `followup.json` says.
         was_done: whether it was there already.
+        page: the report; None where it was there already.
     """
 
     folder: Path
     record: dict[str, Any]
     was_done: bool
+    page: Page | None = None
 
 
 def run_followup(
@@ -119,16 +123,29 @@ def run_followup(
     volumes = [to_lps_axes(read_volume(one.path)) for one in asked.cts]
     require_unlike(paths, volumes)
     with journalled(out, run, force=force, theirs=asked.theirs) as journal:
+        maps = _laid_over(asked, volumes, out, options.threads, track)
         reader = ct_reader(_models(options.predict))
         studies = _studies(asked, volumes, reader, track)
         corrections.require_nodules([{n.id for n in one.nodules} if one.is_given else None for one in studies])
         names = [name_of(one) for one in studies]
-        maps = registered(studies, options.threads, out / MAPS, track)
         found = matched(studies, maps, corrections.overrides(names), reader)
         done = _judged(found, options, {**corrections.plain(), "sha256": asked.stamp})
-        _write(done, out, run)
+        page = _write(done, out, run)
         journal.finish(run)
-    return FollowupResult(out, read_json(out / FOLLOWUP), was_done=False)
+    return FollowupResult(out, read_json(out / FOLLOWUP), was_done=False, page=page)
+
+
+def _laid_over(
+    asked: "_Asked", volumes: Sequence[Volume], out: Path, threads: int, track: Track
+) -> dict[tuple[int, int], CtRegistration]:
+    """The registrations, before nodules are looked for: what is refused costs little and leaves nothing behind."""
+    scans = [DatedVolume(ct, volume) for ct, volume in zip(asked.cts, volumes, strict=True)]
+    try:
+        return registered(scans, threads, out / MAPS, track)
+    except InputError:
+        if {one.name for one in out.iterdir()} <= {FOLDER, MAPS}:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 @dataclass(frozen=True)
@@ -293,7 +310,7 @@ def _uncovered(found: Matched, names: dict[str, str]) -> list[str]:
     ]
 
 
-def _write(done: FollowedUp, out: Path, run: Run) -> None:
+def _write(done: FollowedUp, out: Path, run: Run) -> Page:
     provenance = [("hilum", __version__), ("run", run.hash), *run.inputs.items()]
     page = replace(followup_page(view_of(done, provenance)), alert=_alert(done))
     write_json(out / FOLLOWUP, followup_record(done))
@@ -301,3 +318,4 @@ def _write(done: FollowedUp, out: Path, run: Run) -> None:
     write_text(out / REPORT, render(page))
     write_bytes(out / PDF, to_pdf(page))
     offer_corrections(out / CORRECTIONS)
+    return page

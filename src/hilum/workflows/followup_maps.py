@@ -9,18 +9,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from hilum.core import Geometry, HilumError
+from hilum.core import Geometry, HilumError, Volume
 from hilum.followup.ct_misfit import CtMisfit
 from hilum.followup.ct_registration import CtRegistration, CtRegistrationConfig, register_ct
 from hilum.io.atomic import atomic_file
 from hilum.io.json_file import read_json, write_json
 from hilum.ops import Deformation
 from hilum.workflows.arrays_file import read_arrays
-from hilum.workflows.followup_nodules import CtStudy
+from hilum.workflows.followup_studies import DatedCt
 from hilum.workflows.output import Run, is_done, write_run
 from hilum.workflows.track import Track
 
@@ -29,8 +29,27 @@ _BEND, _REST = "bend.npz", "registration.json"
 _ARRAYS = ("bend_mm", "disagreement_mm")
 
 
+class Scan(Protocol):
+    """A CT with what is known of it; its nodules aren't needed."""
+
+    @property
+    def ct(self) -> DatedCt:
+        """Whose and when."""
+
+    @property
+    def volume(self) -> Volume:
+        """In HU, axes along the patient's."""
+
+
+class DatedVolume(NamedTuple):
+    """A CT that has been read, its nodules not known yet."""
+
+    ct: DatedCt
+    volume: Volume
+
+
 def registered(
-    studies: Sequence[CtStudy], threads: int, folder: Path, track: Track
+    studies: Sequence[Scan], threads: int, folder: Path, track: Track
 ) -> dict[tuple[int, int], CtRegistration]:
     """Each CT laid over the next, or as it was laid over it before.
 
@@ -50,7 +69,7 @@ def registered(
     }
 
 
-def _registered(prior: CtStudy, current: CtStudy, threads: int, folder: Path) -> CtRegistration:
+def _registered(prior: Scan, current: Scan, threads: int, folder: Path) -> CtRegistration:
     config = CtRegistrationConfig()
     run = Run("followup registration", {"prior": prior.ct.hash, "current": current.ct.hash}, config.model_dump())
     known = _kept(folder, run, (prior.volume.geometry, current.volume.geometry), config)
