@@ -8,7 +8,7 @@ from PIL import Image
 
 from hilum.core import Diameters, Geometry, GeometryError, Nodule, Volume
 from hilum.report.nodules import size_table
-from hilum.report.page import Page, Picture, Section, Table, render
+from hilum.report.page import Link, Page, Picture, Section, Table, render
 from hilum.report.pictures import Layer, three_planes
 from hilum.report.scans import in_scans
 
@@ -34,6 +34,14 @@ def test_words_are_escaped_and_shown():
         "data:image/png;base64,cG5n",
     ):
         assert shown in html
+
+
+def test_what_lies_beside_the_page_is_linked_after_the_tables():
+    section = Section("Part", tables=[Table(("mm",), [["3.5"]])], links=(Link("All of <it>", "more/report.html"),))
+    html = render(Page("A title", "lead", [section]))
+    link = '<a href="more/report.html">All of &lt;it&gt;</a>'
+    assert html.index("3.5") < html.index(link)
+    assert html.count("<a ") == 1
 
 
 def test_what_is_not_known_is_a_dash():

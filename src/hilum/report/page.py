@@ -45,13 +45,27 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Link:
+    """Something that lies beside the page.
+
+    Attributes:
+        words: what it is.
+        path: relative to the page.
+    """
+
+    words: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Section:
-    """One part of a page, shown in this order: paragraphs, pictures, tables."""
+    """One part of a page, shown in this order: paragraphs, pictures, tables, links."""
 
     title: str
     paragraphs: Sequence[str] = ()
     pictures: Sequence[Picture] = ()
     tables: Sequence[Table] = ()
+    links: Sequence[Link] = ()
 
 
 @dataclass(frozen=True)

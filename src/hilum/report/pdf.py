@@ -111,6 +111,8 @@ def _section(section: Section) -> Iterator["Flowable"]:
         yield _picture(picture)
     for table in section.tables:
         yield from _table(table)
+    for link in section.links:
+        yield _words(f"{link.words}: {link.path}", _style(9.5))
 
 
 def _picture(picture: Picture) -> "Flowable":
