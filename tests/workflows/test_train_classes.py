@@ -10,6 +10,7 @@ import pytest
 from hilum.cli.app import main
 from hilum.core import ConfigError, HilumError
 from hilum.datasets.bit_masks import read_layout
+from hilum.infer import loaded
 from hilum.infer.classes import load_classes
 from hilum.io.json_file import read_json, write_json
 from hilum.train.config import Machine
@@ -176,7 +177,9 @@ def test_a_wrong_file_is_one_clear_line_and_leaves_nothing(recipe, wrong, said, 
     assert not (tmp_path / "run").exists()
 
 
-def test_what_has_learnt_from_x_rays_of_cts_alone_is_shipped_in_half_the_room(multitask, films, tmp_path):
+def test_what_has_learnt_from_x_rays_of_cts_alone_is_shipped_in_half_the_room(
+    multitask, films, tmp_path, monkeypatch, capsys
+):
     """The films stand in for such X-rays by what their index says; as films they are refused."""
     run, data = str(multitask.folder), tmp_path / "data"
     with pytest.raises(ConfigError, match=r"has learnt from films with bit masks \(data\), and is not to be shipped"):
@@ -191,3 +194,8 @@ def test_what_has_learnt_from_x_rays_of_cts_alone_is_shipped_in_half_the_room(mu
     assert (one.names, one.roles) == (other.names, other.roles)
     assert other.label_temperature == pytest.approx(one.label_temperature, rel=0.05)
     assert "## Results" in (tmp_path / "shipped" / "card.md").read_text()
+    monkeypatch.setattr(loaded, "SHIPPED", tmp_path)
+    assert main(["models", "shipped"]) == 0
+    shown = capsys.readouterr().out
+    assert "marks clear lung, ground glass, consolidation on frontal chest X-rays" in shown
+    assert "likeliest class" in shown

@@ -69,9 +69,13 @@ def _show_settings(listing: "ModelListing") -> None:
 
 def _show_shipped(model: "ShippedListing", *, all_figures: bool) -> None:
     print(f"\n{model.name}: trained {model.network}, {model.bytes / _MILLION:.1f} MB, {model.pixels}")
-    print(f"  marks nodules on {model.marks}")
-    print(f"  marks from a probability of {model.threshold:g} on; data: {model.licence}")
-    print("  on the validation patients that chose this threshold:")
+    print(f"  marks {', '.join(model.classes) or 'nodules'} on {model.marks}")
+    if model.threshold is None:
+        print(f"  gives each pixel its likeliest class; data: {model.licence}")
+        print("  on the validation patients that chose the epoch:")
+    else:
+        print(f"  marks from a probability of {model.threshold:g} on; data: {model.licence}")
+        print("  on the validation patients that chose this threshold:")
     for name in model.figures if all_figures else _SHOWN:
         if (value := model.figures.get(name, {}).get("value")) is not None:
             low, high = (model.figures[name].get(end) for end in ("low", "high"))

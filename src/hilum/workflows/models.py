@@ -69,11 +69,13 @@ class ShippedListing:
         bytes: of the weights.
         pixels: that it looks at them on, in a few words.
         pixel_mm: side of these pixels or voxels; None where each scan keeps its own.
-        threshold: from which probability a pixel is marked; chosen on validation.
+        threshold: from which probability a pixel is marked; chosen on validation. None of a model by classes, where the
+            likeliest class counts.
         figures: on the validation patients that chose the threshold, by name: value, low, high, n; values alone while
             its run goes on.
         licence: of the data that it learnt from.
         card: where its card lies; None while its run goes on.
+        classes: names of what it marks; empty of a model that marks nodules.
     """
 
     name: str
@@ -82,10 +84,11 @@ class ShippedListing:
     bytes: int
     pixels: str
     pixel_mm: float | None
-    threshold: float
+    threshold: float | None
     figures: Mapping[str, Mapping[str, float | None]]
     licence: str
     card: Path | None
+    classes: Sequence[str] = ()
 
 
 def list_models(names: Sequence[str] = ()) -> list[ModelListing]:
@@ -121,10 +124,11 @@ def _shipped(name: str) -> ShippedListing:
             bytes=(folder / WEIGHTS).stat().st_size,
             pixels=pixels_of(data),
             pixel_mm=data.voxel_mm if isinstance(data, PatchDataConfig) else data.pixel_mm,
-            threshold=stored["threshold"]["value"],
+            threshold=None if "classes" in stored else stored["threshold"]["value"],
             figures=_figures(stored),
             licence=stored.get("data", {}).get("licence", "not said"),
             card=folder / CARD if (folder / CARD).is_file() else None,
+            classes=tuple(stored.get("classes", {}).get("names", {}).values()),
         )
     except KeyError as error:
         raise ConfigError(f"{folder / CONFIG} doesn't say what the model is: {error} is missing.") from error
