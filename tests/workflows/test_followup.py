@@ -269,6 +269,27 @@ def test_a_synthetic_study_is_said_above_everything_else(scans, tmp_path):
     assert any("Study 2: SYNTHETIC" in one for one in record(out)["warnings"])
 
 
+def test_landmarks_say_how_far_off_registration_is(scans, tmp_path, capsys):
+    """Both made chests have their vessels at one place; later landmarks need neither force nor another registration."""
+    out, table = tmp_path / "out", tmp_path / "landmarks.csv"
+    assert main(command(scans, out)) == 0
+    times = len(asked)
+    places = [(*one, *one) for one in (GROWS, STAYS, COMES, GOES)]
+    names = "prior_x,prior_y,prior_z,current_x,current_y,current_z"
+    table.write_text("\n".join([names, *(",".join(map(str, one)) for one in places)]))
+    capsys.readouterr()
+    assert main(command(scans, out, "--landmarks", str(table))) == 0
+    assert "Was done" not in capsys.readouterr().out
+    assert len(asked) == times
+    (found,) = (one["landmarks"] for one in record(out)["registration"])
+    assert found["count"] == 4
+    assert found["median_mm"] <= found["p95_mm"] <= found["largest_mm"] < 2.5
+    assert f"4 landmarks lie {found['median_mm']:.1f} mm off" in (out / "report.html").read_text()
+    table.write_text(names + "\n1,2,3,4,5,6000\n")
+    assert main(command(scans, out, "--landmarks", str(table))) == 1
+    assert "lies outside of study 2" in capsys.readouterr().err
+
+
 def test_the_same_ct_in_another_format_is_refused_and_nothing_is_written(scans, tmp_path, capsys):
     copy = tmp_path / "copy.nii"
     write_volume(read_volume(scans / "first.nii.gz"), copy)

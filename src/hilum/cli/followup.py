@@ -39,6 +39,7 @@ def followup(
     nodules: Annotated[tuple[Path, ...], Several] = (),
     patient: str | None = None,
     one_patient: Annotated[bool, Parameter(negative="")] = False,
+    landmarks: Path | None = None,
     ruleset: Annotated[tuple[str, ...], Several] = ("fleischner-2017", "lung-rads-2022"),
     known: OfPatient | None = None,
     score: Annotated[float | None, Parameter(validator=Number(gt=0, lte=1))] = None,
@@ -78,6 +79,9 @@ def followup(
         A name for the report.
     one_patient
         The CTs are of one person although their names differ.
+    landmarks
+        A CSV of places found on both CTs, in LPS mm (prior_x, prior_y, prior_z, current_x, current_y, current_z; of
+        more than two CTs also pair, such as 1-2): how far off registration is there.
     ruleset
         Whose advice is asked for.
     score
@@ -101,6 +105,7 @@ def followup(
             given=tuple(None if str(one) == NO_MODEL else one for one in nodules),
             advice=AdviceWanted(ruleset, {one.name: getattr(known, one.name) for one in fields(OfPatient)}),
             patient=patient,
+            landmarks=landmarks,
             predict=PredictOptions(score=score),
             threads=threads,
         )

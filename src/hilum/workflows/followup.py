@@ -35,6 +35,7 @@ from hilum.workflows.followup_folder import (
     study_folders,
 )
 from hilum.workflows.followup_growth import growths_of
+from hilum.workflows.followup_landmarks import Landmarks, landmark_errors, read_landmarks, remarked, require_shown
 from hilum.workflows.followup_maps import MAPS, DatedVolume, registered
 from hilum.workflows.followup_match import Matched, matched, name_of
 from hilum.workflows.followup_nodules import CtStudy, study_of
@@ -42,7 +43,7 @@ from hilum.workflows.followup_record import FollowedUp, followup_record
 from hilum.workflows.followup_studies import DatedCt, StudyChoice, dated_cts, require_unlike
 from hilum.workflows.followup_view import view_of
 from hilum.workflows.journal import FOLDER, journalled
-from hilum.workflows.output import Run, is_done, stored_run
+from hilum.workflows.output import Run, is_done, sha256_of, stored_run
 from hilum.workflows.predict_ct import CtReader, ct_reader
 from hilum.workflows.predict_options import DEFAULT, DEFAULT_CT, PredictOptions
 from hilum.workflows.prepare import require_apart
@@ -61,6 +62,7 @@ class FollowupOptions:
         given: of each CT a mask or `nodules.json`, or None; empty finds the nodules of all.
         advice: whose, with what is known of the patient.
         patient: a name for the report; None for that of the files.
+        landmarks: a table of places that were found on both of two neighbouring CTs; None for none.
         predict: the models that find and outline nodules.
         threads: of registration.
     """
@@ -69,6 +71,7 @@ class FollowupOptions:
     given: tuple[Path | None, ...] = ()
     advice: AdviceWanted = field(default_factory=AdviceWanted)
     patient: str | None = None
+    landmarks: Path | None = None
     predict: PredictOptions = field(default_factory=PredictOptions)
     threads: int = 2
 
@@ -122,14 +125,17 @@ def run_followup(
             return FollowupResult(out, read_json(out / FOLLOWUP), was_done=True)
     volumes = [to_lps_axes(read_volume(one.path)) for one in asked.cts]
     require_unlike(paths, volumes)
+    require_shown(asked.landmarks, volumes)
     with journalled(out, run, force=force, theirs=asked.theirs) as journal:
         maps = _laid_over(asked, volumes, out, options.threads, track)
+        errors = landmark_errors(maps, asked.landmarks)
         reader = ct_reader(_models(options.predict))
         studies = _studies(asked, volumes, reader, track)
         corrections.require_nodules([{n.id for n in one.nodules} if one.is_given else None for one in studies])
         names = [name_of(one) for one in studies]
-        found = matched(studies, maps, corrections.overrides(names), reader)
+        found = matched(studies, remarked(maps, errors), corrections.overrides(names), reader)
         done = _judged(found, options, {**corrections.plain(), "sha256": asked.stamp})
+        done = replace(done, landmarks=errors)
         page = _write(done, out, run)
         journal.finish(run)
     return FollowupResult(out, read_json(out / FOLLOWUP), was_done=False, page=page)
@@ -156,10 +162,11 @@ class _Asked:
         cts: the earliest first.
         run: what determines the result, but for the corrections.
         corrections: a person's.
-        stamp: of these.
+        stamp: of these and the landmarks.
         given: of each CT a mask or list of nodules, or None; a person's corrections go over the options.
         folders: of each CT, for its mask and nodules.
         theirs: a person's own files, which stay whatever is made anew.
+        landmarks: by pair of CTs.
     """
 
     cts: tuple[DatedCt, ...]
@@ -169,6 +176,7 @@ class _Asked:
     given: list[Path | None]
     folders: list[Path]
     theirs: list[Path]
+    landmarks: dict[tuple[int, int], Landmarks]
 
     @classmethod
     def of(cls, paths: Sequence[Path], out: Path, options: FollowupOptions) -> "_Asked":
@@ -178,8 +186,11 @@ class _Asked:
         corrections = _corrections(out, run)
         corrections.require(len(cts))
         marks = _corrected(given, corrections)
-        theirs = _theirs(out, given, corrections)
-        return cls(cts, run, corrections, _stamp(corrections), marks, study_folders(out, marks), theirs)
+        own = options.landmarks
+        theirs = [*_theirs(out, given, corrections), *([] if own is None else [own])]
+        landmarks = {} if own is None else read_landmarks(own, len(cts))
+        stamp = _stamp(corrections, own)
+        return cls(cts, run, corrections, stamp, marks, study_folders(out, marks), theirs, landmarks)
 
 
 def _corrections(out: Path, run: Run) -> Corrections:
@@ -218,11 +229,13 @@ def _settings(options: FollowupOptions) -> dict[str, object]:
     return settings
 
 
-def _stamp(corrections: Corrections) -> str:
-    """SHA-256 of what a person has decided, masks' contents included."""
+def _stamp(corrections: Corrections, landmarks: Path | None) -> str:
+    """SHA-256 of what a person has decided, masks' contents included, and of landmarks: neither is another run."""
     digest = hashlib.sha256(repr(sorted(corrections.plain().items())).encode())
     for _, path in sorted(corrections.masks.items()):
         digest.update(given_hash(path).encode())
+    if landmarks is not None:
+        digest.update(sha256_of(landmarks).encode())
     return digest.hexdigest()
 
 

@@ -1,10 +1,12 @@
 """`followup.json`: what a follow-up found, for programs."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from hilum.core import Advice, Figure, StudyAdvice
 from hilum.core.growth import Change, Growth, GrowthQuantity
+from hilum.followup.ct_landmarks import LandmarkError
 from hilum.followup.ct_tracks import Fate, MatchDecision, NoduleKey, Track
 from hilum.followup.growth import ASKED_DAYS, POWER, has_grown
 from hilum.io.nodules_file import record
@@ -44,6 +46,7 @@ class FollowedUp:
         warnings: what limits it, one sentence each.
         not_compared: what wasn't compared, and why.
         corrections: as `Corrections.plain` gives them.
+        landmarks: how far off registrations are, by numbers of both studies.
     """
 
     patient: str
@@ -53,6 +56,7 @@ class FollowedUp:
     warnings: tuple[str, ...]
     not_compared: tuple[str, ...]
     corrections: dict[str, object]
+    landmarks: Mapping[tuple[int, int], LandmarkError] = field(default_factory=dict)
 
     def names(self) -> dict[str, str]:
         """A short name of each track by its UID."""
@@ -67,7 +71,7 @@ def followup_record(done: FollowedUp) -> dict[str, Any]:
         "disclaimer": DISCLAIMER,
         "patient": done.patient or None,
         "studies": [_study(one, number) for number, one in enumerate(found.studies, start=1)],
-        "registration": [_registration(found, pair) for pair in sorted(found.maps)],
+        "registration": [_registration(done, pair) for pair in sorted(found.maps)],
         "nodules": [_nodule(found, track, names) for track in found.matching.tracks],
         "pairs": [_pair(done, one, names) for one in done.growths],
         "new": _of_fate(done, Fate.NEW, names),
@@ -96,8 +100,8 @@ def _study(study: CtStudy, number: int) -> dict[str, Any]:
     }
 
 
-def _registration(found: Matched, pair: tuple[int, int]) -> dict[str, Any]:
-    one = found.maps[pair]
+def _registration(done: FollowedUp, pair: tuple[int, int]) -> dict[str, Any]:
+    one, landmarks = done.found.maps[pair], done.landmarks.get(pair)
     return {
         "prior": str(pair[0] + 1),
         "current": str(pair[1] + 1),
@@ -106,6 +110,7 @@ def _registration(found: Matched, pair: tuple[int, int]) -> dict[str, Any]:
         "error_mm": one.misfit.apart_p95_mm,
         **one.misfit.figures(),
         "doubts": one.doubts,
+        "landmarks": None if landmarks is None else asdict(landmarks),
     }
 
 
