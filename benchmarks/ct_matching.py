@@ -1,6 +1,6 @@
 """Nodules of LIDC matched between two made-up dates: right and wrong matches, by what registration leaves.
 
-    python benchmarks/ct_matching.py [--splits train validation] [--repeats 2]
+    python benchmarks/ct_matching.py [--splits train validation] [--repeats 2] [--picture curve.png]
 
 All nodules of LIDC patients with 3 and more on one CT (readers' outlines of 3 mm and more; held-out patients are left
 out). Earlier date: a reader's centre, volume and texture; later date: another reader's, where there are several, moved
@@ -8,8 +8,9 @@ by a known warp (`hilum.datasets.warps`: breath, posture, random field); a nodul
 rated anew as two readers of a nodule of like size differ. Each nodule is gone with a probability of .1; new ones, as
 many as .1 of all, with sizes and textures of other patients, are put at random into the box of the patient's own ones.
 
-Two registrations: one that leaves a smooth random field of a stated 95 %, and says so as its error at every place; and
-one that is right about posture and knows nothing of the bend, whose 95 % it says as its error.
+Registrations: one that leaves a smooth random field of a stated 95 %, and says so as its error at every place; the same
+with what `ct_registration.py` measured for warps of each size; one that is right about posture and knows nothing of
+the bend, whose 95 % it says as its error; and one that is off by more than it says.
 
 Right: of nodules at both dates, those matched with themselves. Wrong: of all matches, those that join two nodules.
 False fates: of nodules at both dates, those called gone, merged, new or split. 95 % intervals by bootstrap over
@@ -19,10 +20,12 @@ patients.
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure as Canvas
 
-from hilum.core import MeasureError, Nodule, SpacingError
+from hilum.core import Figure, MeasureError, Nodule, SpacingError
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.datasets.lidc import LidcNodule, lidc_nodules
@@ -43,7 +46,11 @@ BOX = ((-140.0, -100.0, -140.0), (140.0, 100.0, 140.0))
 """Of the lungs, x, y, z about the middle of the picture and of all slices: where warps are drawn."""
 WARPS = 12
 NEIGHBOURS = 30
-SIZES, LEFT = (5.0, 10.0, 20.0), (0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0)
+SIZES, LEFT = (5.0, 10.0, 20.0, 40.0), (0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0)
+MEASURED = {5.0: 0.69, 10.0: 1.18, 20.0: 2.39}
+"""What registration leaves of a known warp of a real CT, 95 %, in mm (`ct_registration.py`)."""
+SAYS_MM, BELIEVED = 2.0, (4.0, 8.0, 12.0)
+SHARE = {"right": (1, 0), "wrong": (3, 2), "false fates": (4, 0)}
 TRUNK = "| registration | nodules on both | right | wrong | false fates |\n|---|---|---|---|---|"
 
 
@@ -85,17 +92,30 @@ class Off:
 
 @dataclass(frozen=True)
 class Way:
-    """One line of the table."""
+    """One line of the table: a warp, what is left of it, what the registration says of that, and of which curve."""
 
     name: str
     size_mm: float
     left_mm: float
-    knows_bend: bool
+    says_mm: float
+    curve: str
+    knows_bend: bool = True
 
 
 def ways() -> list[Way]:
-    left = [Way(f"leaves {left:g} mm of a warp of 10 mm", 10.0, left, knows_bend=True) for left in LEFT]
-    return left + [Way(f"posture alone, of a warp of {size:g} mm", size, size, knows_bend=False) for size in SIZES]
+    found = [Way(f"leaves {left:g} mm of a warp of 10 mm", 10.0, left, left, "what is left, mm") for left in LEFT]
+    found += [
+        Way(f"leaves {left:g} mm of a warp of {size:g} mm, as measured", size, left, left, "warp, registered, mm")
+        for size, left in MEASURED.items()
+    ]
+    found += [
+        Way(f"posture alone, of a warp of {size:g} mm", size, size, size, "warp, posture alone, mm", knows_bend=False)
+        for size in SIZES
+    ]
+    return found + [
+        Way(f"leaves {left:g} mm and says {SAYS_MM:g} mm", 10.0, left, SAYS_MM, "what is left, 2 mm said, mm")
+        for left in BELIEVED
+    ]
 
 
 def readers_of(one: LidcNodule, read: Read) -> tuple[Nodule, ...]:
@@ -180,8 +200,8 @@ def judged(dates: tuple[list[Nodule], list[Nodule]], way: Way, unit: tuple[Defor
     """Nodules at both dates; right ones of them; matches; wrong ones of them; false fates."""
     back, field = scaled(unit[0], way.size_mm), scaled(unit[1], way.left_mm)
     prior, now = dates
-    straight = Off(scaled(back, 0.0), scaled(field, 0.0), way.left_mm)
-    known = Off(back, field, way.left_mm) if way.knows_bend else straight
+    straight = Off(scaled(back, 0.0), scaled(field, 0.0), way.says_mm)
+    known = Off(back, field, way.says_mm) if way.knows_bend else straight
     places = back.origins_mm(np.array([one.centre_lps_mm for one in now]).reshape(-1, 3))
     moved = [replace(one, centre_lps_mm=tuple(place)) for one, place in zip(now, places.tolist(), strict=True)]
     found = match_nodules([DatedNodules("1", tuple(prior)), DatedNodules("2", tuple(moved))], {(0, 1): known})
@@ -194,25 +214,50 @@ def judged(dates: tuple[list[Nodule], list[Nodule]], way: Way, unit: tuple[Defor
     return [len(both), right, len(pairs), len(pairs) - right, len(lost & both)]
 
 
-def line(way: Way, rows: list[list[int]], names: list[str]) -> str:
+def shares(rows: list[list[int]], names: list[str]) -> dict[str, Figure | None]:
+    """With their intervals over patients; None where there is nothing to be a share of."""
     sums = np.array(rows, dtype=np.float64)
     resamples = resample_patients(names, np.random.default_rng(0))
-    cells = [f"{int(sums[:, 0].sum())}"]
-    for upper, lower in ((1, 0), (3, 2), (4, 0)):
+    found: dict[str, Figure | None] = {}
+    for name, (upper, lower) in SHARE.items():
         try:
-            one = pooled_figure(
-                "share", sums, lambda s, u=upper, b=lower: s[..., u] / s[..., b], resamples, is_share=True
+            found[name] = pooled_figure(
+                name, sums, lambda s, u=upper, b=lower: s[..., u] / s[..., b], resamples, is_share=True
             )
-            cells.append(f"{one.value:.2%} ({one.low:.2%}–{one.high:.2%})")
         except MeasureError:
-            cells.append("–")
-    return f"| {way.name} | " + " | ".join(cells) + " |"
+            found[name] = None
+    return found
+
+
+def line(way: Way, both: int, found: dict[str, Figure | None]) -> str:
+    cells = ["–" if one is None else f"{one.value:.2%} ({one.low:.2%}–{one.high:.2%})" for one in found.values()]
+    return f"| {way.name} | {both} | " + " | ".join(cells) + " |"
+
+
+def curves(told: list[tuple[Way, dict[str, Figure | None]]]) -> Canvas:
+    """Right and wrong matches against the size of what is left, or of the warp."""
+    canvas = Canvas(figsize=(11, 5), layout="constrained")
+    names = list(dict.fromkeys(way.curve for way, _ in told))
+    panels = canvas.subplots(2, len(names), sharey="row")
+    for column, curve in enumerate(names):
+        some = [(way.size_mm if "warp" in curve else way.left_mm, found) for way, found in told if way.curve == curve]
+        for panel, share, aim in zip(panels[:, column], ("right", "wrong"), (99.0, 1.0), strict=True):
+            points = [(x, found[share]) for x, found in some if found[share] is not None]
+            middle = [100 * one.value for _, one in points if one]
+            ends = [[100 * abs(one.value - getattr(one, side)) for _, one in points if one] for side in ("low", "high")]
+            panel.errorbar([x for x, _ in points], middle, yerr=ends, fmt="o-", color="#0072b2", capsize=2)
+            panel.axhline(aim, color="#d55e00", linestyle="--", label=f"aim: {aim:g} %")
+            panel.set(xlabel=curve, ylabel=f"{share}, %" if column == 0 else None)
+            panel.grid(alpha=0.3)
+    panels[0, 0].legend(fontsize=7)
+    return canvas
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--splits", nargs="+", default=("train", "validation"), choices=("train", "validation"))
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     everyone = list(patients(options.splits))
     jitter = Jitter.of(everyone)
@@ -228,9 +273,13 @@ def main() -> None:
     cases = [one for one in everyone for _ in range(options.repeats)]
     drawn = [(two_dates(one, jitter, everyone, rng), units[int(rng.integers(WARPS))]) for one in cases]
     print(TRUNK)
+    told = []
     for way in ways():
         rows = [judged(dates, way, unit) for dates, unit in drawn]
-        print(line(way, rows, [one.name for one in cases]), flush=True)
+        told.append((way, shares(rows, [one.name for one in cases])))
+        print(line(way, sum(row[0] for row in rows), told[-1][1]), flush=True)
+    if options.picture:
+        curves(told).savefig(options.picture, dpi=100)
 
 
 if __name__ == "__main__":
