@@ -1,11 +1,13 @@
 """The demo on the real CT: what it leaves, checked by another library's eyes."""
 
 import json
+import math
 import re
 from html.parser import HTMLParser
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from PIL import Image
@@ -13,6 +15,7 @@ from scipy.ndimage import binary_dilation
 
 from hilum.core import OutputError
 from hilum.io.installed import sample_ct_path
+from hilum.workflows import demo
 from hilum.workflows.demo import run_demo
 
 
@@ -35,6 +38,9 @@ def test_everything_promised_is_there(demo_folder):
     found = {f"prediction/{name}" for name in ("probability.png", "mask.png", "nodules.json", "overlay.png")}
     prompted = {f"prompted/nodule-1.{ending}" for ending in ("nii.gz", "json", "png")}
     ct = {f"ct/{name}" for name in ("mask.nii.gz", "nodules.json", "candidates.csv", "overlay.png")}
+    assert {"phantom/truth.json", "followup/report.html", "followup/report.pdf", "followup/followup.json"} <= names
+    assert len([name for name in names if name.startswith("phantom/day-090/")]) == 133
+    names = {name for name in names if not name.startswith(("phantom/", "followup/"))}
     assert names == expected | readers | found | prompted | ct | {f"xray/{name}" for name in xray}
 
 
@@ -142,12 +148,38 @@ def test_the_report_needs_nothing_from_anywhere(demo_folder, nodules):
     page = (demo_folder / "report.html").read_text(encoding="utf-8")
     references = _References()
     references.feed(page)
-    assert len(references.found) == 6
-    assert all(reference.startswith("data:image/png;base64,") for reference in references.found)
+    pictures = [one for one in references.found if one.startswith("data:image/png;base64,")]
+    assert len(pictures) >= 8
+    assert [one for one in references.found if one not in pictures] == ["followup/report.html"]
     assert not re.search(r"url\(|@import|https?://", re.sub(r"base64,[^\"]*", "", page))
     assert "Not a medical device" in page
     assert f"{nodules[0]['long_axis_mm']:.1f}" in page
     assert f"{nodules[0]['volume_mm3']:.0f}" in page
+
+
+def test_the_follow_up_holds_the_truth_and_everything_of_it_says_synthetic(demo_folder):
+    """The readers' nodule grew by what doubles in 200 days, and a ball is new.
+
+    Growth that pushes its surroundings aside is seen in part (some four fifths of its logarithm), so no interval is
+    asked to hold it.
+    """
+    truth = json.loads((demo_folder / "phantom" / "truth.json").read_text(encoding="utf-8"))
+    found = json.loads((demo_folder / "followup" / "followup.json").read_text(encoding="utf-8"))
+    own, new = truth["nodules"]
+    assert own["growth_percent"] == pytest.approx(100 * (2 ** (90 / 200) - 1))
+    later = {one["id"]: one["centre_lps_mm"] for one in found["studies"][1]["nodules"]}
+    seen = {one["seen"].get("2"): one["name"] for one in found["nodules"]}
+    names = [seen[min(later, key=lambda one: math.dist(later[one], known["centre_lps_mm"]))] for known in (own, new)]
+    grown = next(one for one in found["pairs"] if one["nodule"] == names[0])
+    assert grown["interval_days"] == 90
+    assert 0.6 < grown["volume_change_percent"]["value"] / own["growth_percent"] < 1.2
+    assert grown["probability_of_growth"] > 0.95
+    assert [one["nodule"] for one in found["new"]] == [names[1]]
+    page = (demo_folder / "report.html").read_text(encoding="utf-8")
+    for words in ("SYNTHETIC", f"{own['growth_percent']:+.1f} %", "fleischner-2017", "doubling time, true"):
+        assert words in page
+    assert "SYNTHETIC" in (demo_folder / "followup" / "report.html").read_text(encoding="utf-8")
+    assert "SYNTHETIC" in pydicom.dcmread(demo_folder / "phantom" / "day-090" / "IM0001.dcm").SeriesDescription
 
 
 def test_the_same_run_is_done_and_another_is_refused(demo_folder, tmp_path):
@@ -161,7 +193,8 @@ def test_the_same_run_is_done_and_another_is_refused(demo_folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_another_result_of_hilum_is_replaced_only_by_force(tmp_path):
+def test_another_result_of_hilum_is_replaced_only_by_force(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "CHAPTERS", (demo.nodules_measured,))
     (tmp_path / "run.json").write_text('{"hash": "of another run"}')
     with pytest.raises(OutputError, match="--force"):
         run_demo(tmp_path)

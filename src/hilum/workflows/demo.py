@@ -33,6 +33,7 @@ from hilum.report.page import Page, Picture, Section, Table, render
 from hilum.report.pictures import LUNG_WINDOW_HU, Layer, three_planes
 from hilum.report.xray import Silhouette, shadow_detail
 from hilum.workflows.demo_ct import found_on_ct
+from hilum.workflows.demo_followup import followed_up
 from hilum.workflows.demo_scene import CONSENSUS, Scene
 from hilum.workflows.demo_slices import segmented_at_a_point
 from hilum.workflows.drr import DrrRequest, Made, overlay, picture_of, write_drr
@@ -199,6 +200,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     segmented_at_a_point,
     seen_by_xray,
     found_by_network,
+    followed_up,
 )
 
 
