@@ -19,10 +19,11 @@ def followup(folder, patient="A", days=("2026-01-01", "2026-03-01"), **advice):
     told = {"ruleset": "fleischner-2017", "version": "2017", "category": "2", "management": "CT", "because": "8 mm"}
     due = None if last is None and first is None else {"earliest": first, "latest": last}
     cts = advice.pop("cts", [f"{folder}{day}" for day in days])
+    made = advice.pop("synthetic", False)
     content = {
         "schema": "hilum.followup/1",
         "patient": patient,
-        "studies": [{"date": day, "sha256": ct} for day, ct in zip(days, cts, strict=True)],
+        "studies": [{"date": day, "sha256": ct, "synthetic": made} for day, ct in zip(days, cts, strict=True)],
         "pairs": [{"probability_of_growth": one} for one in advice.pop("grew", ())],
         "advice": [told | {"due": due} | advice],
     }
@@ -46,6 +47,14 @@ def test_a_date_stands_to_today_as_it_does_to_the_day(tmp_path, due, standing, o
     followup(tmp_path / "a", due=due)
     (row,) = run_due([tmp_path], tmp_path / "due.csv", TODAY).rows
     assert (row.standing, row.days_over) == (standing, over)
+
+
+def test_who_is_synthetic_is_said_to_be(tmp_path, capsys):
+    followup(tmp_path / "a", due=("2026-05-01", "2026-05-20"), synthetic=True)
+    assert main(["due", str(tmp_path), str(tmp_path / "due.csv"), "--today", "2026-06-15"]) == 0
+    assert "A (SYNTHETIC)" in capsys.readouterr().out
+    with (tmp_path / "due.csv").open(newline="") as stream:
+        assert [row["synthetic"] for row in csv.DictReader(stream)] == ["yes"]
 
 
 def test_no_answer_is_no_reassurance(tmp_path):

@@ -55,7 +55,8 @@ def due(
     for row in found.rows:
         if row.standing in (Standing.OVERDUE, Standing.GROWN, Standing.NOW):
             day = row.due_by or row.last_study
-            print(f"{row.standing:13} {day}  {row.patient}  {row.ruleset}: {row.management or row.because}")
+            who = f"{row.patient} (SYNTHETIC)" if row.synthetic else row.patient
+            print(f"{row.standing:13} {day}  {who}  {row.ruleset}: {row.management or row.because}")
     print(", ".join(f"{found.count(one)} {one}" for one in Standing))
     if found.superseded:
         print(f"hilum: note: earlier follow-ups of the same patients: {len(found.superseded)}", file=sys.stderr)

@@ -45,6 +45,7 @@ class DueRow:
     Attributes:
         patient: as the studies say; the folder's whole path where they don't.
         named: whether the studies say who it is. Who isn't named is told apart by his CTs.
+        synthetic: whether a study says that a computer made it.
         standing: how the date stands to today.
         days_over: since the last day; negative before it, None without a date.
         due_from: first day.
@@ -59,6 +60,7 @@ class DueRow:
 
     patient: str
     named: bool
+    synthetic: bool
     standing: Standing
     days_over: int | None
     due_from: date | None
@@ -130,6 +132,7 @@ class _Told:
     cts: frozenset[str]
     last: date
     has_grown: bool
+    is_synthetic: bool
     advice: tuple["_Advised", ...]
 
     @property
@@ -203,6 +206,7 @@ def _told(path: Path) -> _Told:
             cts=frozenset(str(one["sha256"]) for one in studies if one.get("sha256")),
             last=max(date.fromisoformat(one["date"]) for one in studies),
             has_grown=any(_has_grown(pair) for pair in content.get("pairs", ())),
+            is_synthetic=any(bool(one.get("synthetic")) for one in studies),
             advice=tuple(_Advised.of(one) for one in content["advice"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -227,6 +231,7 @@ def _rows(one: _Told, today: date) -> Iterator[DueRow]:
         yield DueRow(
             patient=one.patient,
             named=bool(one.name),
+            synthetic=one.is_synthetic,
             standing=advice.standing(today, has_grown=one.has_grown),
             days_over=None if advice.last is None else (today - advice.last).days,
             due_from=advice.first,
