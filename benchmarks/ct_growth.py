@@ -46,10 +46,24 @@ READER_WCV = {5.0: 0.33, 8.0: 0.31, 14.0: 0.27, 24.0: 0.27}
 `readers` is given."""
 
 
+def volumes_of(row: Row, method: Method) -> tuple[float, float]:
+    """What a follow-up measures at both dates, in mm³."""
+    true = math.pi / 6 * row["diameter_mm"] ** 3
+    if method is Method.MASK:
+        before = true * math.exp(row["mask_error"])
+        return before, before * math.exp(row["mask"])
+    before = true * math.exp(row["edge_error"])
+    after = before * math.exp(row["alone"])
+    if method is Method.ALONE:
+        return before, after
+    share, both = math.exp(row["paired"]), before + after
+    return both / (1 + share), both * share / (1 + share)
+
+
 def subject_of(row: Row) -> Subject:
-    """What a pair's error depends on."""
-    mean = row["diameter_mm"] * (1 + math.exp(row["true"] / 3)) / 2
-    return Subject(mean, max(row["slice_mm"]), is_subsolid(row["texture"]), row["pair"] == "AD")
+    """What a pair's error depends on, as a follow-up knows it."""
+    diameter = sum(equivalent_diameter_mm(one) for one in volumes_of(row, Method.PAIRED)) / 2
+    return Subject(diameter, max(row["slice_mm"]), is_subsolid(row["texture"]), row["pair"] == "AD")
 
 
 def fitted(rows: Sequence[Row], name: str, power: float = 1.0) -> Spread:
@@ -220,11 +234,10 @@ def table(title: str, header: Sequence[str], body: Iterable[Sequence[object]]) -
 
 def grown_of(row: Row, method: Method, days: float = 90.0) -> tuple[bool, bool]:
     """Whether a pair's interval holds the truth, and whether it is said to have grown."""
-    diameter, slices = row["diameter_mm"], max(row["slice_mm"])
-    before = math.pi / 6 * diameter**3
-    facts = {"slice_mm": slices, "texture": row["texture"]}
+    facts = {"slice_mm": max(row["slice_mm"]), "texture": row["texture"]}
+    before, after = volumes_of(row, method)
     how = HowSure(method, Comparability(is_other_scan=row["pair"] == "AD"))
-    found = growth(AtDate(before, **facts), AtDate(before * math.exp(row[str(method)]), **facts), days, how)
+    found = growth(AtDate(before, **facts), AtDate(after, **facts), days, how)
     percent = found.changes[0].percent
     return percent.low <= 100 * math.expm1(row["true"]) <= percent.high, has_grown(found)
 
