@@ -13,6 +13,7 @@ from hilum.datasets.class_source import LABELS
 from hilum.datasets.prepared import read_prepared
 from hilum.io import read_mask, write_png
 from hilum.io.json_file import read_json, write_json
+from hilum.workflows.compare import run_compare
 from hilum.workflows.evaluate import run_evaluate
 from hilum.workflows.evaluate_data import TruthWanted
 from hilum.workflows.evaluate_plan import EvaluateOptions
@@ -94,6 +95,8 @@ def test_a_second_run_finds_the_same(data, said, tmp_path):
     assert again.evaluation.is_of_labels
     assert not again.evaluation.is_of_points
     assert dict(again.evaluation.figures).keys() == dict(first.evaluation.figures).keys()
+    with pytest.raises(InputError, match="one judges films' labels alone"):
+        run_compare({"one": tmp_path / "out", "other": tmp_path / "out"}, tmp_path / "compared")
 
 
 def test_sure_and_right_has_no_calibration_error_and_sure_and_wrong_has_one(data, tmp_path):

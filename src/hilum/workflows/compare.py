@@ -72,6 +72,11 @@ def run_compare(
         raise InputError(f"a seed is a whole number from 0, got {seed}.")
     require_draws(bootstraps)
     models = {name: read_evaluation(folder) for name, folder in evaluations.items()}
+    if of_labels := [name for name, one in models.items() if one.is_of_labels]:
+        raise InputError(
+            f"{of_labels[0]} judges films' labels alone, and masks or marks are compared here.",
+            "Lay the tables of both reports side by side.",
+        )
     inputs = {
         f"{name} {file}": sha256_of(folder / file)
         for name, folder in evaluations.items()
