@@ -105,6 +105,17 @@ def test_a_doubling_time_is_told_after_the_days_at_which_the_power_is_reached() 
         power_after(0, 400, TAILED, SUBJECT)
 
 
+def test_an_unsure_gain_widens_large_changes_and_says_nothing_of_whether_there_is_one() -> None:
+    unsure = TAILED.model_copy(update={"gain_sd": 0.05})
+    for after in (TEN_MM * 1.05, TEN_MM * 3):
+        plain, wide = (growth(at(TEN_MM), at(after), 90, known(spread)) for spread in (TAILED, unsure))
+        assert wide.probability_of_growth == plain.probability_of_growth
+        lost = wide.doublings_a_year.high - plain.doublings_a_year.high
+        share = lost / wide.doublings_a_year.value
+        assert 0 < share < stats.t.ppf(0.975, 4) * 0.05
+    assert share > 0.5 * stats.t.ppf(0.975, 4) * 0.05  # of the large one
+
+
 def test_a_measurement_says_when_a_doubling_in_400_days_will_be_told() -> None:
     found = growth(at(TEN_MM), at(TEN_MM), 90, known(TAILED))
     assert power_after(found.told_after_days, 400, TAILED, SUBJECT) == pytest.approx(0.8, abs=1e-6)

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter, map_coordinates
 
-from hilum.core import Volume
+from hilum.core import Geometry, Volume
 from hilum.followup.volume_change import volume_change
 from hilum.ops import grown
 from tests.measure.test_partial_volume import TEN_MM, scan
@@ -59,6 +60,28 @@ def test_a_vessel_that_one_mask_takes_in_is_no_growth():
     found = volume_change(scans[0], mask, scans[1], with_some)
     assert counted > 0.08
     assert abs(found.log_ratio) < 0.4 * counted
+
+
+@pytest.mark.parametrize("is_pushed", [False, True], ids=["drawn over", "pushed aside"])
+def test_growth_among_vessels_is_seen_whole(is_pushed):
+    radii, step, size = (6.0, 6.0 * 1.25 ** (1 / 3)), 0.7, 60
+    grid = Geometry.regular((size,) * 3, (step,) * 3, (0.0, 0.0, 0.0))
+    ways = (np.indices((size,) * 3) - (size - 1) / 2) * step
+    away = np.linalg.norm(ways, axis=0)
+    texture = gaussian_filter(np.random.default_rng(5).normal(size=(size,) * 3), 1.5)
+    vessels = -850 + 890 * np.clip(texture / texture.std() - 0.2, 0, 1)  # a quarter of the nodule, on average
+    before = np.cbrt(np.maximum(away**3 - radii[1] ** 3 + radii[0] ** 3, 0))  # where what is here now was then
+    came = ways * before / np.maximum(away, step) / step + (size - 1) / 2
+    after = map_coordinates(vessels, came, order=1, mode="nearest") if is_pushed else vessels
+    shares = [np.clip((radius - away) / step + 0.5, 0, 1) for radius in radii]
+    blur = 0.65 / step
+    scans = [
+        Volume(gaussian_filter((1 - share) * old + share * 40, blur).astype(np.int16), grid)
+        for share, old in zip(shares, (vessels, after), strict=True)
+    ]
+    found = volume_change(scans[0], shares[0] > 0.5, scans[1], shares[1] > 0.5)
+    assert found.is_paired
+    assert found.log_ratio == pytest.approx(QUARTER, rel=0.08)
 
 
 def test_dates_that_show_different_things_are_measured_alone():

@@ -1,7 +1,7 @@
 """How much a nodule grew between two dates, how sure that is, and from when on it could be told at all.
 
 With R = ln(V₂ / V₁) measured, its error's scale s and distribution F (`volume_error`), the true R lies with probability
-c within R ± F⁻¹((1 + c) / 2) s. Everything else is a function of R:
+c within R ± F⁻¹((1 + c) / 2) √(s² + (gR)²), with g the scale of the gain. Everything else is a function of R:
 
 - change of volume in percent: 100 (exp R - 1);
 - doublings a year: R / ln 2 · 365.25 / Δt, and the doubling time Δt ln 2 / R (Schwartz, Cancer 14, 1961);
@@ -168,14 +168,19 @@ class _Ratio:
             return cls(math.nan, math.nan, spread)
         return cls((math.log(current / prior) - spread.bias) / spread.gain, spread.sd(subject), spread)
 
+    @property
+    def whole_sd(self) -> float:
+        """With what isn't known of the gain: that grows with the change, and is nothing where there is none."""
+        return math.hypot(self.sd, self.spread.gain_sd * self.log)
+
     def ends(self, confidence: float) -> tuple[float, float]:
-        reach = self.spread.quantile((1 + confidence) / 2) * self.sd
+        reach = self.spread.quantile((1 + confidence) / 2) * self.whole_sd
         return self.log - reach, self.log + reach
 
     def probability_above(self, log: float) -> float:
         if math.isnan(self.log):
             return math.nan
-        return self.spread.share_below((self.log - log) / self.sd)
+        return self.spread.share_below((self.log - log) / (self.whole_sd if log else self.sd))
 
 
 def _rate(ratio: _Ratio, days: float, confidence: float) -> Figure:

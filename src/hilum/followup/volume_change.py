@@ -8,7 +8,10 @@ that never was. Here both dates are looked at over one common region, the nodule
 2. The change of volume is the integral of what HU rose by over that region, over the nodule's contrast to the lung.
    Blur moves HU about but keeps their integral, so the scanner's sharpness doesn't count, and what is in the region at
    both dates and didn't change, vessels and wall, cancels.
-3. The ratio of volumes is (V + ΔV/2) / (V - ΔV/2), with V the mean of the two by `hilum.measure.partial_volume`.
+3. A nodule that grows lies over its surroundings, or pushes them out of the region, and either takes away what they
+   had: with their mean share m of the nodule's contrast, 1 - m of the growth is seen. Where something dense is beside
+   it, and left out of the region, nothing is. ΔV is divided by both.
+4. The ratio of volumes is (V + ΔV/2) / (V - ΔV/2), with V the mean of the two by `hilum.measure.partial_volume`.
 
 The lung's own level is taken off at each date, because lung is denser when less air is in it. The nodule's is the mean
 of both dates: a nodule that grows denser without growing gains volume by this rule, as it gains mass; `contrast_ratio`
@@ -34,6 +37,9 @@ _CUT_HU = (-150.0, 1000.0)
 _FIRST_STEP_MM, _TOLERANCE_MM, _TRIES = 0.7, 0.1, 40
 _LEAST_CORRELATION = 0.6
 _FARTHEST_MM = 5.0
+_BESIDE_MM, _BEYOND_MM = 1.2, 3.0
+"""Where the nodule's own blur ends, and how far its surroundings are looked at for what they hold."""
+_LEAST_SEEN = 0.5
 _LEAST_SHARE = 0.05
 """Of the mean volume: a difference can't leave less than this at a date."""
 
@@ -187,12 +193,30 @@ class _Pair:
         others = self.before.others | self.carried(self.after.others, shift)
         reach = grown(either, _REACH_MM, [min(step, _REACH_MM) for step in steps])  # a voxel at least, however large
         region = reach & (either | ~ndimage.binary_dilation(others, FACES))
-        rose = self.read(shift).reshape(self.rise.shape) - self.rise
+        now = self.read(shift).reshape(self.rise.shape)
         contrast = (_contrast(self.before) + _contrast(self.after)) / 2
-        change = float(rose[region].sum(dtype=np.float64)) / contrast * grid.voxel_mm3
+        change = float((now - self.rise)[region].sum(dtype=np.float64)) / contrast * grid.voxel_mm3
+        change /= _seen_share(either, region, np.asarray((now + self.rise) / (2 * contrast)), steps)
         mean = (self.before.volume_mm3 + self.after.volume_mm3) / 2
         least = _LEAST_SHARE * mean
         return math.log(max(mean + change / 2, least) / max(mean - change / 2, least))
+
+
+def _seen_share(either: Selection, region: Selection, share: Field, steps: Triple) -> float:
+    """How much of a growth rises in HU.
+
+    Args:
+        either: [z, y, x] the nodule at either date.
+        region: that HU are compared over.
+        share: of the nodule's contrast in each voxel, mean of both dates.
+        steps: of the voxels, in mm.
+    """
+    away = ndimage.distance_transform_edt(~either, steps)
+    beside = (away > 0) & (away <= _BESIDE_MM)
+    beyond = (away > _BESIDE_MM) & (away <= _BEYOND_MM) & region
+    free = float(region[beside].mean()) if beside.any() else 1.0
+    there = float(np.clip(share[beyond], 0, 1).mean()) if beyond.any() else 0.0
+    return max(free * (1 - there), _LEAST_SEEN)
 
 
 def _rise(edge: Edge) -> Field:

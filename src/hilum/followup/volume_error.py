@@ -75,6 +75,8 @@ class Spread(FrozenConfig):
     """Added where kernel or slice thickness differs between the dates."""
     gain: Annotated[FiniteFloat, Field(gt=0.5, lt=1.5)] = 1.0
     """Share of ln(true) that is seen."""
+    gain_sd: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+    """Scale of how that share differs between kinds of growth: over what is there already, or pushing it aside."""
     bias: FiniteFloat = 0.0
     """Of ln(measured)."""
     degrees: Annotated[FiniteFloat, Field(gt=2)] = 1e6
