@@ -14,7 +14,8 @@ _NONE = "–"
 _TIMELINE = "Studies, and when each rule set wants the next one."
 _CURVES = (
     "Volume of each nodule that was measured twice, with its interval as a band; each line of the scale is a doubling. "
-    "Dotted: a doubling in 400 days from its first date."
+    "Dotted: a doubling in 400 days from its first date. Most of a band's width is an error that all dates share: the "
+    "table's intervals of the change are narrower."
 )
 _SIDE = (
     "Each nodule at each date, on the axial slice through its middle, in one window and at one scale; the patient's "

@@ -149,7 +149,8 @@ def _curve(place: "Axes", curve: Curve, colour: str) -> None:
     if days[-1] > days[0]:
         grown = values[0] * 2 ** ((days[-1] - days[0]) / _REFERENCE_DAYS)
         place.plot([days[0], days[-1]], [values[0], grown], ":", color=GREY, linewidth=1)
-        place.annotate("400 d", (days[-1], grown), (4, 0), textcoords="offset points", fontsize=7, color=GREY)
+        end = (days[-1], grown)
+        place.annotate("400 d", end, (-5, 3), textcoords="offset points", fontsize=7, color=GREY, ha="right")
 
 
 def side_by_side(rows: Sequence[tuple[str, Sequence[Glance]]]) -> bytes:

@@ -147,8 +147,7 @@ def _section(record: Mapping[str, Any], page: Page | None, truth: Sequence[Known
     )
     limits = (
         "Lungs that are as full at both dates make it easier than two real CTs. The nodule pushes aside what is around "
-        "it, while the errors that the intervals stand for were fitted on nodules drawn over their surroundings: of a "
-        "growth that pushes, measuring both dates over one region sees less."
+        "it, while the errors that the intervals stand for were fitted on nodules drawn over their surroundings."
     )
     columns = ("nodule", "is", "true change of volume", "measured, 95 %", "doubling time, true", "measured", "it grew")
     table = Table(columns, [*_rows(record, truth)], "The truth, and what was measured. One CT proves nothing.")
