@@ -36,14 +36,16 @@ METHODS = (Method.PAIRED, Method.ALONE, Method.MASK)
 KINDS = (Kind.MEAN_DIAMETER, Kind.LONG_AXIS, Kind.MASS)
 GROWN = ("AC", "AE")
 DEGREES = (1e6, 8.0, 4.0)
-GAINS = (0.6, 1.4)
+GAINS = {"paired": (1.0, 1.0)}
+"""`paired` counts what surroundings take, so it sees growth whole, on average over kinds of it; others are fitted."""
+ANY_GAIN = (0.6, 1.4)
 FOLDS = 5
 PRIORS = {"by_ln_diameter": (-1.0, 0.5), "by_slice_mm": (0.15, 0.15), "subsolid": (0.2, 0.2), "other_scan": (0.4, 0.3)}
 """Mean and standard deviation of what each coefficient is thought to be before any data: few nodules can't tell all."""
 LEAST_SD = 1e-3
-GAIN_SD = 0.03
-"""Of `paired`: growth that lies over its surroundings is seen whole, growth that pushes them aside by .93 to .96 (one
-nodule, LIDC-IDRI-0001's own, without noise: `hilum.datasets.swelling`)."""
+GAIN_SD = {"paired": 0.03}
+"""Growth that lies over its surroundings is seen by 1.04 of its logarithm, growth that pushes them aside by .93 to .96
+(one nodule, LIDC-IDRI-0001's own, without noise: `hilum.datasets.swelling`)."""
 READER_WCV = {5.0: 0.33, 8.0: 0.31, 14.0: 0.27, 24.0: 0.27}
 """LIDC's readers among themselves by diameter in mm, of the public contours by the mask rule: taken where no file of
 `readers` is given."""
@@ -82,20 +84,21 @@ def fitted(rows: Sequence[Row], name: str, power: float = 1.0) -> Spread:
     """
     whole = likeliest(rows, name, power, DEGREES)
     keys = sorted({row["key"] for row in rows})
-    scales = []
+    scales, gain_sd = [], GAIN_SD.get(name, 0.0)
     for number in range(FOLDS):
         apart = {key for place, key in enumerate(keys) if place % FOLDS == number}
         learnt = likeliest([row for row in rows if row["key"] not in apart], name, power, (whole.degrees,))
         for row in rows:
             if row["key"] in apart:
                 error = row[name] - learnt.gain * power * row["true"] - learnt.bias
-                scales.append(abs(error) / learnt.sd(subject_of(row)))
+                scales.append(abs(error) / math.hypot(learnt.sd(subject_of(row)), gain_sd * row["true"]))
     wider = max(1.0, float(np.quantile(scales, 0.95)) / whole.quantile(0.975))
-    return whole.model_copy(update={"ln_sd": round(whole.ln_sd + math.log(wider), 4)})
+    return whole.model_copy(update={"ln_sd": round(whole.ln_sd + math.log(wider), 4), "gain_sd": gain_sd})
 
 
 def likeliest(rows: Sequence[Row], name: str, power: float, tails: Sequence[float]) -> Spread:
     """The coefficients of the largest likelihood, and the tail of those tried that fits best."""
+    gains = GAINS.get(name, ANY_GAIN)
     design = _design([subject_of(row) for row in rows])
     seen, true = (np.array([row[one] * by for row in rows]) for one, by in ((name, 1.0), ("true", power)))
     nodules = len({row["key"] for row in rows})
@@ -108,7 +111,7 @@ def likeliest(rows: Sequence[Row], name: str, power: float, tails: Sequence[floa
             by_slice_mm=max(slices, 0.0),
             subsolid=max(subsolid, 0.0),
             other_scan=max(other, 0.0),
-            gain=min(max(gain, GAINS[0]), GAINS[1]),
+            gain=min(max(gain, gains[0]), gains[1]),
             bias=bias,
             degrees=degrees,
             n=nodules,
@@ -118,7 +121,7 @@ def likeliest(rows: Sequence[Row], name: str, power: float, tails: Sequence[floa
         values = np.array(list(values))
         limits = [(math.log(LEAST_SD), 3.0), (-5.0, 0.0), *[(0.0, 5.0)] * 3]
         ln_sd = design @ np.array([np.clip(one, *ends) for one, ends in zip(values[:5], limits, strict=True)])
-        scales = (seen - np.clip(values[5], *GAINS) * true - values[6]) / np.exp(ln_sd)
+        scales = (seen - np.clip(values[5], *gains) * true - values[6]) / np.exp(ln_sd)
         likely = _ln_density(scales, degrees) - ln_sd
         thought = sum(((v - mean) / wide) ** 2 for v, (mean, wide) in zip(values[1:5], PRIORS.values(), strict=True))
         return float(-likely.sum() + thought / 2 + ((values[5] - 1) / 0.1) ** 2 / 2 + (values[6] / 0.05) ** 2 / 2)
@@ -192,7 +195,6 @@ def fit(paths: Sequence[Path], reader_rows: Path | None, out: Path) -> None:
     """Write the coefficients."""
     rows = [row for row in read_rows(paths) if "missed" not in row]
     change = {str(one): fitted(rows, str(one)) for one in METHODS}
-    change[str(Method.PAIRED)] = change[str(Method.PAIRED)].model_copy(update={"gain_sd": GAIN_SD})
     lone = {str(Method.ALONE): single(rows, "edge_error"), str(Method.MASK): single(rows, "mask_error")}
     drawn = _stated_readers() if reader_rows is None else reader_spread(read_rows([reader_rows]))
     lone[str(Method.READER)] = drawn
