@@ -1,5 +1,6 @@
 """What rule sets are told of a follow-up: first day, size, earlier category, and what they don't call growth."""
 
+from dataclasses import replace
 from datetime import date
 from math import pi
 
@@ -11,11 +12,12 @@ from hilum.followup.ct_matching import match_nodules
 from hilum.followup.ct_tracks import DatedNodules, NoduleKey
 from hilum.followup.growth import AtDate, growth
 from hilum.workflows.followup_advice import DERIVED, AdviceWanted, advice_on, unlike_growth
+from hilum.workflows.followup_growth import growths_of
 from hilum.workflows.followup_match import Matched
 from hilum.workflows.followup_measured import SOLID_MM
 from hilum.workflows.followup_nodules import CtStudy
 from hilum.workflows.followup_record import TrackGrowth
-from hilum.workflows.followup_studies import DatedCt
+from hilum.workflows.followup_studies import DatedCt, ScanMade
 from tests.followup.test_ct_matching import Shift
 
 DAYS = (date(2026, 1, 1), date(2026, 7, 1), date(2027, 1, 1))
@@ -65,7 +67,7 @@ def test_a_study_without_any_nodule_of_both_dates_is_answered(first, last, name)
 
 def test_a_new_nodule_has_its_own_first_day_beside_an_old_one():
     found = followed([nodule("1", THERE, 7.0)], [nodule("1", THERE, 7.0), nodule("2", HERE, 7.0)])
-    (advice,) = said(found, "fleischner-2017")
+    (advice,) = said(found, "fleischner-2017", growths=[grown(found, 180.0, 180.0)])
     assert of(advice, "B").category == "ct-3-6-months"  # of several, as on the first day that shows it: today
     assert of(advice, "B").due.earliest == date(2026, 10, 1)
     assert "6" in of(advice, "A").used["months_since_first"]
@@ -82,7 +84,7 @@ def test_the_earlier_category_is_what_the_rule_set_says_of_the_earlier_ct():
     found = followed(
         [nodule("1", HERE, 7.0)], [nodule("1", HERE, 7.0)]
     )  # 180 mm³: category 3, stable after 6 months: 2
-    (advice,) = said(found, "lung-rads-2022", screening=True)
+    (advice,) = said(found, "lung-rads-2022", growths=[grown(found, 180.0, 180.0)], screening=True)
     assert advice.study.category == "2"
     assert DERIVED in advice.study.notes
     (other,) = said(found, "fleischner-2017")
@@ -99,7 +101,7 @@ def test_sizes_are_those_that_growth_was_told_from():
 def test_a_part_solid_nodules_solid_part_reaches_the_rules():
     part = {SOLID_MM: 7.0}
     found = followed([nodule("1", HERE, 12.0, 3.0, **part)], [nodule("1", HERE, 12.0, 3.0, **part)])
-    (advice,) = said(found, "fleischner-2017")
+    (advice,) = said(found, "fleischner-2017", growths=[grown(found, 900.0, 900.0)])
     assert "solid_size" not in [one.fact for one in advice.nodules[0].missing]
     assert advice.study.category is not None
 
@@ -114,7 +116,48 @@ def test_growth_that_a_rule_set_does_not_call_growth_is_said():
     assert not list(unlike_growth(advice, [grown(found, 300.0, 300.0)], found.names(), "1.2.1"))
 
 
-def grown(found, before, after):
-    (track,) = found.matching.tracks
-    told = growth(AtDate(before, slice_mm=1.0), AtDate(after, slice_mm=1.0), 181.0)
-    return TrackGrowth(track.uid, NoduleKey("1.2.0", "1"), NoduleKey("1.2.1", "1"), told)
+def test_a_pair_that_growth_refused_is_no_history():
+    found = followed([nodule("1", HERE, 8.0)], [nodule("1", HERE, 6.4)])
+    (advice,) = said(found, "lung-rads-2022", screening=True)
+    assert advice.study.category is None
+    assert "history" in [one.fact for one in advice.study.missing]
+
+
+def test_a_nodule_missed_at_the_middle_date_is_compared_with_the_first():
+    found = followed([nodule("1", HERE, 8.0)], [], [nodule("1", HERE, 11.0)])
+    (advice,) = said(found, "lung-rads-2022", growths=[grown(found, 268.0, 697.0, last=2)], screening=True)
+    assert "growing" in advice.nodules[0].used["history"]
+    (fleischner,) = said(found, "fleischner-2017", growths=[grown(found, 268.0, 268.0, last=2)])
+    assert fleischner.nodules[0].used["history"] == "stable"
+
+
+def test_a_part_of_a_nodule_is_not_compared_with_the_whole():
+    whole, parts = [nodule("1", HERE, 12.0)], [nodule("1", (-4.0, 0, 0), 9.5), nodule("2", (4.5, 0, 0), 9.5)]
+    found = followed(whole, parts)
+    assert len({one.split_from for one in found.matching.tracks}) == 2  # the test's own premise
+    left = []
+    assert not growths_of(found, left, found.names())
+    assert "fell apart" in left[0]
+    (advice,) = said(found, "fleischner-2017")
+    assert {one.used.get("months_since_first", "").rsplit(" ", 1)[-1] for one in advice.nodules} <= {"6", ""}
+    joined = followed(parts, whole)
+    assert not growths_of(joined, left, joined.names())
+    assert "joined" in left[1]
+
+
+def test_thick_slices_that_only_a_header_tells_of_give_no_volume():
+    found = followed([nodule("1", HERE, 8.0)], [nodule("1", HERE, 8.0)])
+    thick = replace(found.studies[1], ct=replace(found.studies[1].ct, made=ScanMade(thickness_mm=5.0)))
+    assert thick.is_thick
+    left = []
+    assert not growths_of(replace(found, studies=(found.studies[0], thick)), left, found.names())
+    assert "5 mm" in left[0]
+
+
+def grown(found, before, after, last=1):
+    track = found.matching.tracks[0]
+    lengths = [(one / (pi / 6)) ** (1 / 3) for one in (before, after)]
+    dates = [AtDate(v, mm, mm, slice_mm=1.0) for v, mm in zip((before, after), lengths, strict=True)]
+    told = growth(*dates, float((DAYS[last] - DAYS[0]).days))
+    ids = [track.nodules[f"1.2.{at}"] for at in (0, last)]
+    return TrackGrowth(track.uid, NoduleKey("1.2.0", ids[0]), NoduleKey(f"1.2.{last}", ids[1]), told)

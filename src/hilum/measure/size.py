@@ -55,9 +55,9 @@ class AxialAxes:
     short_ends_lps_mm: Segment
 
 
-def is_thick(geometry: Geometry) -> bool:
-    """Whether slices, whichever way they lie, are too far apart for a volume."""
-    return max(geometry.spacing_zyx_mm) > THICK_MM + _SLACK_MM
+def is_thick(geometry: Geometry, thickness_mm: float = 0.0) -> bool:
+    """Whether slices, whichever way they lie, are too far apart, or too thick, for a volume."""
+    return max(*geometry.spacing_zyx_mm, thickness_mm) > THICK_MM + _SLACK_MM
 
 
 def volume_mm3(nodule: Selection, geometry: Geometry) -> float:

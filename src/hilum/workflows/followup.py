@@ -19,7 +19,6 @@ from hilum.followup.ct_tracks import Fate
 from hilum.io import read_volume
 from hilum.io.json_file import plain, read_json, write_json
 from hilum.io.text_file import write_bytes, write_text
-from hilum.measure import is_thick
 from hilum.ops import to_lps_axes
 from hilum.report.followup import followup_page
 from hilum.report.page import Page, render
@@ -292,10 +291,10 @@ def _judged(found: Matched, options: FollowupOptions, corrections: dict[str, obj
 def _warnings(found: Matched) -> tuple[str, ...]:
     said = []
     for number, study in enumerate(found.studies, start=1):
-        if is_thick(study.volume.geometry):
-            step = max(study.volume.geometry.spacing_zyx_mm)
+        if study.is_thick:
             said.append(
-                f"Study {number} has slices of {step:g} mm: no volume is measured on it, and small nodules are missed."
+                f"Study {number} has slices of {study.slice_mm:g} mm: no volume is measured on it, and small nodules "
+                "are missed."
             )
         said += [f"Study {number}: {note}." for note in study.ct.notes]
     for (first, second), one in sorted(found.maps.items()):

@@ -6,11 +6,10 @@ from typing import get_args
 
 from hilum.core import Nodule, StudyAdvice
 from hilum.core.growth import Growth, GrowthQuantity
-from hilum.followup.ct_tracks import Fate, NoduleKey
+from hilum.followup.ct_tracks import Fate, NoduleKey, Track
 from hilum.followup.growth import has_grown
 from hilum.followup.guidelines import NoduleFacts, RuleSet, StudyFacts, advise, ruleset
 from hilum.followup.guidelines.facts import PriorCategory, facts_of
-from hilum.measure import is_thick
 from hilum.workflows.followup_match import Matched, name_of
 from hilum.workflows.followup_measured import SOLID_MM
 from hilum.workflows.followup_record import TrackGrowth
@@ -128,20 +127,31 @@ def _nodules(known: _Known, at: int, categories: Mapping[str, str]) -> Iterator[
     for nodule in found.studies[at].nodules:
         key = NoduleKey(study, nodule.id)
         track = found.matching.of(key)
-        seen = sorted(found.number(one) for one in track.nodules)
-        facts: dict[str, object] = {"id": known.names[track.uid], "first_date": found.studies[seen[0]].ct.day}
+        name = known.names[track.uid]
+        facts: dict[str, object] = {"id": name, "first_date": found.studies[_first(found, track)].ct.day}
         if key in new:
             facts["history"] = "new"
-        category = categories.get(known.names[track.uid])
-        if category in get_args(PriorCategory):
-            facts["prior_category"] = category
-        before = name_of(found.studies[at - 1]) if at - 1 in seen else None
-        prior = None if before is None else NoduleKey(before, track.nodules[before])
-        if prior is not None:
-            facts |= _sizes(known, prior, key)
-        facts |= _solid(nodule, None if prior is None else found.nodule(prior))
-        more = known.wanted.nodule_facts.get(nodule.id, {}) if is_last else {}
-        yield facts_of(nodule, facts | dict(more))
+        if categories.get(name) in get_args(PriorCategory):
+            facts["prior_category"] = categories[name]
+        prior = _before(found, track, at)
+        growth = None if prior is None else known.growths.get((prior, key))
+        if prior is not None and growth is not None:
+            facts |= _sizes(growth) | {"prior_date": found.studies[found.number(prior.study)].ct.day}
+        facts |= _solid(nodule, None if prior is None or growth is None else found.nodule(prior))
+        yield facts_of(nodule, facts | dict(known.wanted.nodule_facts.get(nodule.id, {}) if is_last else {}))
+
+
+def _first(found: Matched, track: Track) -> int:
+    """The first study that shows it, or what it fell off."""
+    whole = next((one for one in found.matching.tracks if one.uid == track.split_from), track)
+    return min(found.number(study) for one in (track, whole) for study in one.nodules)
+
+
+def _before(found: Matched, track: Track, at: int) -> NoduleKey | None:
+    """Where it was last seen before a study."""
+    seen = [(found.number(study), NoduleKey(study, nodule)) for study, nodule in track.nodules.items()]
+    earlier = [one for one in seen if one[0] < at]
+    return max(earlier)[1] if earlier else None
 
 
 def _solid(nodule: Nodule, prior: Nodule | None) -> dict[str, object]:
@@ -153,27 +163,18 @@ def _solid(nodule: Nodule, prior: Nodule | None) -> dict[str, object]:
     return {"solid_mean_diameter_mm": min(part, lengths.mean_mm), "prior_solid_mean_diameter_mm": before}
 
 
-def _sizes(known: _Known, before: NoduleKey, key: NoduleKey) -> dict[str, object]:
-    """Now and at the study before: as growth was told from, else each measured alone."""
-    sizes = _alone(known.found.nodule(before), known.found.nodule(key))
-    growth = known.growths.get((before, key))
-    if growth is None:
-        return sizes
+def _sizes(growth: Growth) -> dict[str, object]:
+    """Now and before, as growth was told from; where that was refused, rule sets aren't told of a change either."""
+    sizes: dict[str, object] = {}
     for quantity, name in ((GrowthQuantity.VOLUME, "volume_mm3"), (GrowthQuantity.MEAN_DIAMETER, "mean_diameter_mm")):
         change = growth.change(quantity)
         if change is not None and change.prior > 0 and change.current > 0:
             sizes |= {name: change.current, f"prior_{name}": change.prior}
+    longest = growth.change(GrowthQuantity.LONG_AXIS)
+    if longest is not None:
+        sizes["long_axis_mm"] = longest.current
     if 0 < growth.doubling.days < float("inf"):
         sizes["doubling_days"] = growth.doubling.days
-    return sizes
-
-
-def _alone(prior: Nodule, nodule: Nodule) -> dict[str, object]:
-    sizes: dict[str, object] = {}
-    if prior.diameters_mm is not None:
-        sizes["prior_mean_diameter_mm"] = prior.diameters_mm.mean_mm
-    if prior.volume_mm3 is not None and nodule.volume_mm3 is not None:
-        sizes["prior_volume_mm3"] = prior.volume_mm3
     return sizes
 
 
@@ -183,8 +184,8 @@ def _study(known: _Known, at: int) -> StudyFacts:
         "date": studies[at].ct.day,
         "prior_date": studies[at - 1].ct.day if at else None,
         "modality": "ct",
-        "slice_mm": max(studies[at].volume.geometry.spacing_zyx_mm),
-        "volumetry": all(not is_thick(one.volume.geometry) for one in studies[max(at - 1, 0) : at + 1]),
+        "slice_mm": studies[at].slice_mm,
+        "volumetry": not any(one.is_thick for one in studies[max(at - 1, 0) : at + 1]),
     }
     facts = {name: value for name, value in known.wanted.facts.items() if value is not None}
     return StudyFacts.of(told | facts, "the follow-up")

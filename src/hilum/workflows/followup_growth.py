@@ -57,9 +57,8 @@ def volume_at(study: CtStudy, nodule: Nodule) -> Figure:
 
 def scan_facts(study: CtStudy) -> ScanFacts:
     """How a study was made, as far as anybody knows."""
-    made, grid = study.ct.made, study.volume.geometry
-    slice_mm = max(grid.spacing_zyx_mm[grid.axial_axis], made.thickness_mm or 0.0)
-    return ScanFacts(slice_mm, made.kernel, made.scanner, made.contrast, SOFTWARE, study.outlined_by)
+    made = study.ct.made
+    return ScanFacts(study.slice_mm, made.kernel, made.scanner, made.contrast, SOFTWARE, study.outlined_by)
 
 
 def _pairs(track: Track) -> Iterator[tuple[NoduleKey, NoduleKey]]:
@@ -72,6 +71,8 @@ def _pairs(track: Track) -> Iterator[tuple[NoduleKey, NoduleKey]]:
 
 def _growth(found: Matched, prior: NoduleKey, current: NoduleKey) -> Growth:
     before, after = (found.studies[found.number(one.study)] for one in (prior, current))
+    if doubt := _other_extent(found, prior, current):
+        raise MeasureError(doubt)
     sure = comparability(scan_facts(before), scan_facts(after))
     if sure.refusal:
         raise MeasureError(f"{sure.refusal}.")
@@ -88,6 +89,19 @@ def _growth(found: Matched, prior: NoduleKey, current: NoduleKey) -> Growth:
     days = (after.ct.day - before.ct.day).days
     told = growth(dates[0], dates[1], float(days), HowSure(method, sure))
     return replace(told, notes=(*told.notes, *_notes(change)))
+
+
+def _other_extent(found: Matched, prior: NoduleKey, current: NoduleKey) -> str:
+    """Why both are not the same tissue; empty where they are, as far as matching knows."""
+    own = found.matching.of(prior)
+    first, last = found.number(prior.study), found.number(current.study)
+    for other in found.matching.tracks:
+        seen = [found.number(study) for study in other.nodules]
+        if other.split_from == own.uid and first < min(seen) <= last:
+            return "it fell apart between them, and one part is not compared with the whole."
+        if other.merged_into == own.uid and first <= max(seen) < last:
+            return "another nodule joined it between them, and the whole is not compared with one part."
+    return ""
 
 
 def _at_date(study: CtStudy, nodule: Nodule, edge: Edge, volume_mm3: float) -> AtDate:

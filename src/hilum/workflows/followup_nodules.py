@@ -13,6 +13,7 @@ from hilum.infer.prompted_volume import Part, part_at
 from hilum.io import read_mask
 from hilum.io.kinds import Kind, recognise
 from hilum.io.nodules_file import read_nodules
+from hilum.measure import is_thick
 from hilum.ops import label_parts, to_lps_axes
 from hilum.workflows.followup_folder import MASK, NODULES, forget, given_hash, remember
 from hilum.workflows.followup_measured import by_edge
@@ -47,6 +48,17 @@ class CtStudy:
     notes: tuple[str, ...] = ()
     outlined_by: str = ""
 
+    @property
+    def slice_mm(self) -> float:
+        """Distance of its slices, or their thickness where that is larger."""
+        grid = self.volume.geometry
+        return max(grid.spacing_zyx_mm[grid.axial_axis], self.ct.made.thickness_mm or 0.0)
+
+    @property
+    def is_thick(self) -> bool:
+        """Whether no volume is measured on it."""
+        return is_thick(self.volume.geometry, self.slice_mm)
+
     def mask(self, nodule_id: str) -> Selection:
         """[z, y, x] of a nodule."""
         return np.asarray(self.labels == int(nodule_id))
@@ -79,7 +91,7 @@ def study_of(
         stored = read_nodules(folder / NODULES)
         told = tuple(stored.study.get("notes", ())), str(stored.study.get("outlined_by", ""))
         return CtStudy(ct, volume, labels, stored.nodules, given is not None, *told)
-    found = _by_edges(reader(volume) if given is None else _given(volume, given, reader), volume)
+    found = _by_edges(reader(volume) if given is None else _given(volume, given, reader), volume, ct)
     folder.mkdir(parents=True, exist_ok=True)
     forget(folder / MASK)
     hand = _hand(given, reader)
@@ -97,9 +109,11 @@ def _hand(given: Path | None, reader: CtReader) -> str:
     return str(stored or GIVEN)
 
 
-def _by_edges(found: CtNodules, volume: Volume) -> CtNodules:
-    """All measured from their edges."""
+def _by_edges(found: CtNodules, volume: Volume, ct: DatedCt) -> CtNodules:
+    """All measured from their edges; none has a volume where slices are too thick for it, as only a header may say."""
     labels = to_lps_axes(found.mask).labels
+    if is_thick(volume.geometry, ct.made.thickness_mm or 0.0):
+        return replace(found, nodules=tuple(replace(one, volume_mm3=None) for one in found.nodules))
     return replace(found, nodules=tuple(by_edge(one, volume, labels == int(one.id)) for one in found.nodules))
 
 
@@ -125,7 +139,7 @@ def looked_again(study: CtStudy, point_lps_mm: Triple, within_mm: float, reader:
         return None
     labels = study.labels.copy()
     labels[part.place][free] = int(name)
-    nodule = by_edge(nodule, study.volume, labels == int(name))
+    nodule = replace(nodule, volume_mm3=None) if study.is_thick else by_edge(nodule, study.volume, labels == int(name))
     return replace(study, labels=labels, nodules=(*study.nodules, nodule))
 
 

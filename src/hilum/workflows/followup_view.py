@@ -10,7 +10,6 @@ from hilum.core import Advice, Figure, Mask, Nodule, StudyAdvice
 from hilum.core.geometry import Triple
 from hilum.followup.ct_tracks import Fate, Matching, NoduleKey, Track
 from hilum.followup.growth import has_grown
-from hilum.measure import is_thick
 from hilum.report.ct_nodules import TEXTURES
 from hilum.report.followup import FollowupView, PairGrowth, StudyLine
 from hilum.report.growth import Appointment, Curve, Glance
@@ -104,7 +103,7 @@ def _sizes(found: Matched, track: Track) -> Iterator[str]:
 def _size(nodule: Nodule, study: CtStudy) -> str:
     lengths = nodule.diameters_mm
     length = "" if lengths is None else f"{lengths.mean_mm:.1f} mm"
-    volume = "" if is_thick(study.volume.geometry) else _volume_words(volume_at(study, nodule))
+    volume = "" if study.is_thick else _volume_words(volume_at(study, nodule))
     texture = "" if nodule.texture is None else TEXTURES.get(nodule.texture, "")
     return ", ".join(one for one in (length, volume, texture) if one)
 

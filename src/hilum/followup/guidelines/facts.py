@@ -118,6 +118,8 @@ class NoduleFacts(FrozenConfig):
     """Risk of cancer by the Brock model."""
     first_date: Day | None = None
     """When it was first seen, where that is not what the study says of all."""
+    prior_date: Day | None = None
+    """When its earlier sizes were measured, where that is not what the study says of all."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -187,20 +189,23 @@ class StudyFacts(FrozenConfig):
         return self
 
     def of_nodule(self, nodule: NoduleFacts) -> "StudyFacts":
-        """The same with the day on which this nodule was first seen.
+        """The same with the days on which this nodule was first seen, and measured before.
 
         Raises:
-            InputError: that is after the study.
+            InputError: one of them is after the study.
         """
-        first = nodule.first_date
-        if first is None:
-            return self
-        if self.date is not None and first > self.date:
+        days = [one for one in (nodule.first_date, nodule.prior_date) if one is not None]
+        if self.date is not None and any(one > self.date for one in days):
             raise InputError(
-                f"nodule {nodule.id} was first seen on {first}, after the study of {self.date}.",
-                "Give the day of the first study that shows it.",
+                f"nodule {nodule.id} was seen on {max(days)}, after the study of {self.date}.",
+                "Give the days of earlier studies that show it.",
             )
-        return self.model_copy(update={"first_date": first, "months_since_first": None})
+        own: dict[str, object] = {}
+        if nodule.first_date is not None:
+            own |= {"first_date": nodule.first_date, "months_since_first": None}
+        if nodule.prior_date is not None:
+            own |= {"prior_date": nodule.prior_date, "interval_days": None}
+        return self.model_copy(update=own)
 
     @property
     def days_since_prior(self) -> float | None:
