@@ -203,7 +203,7 @@ class _Date:
             reason = joined(self.expected[row], self.beside[row][into], self.nodules[into], "merged into")
             return self._decision(_Said(Fate.MERGED, reason), row, into)
         if not self.expected[row].is_shown:
-            said = _Said(Fate.NOT_COVERED, uncovered(self.run.dates[self.number].study))
+            said = _Said(Fate.NOT_COVERED, uncovered(self.number + 1))
             return self._decision(said, row, None, near)
         held = rival is not None and self._by_hand(row, rival) is False
         reason = by_hand("kept apart") if held else alone(near, self._is_taken(rival, taken))
@@ -226,7 +226,7 @@ class _Date:
             reason = joined(self.expected[row], self.beside[row][column], self.tracks[row].nodule, "split from")
             return MatchDecision(Fate.SPLIT, self.last_key(row), key, key.study, track.uid, reason)
         if not self.run.places.was_shown(self.number, _centre(nodule)):
-            return MatchDecision(Fate.NOT_COVERED, None, key, key.study, track.uid, uncovered("no earlier CT"))
+            return MatchDecision(Fate.NOT_COVERED, None, key, key.study, track.uid, uncovered(None))
         nearest = self._nearest([one[column].distance_mm for one in self.beside])
         near = None if nearest is None else (self.last_key(nearest), self.beside[nearest][column])
         held = nearest is not None and self._by_hand(nearest, column) is False

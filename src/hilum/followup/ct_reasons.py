@@ -35,9 +35,18 @@ def joined(expected: Expected, one: Likeness, whole: Nodule, word: str) -> str:
     )
 
 
-def uncovered(who: str) -> str:
-    """Why nothing can be said."""
-    return f"{who} shows its place, or it lies too near the edge of what is shown to be sure"
+def uncovered(number: int | None) -> str:
+    """Why nothing can be said.
+
+    Args:
+        number: of the later study, counted from 1, that doesn't show the place; None where no earlier one does.
+    """
+    edge = "or it lies too near the edge of what is shown to be sure"
+    return (
+        f"no earlier study shows its place, {edge}"
+        if number is None
+        else f"study {number} doesn't show its place, {edge}"
+    )
 
 
 def by_hand(word: str) -> str:
