@@ -125,6 +125,7 @@ def test_what_the_other_ct_does_not_show_is_neither_new_nor_gone():
     assert fates(matched(([low], [high]), maps)) == [(Fate.NOT_COVERED, "low", None), (Fate.NOT_COVERED, None, "high")]
     edge = nodule("edge", (0, 0, 49.5))
     assert fates(matched(([], [edge]), maps)) == [(Fate.NOT_COVERED, None, "edge")]
+    assert fates(matched(([], [replace(edge, centre_lps_mm=(0.0, 0.0, 40.0))]), maps)) == [(Fate.NEW, None, "edge")]
 
 
 def test_not_covered_says_which_study_does_not_show_the_place():
@@ -133,7 +134,6 @@ def test_not_covered_says_which_study_does_not_show_the_place():
     gone, new = (one.reason for one in matched(([low], [high]), maps).decisions)
     assert gone.startswith("study 2 doesn't show its place, or")
     assert new.startswith("no earlier study shows its place, or")
-    assert fates(matched(([], [replace(edge, centre_lps_mm=(0.0, 0.0, 40.0))]), maps)) == [(Fate.NEW, None, "edge")]
 
 
 def test_two_that_grow_together_are_merged_and_one_that_falls_apart_is_split():

@@ -41,12 +41,8 @@ def uncovered(number: int | None) -> str:
     Args:
         number: of the later study, counted from 1, that doesn't show the place; None where no earlier one does.
     """
-    edge = "or it lies too near the edge of what is shown to be sure"
-    return (
-        f"no earlier study shows its place, {edge}"
-        if number is None
-        else f"study {number} doesn't show its place, {edge}"
-    )
+    who = "no earlier study shows" if number is None else f"study {number} doesn't show"
+    return f"{who} its place, or it lies too near the edge of what is shown to be sure"
 
 
 def by_hand(word: str) -> str:
