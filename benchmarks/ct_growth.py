@@ -136,7 +136,7 @@ def likeliest(rows: Sequence[Row], name: str, power: float, tails: Sequence[floa
 def _design(subjects: Sequence[Subject]) -> np.ndarray:
     """What each coefficient of `Spread.sd` is multiplied by."""
     rows = [
-        (1.0, math.log(min(max(s.diameter_mm, 4.0), 30.0) / 10), s.slice_mm - 2.5, s.is_subsolid, s.is_other_scan)
+        (1.0, math.log(min(max(s.diameter_mm, 5.0), 20.0) / 10), s.slice_mm - 2.5, s.is_subsolid, s.is_other_scan)
         for s in subjects
     ]
     return np.array(rows, dtype=np.float64)

@@ -25,8 +25,8 @@ from hilum.measure.texture import SOLID_FROM
 COEFFICIENTS = Path(__file__).with_name("volume_error.json")
 CONFIDENCE = 0.95
 _USUAL_MM, _USUAL_SLICE_MM = 10.0, 2.5
-_SIZES_MM = (4.0, 30.0)
-"""Beyond them nothing was fitted: the spread is that at the nearer end."""
+_SIZES_MM, _BEYOND = (5.0, 20.0), 1.5
+"""Beyond them nothing was fitted: the spread is that at the nearer end, wider by half (assumed)."""
 _SLACK = 1e-3
 _ALIKE = 1.25
 """Slices whose thickness differs by less than this factor count as alike."""
@@ -91,7 +91,8 @@ class Spread(FrozenConfig):
         ln_sd += self.by_slice_mm * (subject.slice_mm - _USUAL_SLICE_MM)
         ln_sd += self.subsolid * subject.is_subsolid
         ln_sd += self.other_scan * subject.is_other_scan
-        return math.hypot(math.exp(ln_sd) * subject.factor, subject.extra_sd)
+        factor = subject.factor * (1.0 if diameter == subject.diameter_mm else _BEYOND)
+        return math.hypot(math.exp(ln_sd) * factor, subject.extra_sd)
 
     def quantile(self, share: float) -> float:
         """Of the error's distribution, in scales."""
