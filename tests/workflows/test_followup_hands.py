@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hilum.core import Geometry, GeometryError, Mask, Volume
+from hilum.core import Geometry, GeometryError, InputError, Mask, Nodule, Volume
 from hilum.io.nodules_file import write_nodules
 from hilum.io.volumes import write_mask
 from hilum.ops import to_lps_axes
-from hilum.workflows.followup_nodules import GIVEN, _hand, _labels_of
+from hilum.workflows.followup_nodules import GIVEN, _given, _hand, _labels_of
 
 OWN = "hilum's one (abcd)"
 
@@ -57,3 +57,15 @@ def test_a_mask_on_the_cts_own_grid_is_taken_whichever_way_its_axes_run(tmp_path
     other = Volume(np.zeros((4, 5, 6), np.int16), Geometry.regular((4, 5, 6), (2.0, 1.0, 1.0)))
     with pytest.raises(GeometryError):
         _labels_of(tmp_path / "mask.nii.gz", other)
+
+
+@pytest.mark.parametrize(("ids", "lost"), [(("1", "2"), "1, 2"), (("n1",), "n1"), (("3", "9"), "9")])
+def test_a_list_whose_ids_are_no_labels_of_the_mask_beside_it_is_refused(tmp_path, reader, ids, lost):
+    labels = np.zeros((2, 2, 2), np.uint8)
+    labels[0, 0, 0], labels[1, 1, 1] = 3, 8
+    grid = Geometry.regular((2, 2, 2), (1.0, 1.0, 1.0))
+    write_mask(Mask(labels, grid), tmp_path / "mask.nii.gz")
+    write_nodules(tmp_path / "nodules.json", {"key": "a"}, [Nodule(one, centre_lps_mm=(0.0, 0.0, 0.0)) for one in ids])
+    ct = to_lps_axes(Volume(np.zeros((2, 2, 2), np.int16), grid))
+    with pytest.raises(InputError, match=rf"nodules {lost} have no label .* whose labels are: 3, 8"):
+        _given(ct, tmp_path / "nodules.json", reader)

@@ -1,5 +1,6 @@
 """The nodules of one CT of a follow-up: given by the user, or found; each with its mask, all measured alike."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -151,10 +152,22 @@ def _given(volume: Volume, path: Path, reader: CtReader) -> CtNodules:
     stored = read_nodules(path)
     if beside.is_file():
         labels = _stored_labels(beside, volume)
-        wanted = {one.id for one in stored.nodules if one.id.isdecimal()}
-        kept = np.where(np.isin(labels, [int(one) for one in wanted]), labels, 0)
+        kept = np.where(np.isin(labels, _listed(stored.nodules, labels, path)), labels, 0)
         return _of_labels(volume, kept, ())
     return _of_places(volume, stored.nodules, path, reader)
+
+
+def _listed(nodules: Sequence[Nodule], labels: np.ndarray, path: Path) -> list[int]:
+    """The labels of a list's nodules in the mask beside it."""
+    there = set(np.unique(labels[labels > 0]).tolist())
+    lost = [one.id for one in nodules if not one.id.isdecimal() or int(one.id) not in there]
+    if lost:
+        raise InputError(
+            f"{path}: nodules {', '.join(lost)} have no label of that number in {MASK} beside it, whose labels are: "
+            f"{', '.join(map(str, sorted(there))) or 'none'}.",
+            "Name the nodules by their labels, or give the mask itself.",
+        )
+    return [int(one.id) for one in nodules]
 
 
 def _labels_of(path: Path, volume: Volume) -> np.ndarray:
