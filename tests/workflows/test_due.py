@@ -40,7 +40,7 @@ def followup(folder, patient="A", days=("2026-01-01", "2026-03-01"), **advice):
         (("2026-06-15", "2026-09-01"), Standing.NOW, -78),
         (("2026-06-16", "2026-09-01"), Standing.LATER, -78),
         (("2026-06-10", None), Standing.OVERDUE, 5),
-        ((None, None), Standing.UNDATED, None),
+        ((None, None), Standing.ACT, None),
     ],
 )
 def test_a_date_stands_to_today_as_it_does_to_the_day(tmp_path, due, standing, over):
@@ -70,14 +70,28 @@ def test_growth_without_a_date_comes_before_what_is_due(tmp_path, capsys, catego
     followup(tmp_path / "b", "B", category=category, grew=(None, 0.2, 0.97), management="", because="risk is missing")
     followup(tmp_path / "c", "C", category=category, grew=(None, 0.94))
     found = run_due([tmp_path], tmp_path / "due.csv", TODAY)
-    last = Standing.UNTOLD if category is None else Standing.UNDATED
-    assert [(row.patient, row.standing) for row in found.rows] == [
-        ("B", Standing.GROWN),
-        ("A", Standing.NOW),
-        ("C", last),
-    ]
+    rest = [("A", Standing.NOW), ("C", Standing.UNTOLD)]
+    if category is not None:
+        rest = [("C", Standing.ACT), ("A", Standing.NOW)]
+    assert [(row.patient, row.standing) for row in found.rows] == [("B", Standing.GROWN), *rest]
     assert main(["due", str(tmp_path), str(tmp_path / "due.csv"), "--today", "2026-06-15"]) == 0
     assert "grew, no date 2026-03-01  B  fleischner-2017 2017: risk is missing" in capsys.readouterr().out
+
+
+def test_what_asks_for_action_without_a_date_comes_before_what_is_due_and_nothing_to_do_is_last(tmp_path, capsys):
+    followup(tmp_path / "a", "A", due=("2026-06-01", "2026-07-01"))
+    followup(tmp_path / "b", "B", category="4B", management="Diagnostic CT, PET/CT, tissue sampling or referral")
+    followup(tmp_path / "c", "C", category="brock-risk", management="Work out the risk by the Brock model")
+    followup(tmp_path / "d", "D", category="none", management="The 5 years are over; the table names no further CT")
+    followup(tmp_path / "e", "E", category="negative", management="Negative test: next screening round")
+    followup(tmp_path / "f", "F", category="0", management="No routine follow-up, or optional CT at 12 months by risk")
+    followup(tmp_path / "g", "G", due=("2027-06-01", "2027-07-01"))
+    found = run_due([tmp_path], tmp_path / "due.csv", TODAY)
+    assert "".join(row.patient for row in found.rows) == "BCAGDEF"
+    assert [row.standing for row in found.rows if row.patient in "BC"] == [Standing.ACT] * 2
+    assert found.count(Standing.DONE) == 3
+    assert main(["due", str(tmp_path), str(tmp_path / "due.csv"), "--today", "2026-06-15"]) == 0
+    assert "act, no date  2026-03-01  B  fleischner-2017 2017: Diagnostic CT" in capsys.readouterr().out
 
 
 def test_who_has_no_name_is_told_apart_by_his_cts(tmp_path):

@@ -23,9 +23,9 @@ def due(
     its due.csv. Of a patient with several follow-ups the one with the latest study counts.
 
     The table has a row for each patient and rule set, most urgent first: overdue (the last day has passed), grew, no
-    date (a nodule has grown, and the rule set gives no date), due, no answer (and why), later, no date (nothing is to
-    be done, or it is for people to say when). Who has no name in the files goes by the folder's path. A follow-up that
-    can't be read is said, and the exit code is 3.
+    date (a nodule has grown, and the rule set gives no date), act, no date (it asks for work-up, tissue or the like,
+    and doesn't say when), due, no answer (and why), later, nothing to do. Who has no name in the files goes by the
+    folder's path. A follow-up that can't be read is said, and the exit code is 3.
 
     Decision support, not a medical device: a clinician decides.
 
@@ -53,7 +53,7 @@ def due(
     *folders, out = paths
     found = run_due(folders, out, today or date.today(), ruleset)
     for row in found.rows:
-        if row.standing in (Standing.OVERDUE, Standing.GROWN, Standing.NOW):
+        if row.standing in (Standing.OVERDUE, Standing.GROWN, Standing.ACT, Standing.NOW):
             day = row.due_by or row.last_study
             who = f"{row.patient} (SYNTHETIC)" if row.synthetic else row.patient
             print(f"{row.standing:13} {day}  {who}  {row.ruleset}: {row.management or row.because}")

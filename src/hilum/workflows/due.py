@@ -25,17 +25,33 @@ class Standing(StrEnum):
     """The last day has passed."""
     GROWN = "grew, no date"
     """A nodule has grown, and the rule set gives no date: nobody has said when, and somebody must look."""
+    ACT = "act, no date"
+    """The rule set asks for something to be done, and gives no date: work-up, tissue sampling, referral."""
     NOW = "due"
     """Between its first and its last day."""
     UNTOLD = "no answer"
     """The rule set gave no answer; its reason is in `because`, and it is no reassurance."""
     LATER = "later"
     """Its first day hasn't come."""
-    UNDATED = "no date"
-    """The rule set gives no date: nothing is to be done, or it is for people to decide when."""
+    DONE = "nothing to do"
+    """The rule set asks for nothing, or for nothing but the next round of screening."""
 
 
 _URGENCY = {one: at for at, one in enumerate(Standing)}
+_QUIET = (
+    "none",
+    "negative",
+    "discharge",
+    "consider-discharge",
+    "complete-response",
+    "partial-response",
+    "stable-disease",
+    "may-be-target",
+    "not-measurable",
+)
+"""Categories that ask for nothing."""
+_NOTHING = "No "
+"""How management begins that asks for nothing, of categories that are mere numbers."""
 
 
 @dataclass(frozen=True)
@@ -171,11 +187,18 @@ class _Advised:
             last=last or first,
         )
 
+    @property
+    def asks(self) -> bool:
+        """Whether anything is to be done."""
+        return self.category not in _QUIET and not self.management.startswith(_NOTHING)
+
     def standing(self, today: date, *, has_grown: bool) -> Standing:
         if self.last is None and has_grown:
             return Standing.GROWN
+        if self.last is None and self.category is None:
+            return Standing.UNTOLD
         if self.last is None:
-            return Standing.UNTOLD if self.category is None else Standing.UNDATED
+            return Standing.ACT if self.asks else Standing.DONE
         if today > self.last:
             return Standing.OVERDUE
         return Standing.LATER if self.first is not None and today < self.first else Standing.NOW
