@@ -200,7 +200,7 @@ def test_a_registration_is_kept_until_it_is_forced_and_so_is_what_a_person_decid
     assert record(out)["pairs"] == [one for one in first["pairs"] if one["prior_id"] == "2"]
 
 
-def test_what_was_decided_about_other_cts_goes_with_them(scans, tmp_path):
+def test_what_was_decided_about_other_cts_is_kept_under_another_name(scans, tmp_path):
     out = tmp_path / "out"
     assert main(command(scans, out)) == 0
     decide(out, together=[["1", "9", "2", "1"]])
@@ -211,7 +211,11 @@ def test_what_was_decided_about_other_cts_goes_with_them(scans, tmp_path):
     words[2], words[8] = str(tmp_path / "other.nii.gz"), str(tmp_path / "other_mask.nii.gz")
     assert main([*words, "--force"]) == 0
     assert record(out)["corrections"]["together"] == []
+    assert any("kept as corrections.old.json" in one for one in record(out)["warnings"])
     assert json.loads((out / "corrections.json").read_text())["together"] == []
+    for _ in range(2):
+        assert json.loads((out / "corrections.old.json").read_text())["together"] == [["1", "9", "2", "1"]]
+        assert main([*words, "--force"]) == 0
 
 
 def test_a_mask_that_hilum_wrote_can_be_edited_where_it_lies(scans, tmp_path, capsys):

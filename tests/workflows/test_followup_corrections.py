@@ -6,7 +6,16 @@ import pytest
 
 from hilum.core import InputError, UnreadableError
 from hilum.followup.ct_tracks import NoduleKey, Override
-from hilum.workflows.followup_corrections import SCHEMA, Corrections, offer_corrections, read_corrections
+from hilum.workflows.followup import _is_continued
+from hilum.workflows.followup_corrections import (
+    SCHEMA,
+    Corrections,
+    corrections_files,
+    offer_corrections,
+    read_corrections,
+    set_aside,
+)
+from hilum.workflows.output import Run, write_run
 
 
 def write(path, **content):
@@ -94,3 +103,20 @@ def test_another_file_and_another_study_are_refused(tmp_path):
     for study in ("0", "3", "x"):
         with pytest.raises(InputError, match=f"no study {study}"):
             Corrections(together=((study, "1", "2", "1"),)).overrides(["a", "b"])
+
+
+@pytest.mark.parametrize(("cts", "counts"), [("ab", True), ("abc", True), ("ba", False), ("a", False), ("xab", False)])
+def test_what_was_decided_counts_on_where_later_cts_are_added(tmp_path, cts, counts):
+    def run(names):
+        return Run("followup", {f"study {at}": one for at, one in enumerate(names, start=1)} | {"nodules 1": names}, {})
+
+    write_run(tmp_path, run("ab"))
+    assert _is_continued(tmp_path, run(cts)) is counts
+
+
+def test_what_is_set_aside_is_never_written_over(tmp_path):
+    for at in ("1", "2", "3"):
+        write(tmp_path / "corrections.json", apart=[["1", at, "2", "1"]])
+        assert "is kept as corrections.old" in set_aside(tmp_path)
+    kept = [read_corrections(one).apart[0][1] for one in corrections_files(tmp_path) if one.is_file()]
+    assert sorted(kept) == ["1", "2", "3"]

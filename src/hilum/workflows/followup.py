@@ -24,7 +24,14 @@ from hilum.report.followup import followup_page
 from hilum.report.page import Page, render
 from hilum.report.pdf import to_pdf
 from hilum.workflows.followup_advice import AdviceWanted, advice_on, unlike_growth
-from hilum.workflows.followup_corrections import CORRECTIONS, Corrections, offer_corrections, read_corrections
+from hilum.workflows.followup_corrections import (
+    CORRECTIONS,
+    Corrections,
+    corrections_files,
+    offer_corrections,
+    read_corrections,
+    set_aside,
+)
 from hilum.workflows.followup_folder import (
     given_files,
     given_hash,
@@ -126,6 +133,7 @@ def run_followup(
     require_unlike(paths, volumes)
     require_shown(asked.landmarks, volumes)
     with journalled(out, run, force=force, theirs=asked.theirs) as journal:
+        aside = [set_aside(out)] if asked.is_of_others and (out / CORRECTIONS).is_file() else []
         maps = _laid_over(asked, volumes, out, options.threads, track)
         errors = landmark_errors(maps, asked.landmarks)
         reader = ct_reader(_models(options.predict))
@@ -134,7 +142,7 @@ def run_followup(
         names = [name_of(one) for one in studies]
         found = matched(studies, remarked(maps, errors), corrections.overrides(names), reader)
         done = _judged(found, options, {**corrections.plain(), "sha256": asked.stamp})
-        done = replace(done, landmarks=errors)
+        done = replace(done, landmarks=errors, warnings=(*done.warnings, *aside))
         page = _write(done, out, run)
         journal.finish(run)
     return FollowupResult(out, read_json(out / FOLLOWUP), was_done=False, page=page)
@@ -166,6 +174,7 @@ class _Asked:
         folders: of each CT, for its mask and nodules.
         theirs: a person's own files, which stay whatever is made anew.
         landmarks: by pair of CTs.
+        is_of_others: whether what was decided in the folder is about other CTs, and doesn't count.
     """
 
     cts: tuple[DatedCt, ...]
@@ -176,28 +185,32 @@ class _Asked:
     folders: list[Path]
     theirs: list[Path]
     landmarks: dict[tuple[int, int], Landmarks]
+    is_of_others: bool
 
     @classmethod
     def of(cls, paths: Sequence[Path], out: Path, options: FollowupOptions) -> "_Asked":
         cts = dated_cts(paths, options.choice)
         given = _given(options.given, len(cts))
         run = Run("followup", _inputs(cts, given), _settings(options))
-        corrections = _corrections(out, run)
+        is_of_others = not _is_continued(out, run)
+        corrections = Corrections() if is_of_others else read_corrections(out / CORRECTIONS)
         corrections.require(len(cts))
         marks = _corrected(given, corrections)
         own = options.landmarks
         theirs = [*_theirs(out, given, corrections), *([] if own is None else [own])]
         landmarks = {} if own is None else read_landmarks(own, len(cts))
         stamp = _stamp(corrections, own)
-        return cls(cts, run, corrections, stamp, marks, study_folders(out, marks), theirs, landmarks)
+        return cls(cts, run, corrections, stamp, marks, study_folders(out, marks), theirs, landmarks, is_of_others)
 
 
-def _corrections(out: Path, run: Run) -> Corrections:
-    """What a person has decided about these CTs; what was decided about others doesn't count."""
+def _is_continued(out: Path, run: Run) -> bool:
+    """Whether the folder's CTs are these, or the first of these: then what a person has decided counts on."""
     stored = stored_run(out / FOLDER) or stored_run(out) or {}
-    earlier = stored.get("inputs", run.inputs)
-    studies = [{name: one for name, one in each.items() if name.startswith(_STUDY)} for each in (earlier, run.inputs)]
-    return read_corrections(out / CORRECTIONS) if studies[0] == studies[1] else Corrections()
+    earlier, now = (
+        {name: one for name, one in inputs.items() if name.startswith(_STUDY)}
+        for inputs in (stored.get("inputs", run.inputs), run.inputs)
+    )
+    return all(now.get(name) == one for name, one in earlier.items())
 
 
 def _given(given: Sequence[Path | None], count: int) -> list[Path | None]:
@@ -248,7 +261,7 @@ def _is_whole(out: Path, stamp: str) -> bool:
 def _theirs(out: Path, given: Sequence[Path | None], corrections: Corrections) -> list[Path]:
     """What a person has put into the folder: it stays whatever is made anew."""
     own = [one for one in (*given, *corrections.masks.values()) if one is not None]
-    return [*([out / CORRECTIONS] if corrections.is_there else []), *(file for one in own for file in given_files(one))]
+    return [*corrections_files(out), *(file for one in own for file in given_files(one))]
 
 
 def _models(options: PredictOptions) -> PredictOptions:

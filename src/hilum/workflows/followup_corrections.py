@@ -22,6 +22,8 @@ _HOW = (
 )
 _KNOWN = ("schema", "how", "together", "apart", "masks")
 _FIELDS = 4
+_ASIDE = "corrections.old*.json"
+_ROOM = 1000
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,24 @@ def offer_corrections(path: Path) -> None:
     """An empty file to be edited, where there is none."""
     if not path.exists():
         write_json(path, {"schema": SCHEMA, "how": _HOW, "together": [], "apart": [], "masks": {}})
+
+
+def corrections_files(folder: Path) -> list[Path]:
+    """What a person has decided, and what was set aside of it."""
+    return [folder / CORRECTIONS, *sorted(folder.glob(_ASIDE))]
+
+
+def set_aside(folder: Path) -> str:
+    """Keep decisions about other studies under another name.
+
+    Returns:
+        A sentence that says so.
+    """
+    number = 1 + sum(1 for _ in folder.glob(_ASIDE))
+    names = (f"corrections.old{'' if at == 1 else f'-{at}'}.json" for at in range(number, number + _ROOM))
+    kept = next(folder / name for name in names if not (folder / name).exists())
+    (folder / CORRECTIONS).rename(kept)
+    return f"{CORRECTIONS} was about other studies: it is kept as {kept.name}, and nothing of it counts here."
 
 
 def _pair(one: object) -> tuple[str, str, str, str]:
