@@ -144,6 +144,7 @@ def test_the_report_says_the_same_as_page_and_as_pdf(done):
         "not for diagnosis",
         "What guidelines say",
         "Which nodules are one, and why",
+        "study 2, id 3",
         *DATES,
     ):
         assert words in html
@@ -216,6 +217,19 @@ def test_what_was_decided_about_other_cts_is_kept_under_another_name(scans, tmp_
     for _ in range(2):
         assert json.loads((out / "corrections.old.json").read_text())["together"] == [["1", "9", "2", "1"]]
         assert main([*words, "--force"]) == 0
+
+
+def test_what_is_no_nodule_is_left_out_of_everything(scans, tmp_path):
+    out = tmp_path / "out"
+    assert main(command(scans, out)) == 0
+    decide(out, not_nodules=[["1", "3"], ["2", "2"]])
+    assert main(command(scans, out)) == 0
+    found = record(out)
+    assert found["corrections"]["not_nodules"] == [["1", "3"], ["2", "2"]]
+    assert [one["seen"] for one in found["nodules"]] == [{"1": "1", "2": "1"}, {"1": "2"}, {"2": "3"}]
+    assert [(one["prior_id"], one["current_id"]) for one in found["pairs"]] == [("1", "1")]
+    assert {each["nodule"] for one in found["advice"] for each in one["nodules"]} <= {"A", "C"}
+    assert "Nodule 3 of study 1 is left out" in (out / "report.html").read_text()
 
 
 def test_a_mask_that_hilum_wrote_can_be_edited_where_it_lies(scans, tmp_path, capsys):

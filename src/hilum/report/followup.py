@@ -74,7 +74,7 @@ class FollowupView:
         curves: volumes over time.
         glances: pictures by nodule.
         changes: nodules at two dates.
-        decisions: rows: nodule, decision, reason.
+        decisions: rows: nodule, its earlier and later study and id, decision, reason.
         advice: of the latest study by each rule set, and of its nodules: what it is about, and what is said.
         not_compared: one sentence each.
         provenance: name and value.
@@ -203,7 +203,11 @@ def _advice(view: FollowupView) -> Section:
 
 def _how(view: FollowupView) -> Section:
     tables = [
-        Table(("nodule", "decision", "because"), view.decisions, folded="Which nodules are one, and why"),
+        Table(
+            ("nodule", "earlier", "later", "decision", "because"),
+            view.decisions,
+            folded="Which nodules are one, and why",
+        ),
         Table(
             ("from", "to", "verdict", "overlap of lungs", "both ways apart, 95 %", "remarks"),
             view.registrations,

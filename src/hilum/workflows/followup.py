@@ -140,9 +140,12 @@ def run_followup(
         studies = _studies(asked, volumes, reader, track)
         corrections.require_nodules([{n.id for n in one.nodules} if one.is_given else None for one in studies])
         names = [name_of(one) for one in studies]
-        found = matched(studies, remarked(maps, errors), corrections.overrides(names), reader)
+        found = matched(
+            studies, remarked(maps, errors), corrections.overrides(names), reader, corrections.refused(names)
+        )
         done = _judged(found, options, {**corrections.plain(), "sha256": asked.stamp})
         done = replace(done, landmarks=errors, warnings=(*done.warnings, *aside))
+        done = replace(done, not_compared=(*corrections.said(), *done.not_compared))
         page = _write(done, out, run)
         journal.finish(run)
     return FollowupResult(out, read_json(out / FOLLOWUP), was_done=False, page=page)

@@ -3,6 +3,7 @@
 {"schema": "hilum.corrections/1",
  "together": [["1", "2", "2", "5"]],      nodule 2 of study 1 and nodule 5 of study 2 are one
  "apart": [["1", "1", "2", "1"]],         these two are not
+ "not_nodules": [["1", "3"]],             nodule 3 of study 1 is none
  "masks": {"2": "mine.nii.gz"}}           of study 2 this mask counts, relative to the file
 """
 
@@ -17,11 +18,12 @@ from hilum.io.json_file import read_json, write_json
 CORRECTIONS, SCHEMA = "corrections.json", "hilum.corrections/1"
 _HOW = (
     "Studies are numbered 1, 2, …, nodules by the ids that report and followup.json show. together and apart: lists of "
-    "[study, nodule, study, nodule]. masks: by study a mask file that replaces its nodules. Edit, then run the same "
-    "command again."
+    "[study, nodule, study, nodule]. not_nodules: a list of [study, nodule], which are left out. masks: by study a "
+    "mask file that replaces its nodules. Edit, then run the same command again."
 )
-_KNOWN = ("schema", "how", "together", "apart", "masks")
-_FIELDS = 4
+_KNOWN = ("schema", "how", "together", "apart", "not_nodules", "masks")
+_NONE = "no nodule, set by hand"
+_FIELDS, _OWN = 4, 2
 _ASIDE = "corrections.old*.json"
 _ROOM = 1000
 
@@ -33,12 +35,14 @@ class Corrections:
     Attributes:
         together: pairs of (study's number, nodule) that are one nodule.
         apart: pairs that are not.
+        not_nodules: (study's number, nodule) of what was taken for a nodule and is none.
         masks: by study's number, counted from 1, the file of a mask that counts instead.
         is_there: whether there is a file.
     """
 
     together: tuple[tuple[str, str, str, str], ...] = ()
     apart: tuple[tuple[str, str, str, str], ...] = ()
+    not_nodules: tuple[tuple[str, str], ...] = ()
     masks: Mapping[str, Path] = field(default_factory=dict)
     is_there: bool = False
 
@@ -57,6 +61,21 @@ class Corrections:
             for first, one, second, other in pairs
         ]
 
+    def refused(self, names: Sequence[str]) -> frozenset[NoduleKey]:
+        """What is no nodule, as matching takes it.
+
+        Args:
+            names: of the studies, in their order.
+
+        Raises:
+            InputError: there is no study of such a number.
+        """
+        return frozenset(_key(names, study, nodule) for study, nodule in self.not_nodules)
+
+    def said(self) -> list[str]:
+        """A sentence about each nodule that is left out."""
+        return [f"Nodule {nodule} of study {study} is left out: {_NONE}." for study, nodule in self.not_nodules]
+
     def require(self, count: int) -> None:
         """Refuse what can't be meant, before anything is computed.
 
@@ -64,8 +83,8 @@ class Corrections:
             count: of studies.
 
         Raises:
-            InputError: it names a study that isn't there, two nodules of one study, a pair both together and apart, or
-                a mask that is no file.
+            InputError: it names a study that isn't there, two nodules of one study, a pair both together and apart, a
+                nodule of a pair that is none, or a mask that is no file.
         """
         for number, path in self.masks.items():
             _require_study(number, count)
@@ -76,12 +95,27 @@ class Corrections:
             _require_study(second, count)
             if int(first) == int(second):
                 raise InputError(f"{CORRECTIONS}: nodules {one} and {other} are both of study {first}.", _HOW)
+        self._require_no_pair_of_none(count)
         both = set(map(frozenset, _ends(self.together))) & set(map(frozenset, _ends(self.apart)))
         if both:
             ends = (f"nodule {nodule} of study {study}" for study, nodule in sorted(both.pop()))
             raise InputError(
                 f"{CORRECTIONS}: {' and '.join(ends)} are put together and kept apart.", "Remove one of the lines."
             )
+
+    def _require_no_pair_of_none(self, count: int) -> None:
+        for study, _ in self.not_nodules:
+            _require_study(study, count)
+        paired = {end for ends in _ends((*self.together, *self.apart)) for end in ends}
+        for study, nodule in self._none():
+            if (study, nodule) in paired:
+                raise InputError(
+                    f"{CORRECTIONS}: nodule {nodule} of study {study} is in not_nodules and in a pair.",
+                    "Remove one of the lines.",
+                )
+
+    def _none(self) -> list[tuple[str, str]]:
+        return [(str(int(study)), nodule) for study, nodule in self.not_nodules]
 
     def require_nodules(self, known: Sequence[Collection[str] | None]) -> None:
         """Refuse nodules that aren't there.
@@ -92,8 +126,8 @@ class Corrections:
         Raises:
             InputError: there is such a nodule.
         """
-        for pair in _ends((*self.together, *self.apart)):
-            for study, nodule in pair:
+        for named in (*_ends((*self.together, *self.apart)), self._none()):
+            for study, nodule in named:
                 there = known[int(study) - 1]
                 if there is not None and nodule not in there:
                     listed = ", ".join(sorted(there, key=lambda one: (len(one), one))) or "none"
@@ -106,6 +140,7 @@ class Corrections:
         return {
             "together": self.together,
             "apart": self.apart,
+            "not_nodules": self.not_nodules,
             "masks": {key: str(one) for key, one in self.masks.items()},
         }
 
@@ -126,16 +161,17 @@ def read_corrections(path: Path) -> Corrections:
         raise UnreadableError(f"{path}: nobody knows {', '.join(unknown)}; known are {', '.join(_KNOWN)}.", _HOW)
     try:
         together, apart = (tuple(_pair(one) for one in content.get(name, ())) for name in ("together", "apart"))
+        none = tuple(_one(one) for one in content.get("not_nodules", ()))
         masks = {str(number): path.parent / _file(file) for number, file in dict(content.get("masks", {})).items()}
     except (TypeError, ValueError) as error:
         raise UnreadableError(f"{path} can't be understood: {error}.", _HOW) from error
-    return Corrections(together, apart, masks, is_there=True)
+    return Corrections(together, apart, none, masks, is_there=True)
 
 
 def offer_corrections(path: Path) -> None:
     """An empty file to be edited, where there is none."""
     if not path.exists():
-        write_json(path, {"schema": SCHEMA, "how": _HOW, "together": [], "apart": [], "masks": {}})
+        write_json(path, {"schema": SCHEMA, "how": _HOW, "together": [], "apart": [], "not_nodules": [], "masks": {}})
 
 
 def corrections_files(folder: Path) -> list[Path]:
@@ -161,6 +197,13 @@ def _pair(one: object) -> tuple[str, str, str, str]:
         raise ValueError(f"[study, nodule, study, nodule] was expected, got {one!r}")
     first, nodule, second, other = (str(part) for part in one)
     return first, nodule, second, other
+
+
+def _one(one: object) -> tuple[str, str]:
+    if not isinstance(one, Sequence) or isinstance(one, str) or len(one) != _OWN:
+        raise ValueError(f"[study, nodule] was expected, got {one!r}")
+    study, nodule = (str(part) for part in one)
+    return study, nodule
 
 
 def _file(name: object) -> str:

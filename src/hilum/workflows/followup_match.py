@@ -1,11 +1,11 @@
 """Nodules of all dates brought together: matched through the registrations, and looked for where one has none."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hilum.core import Nodule
+from hilum.core import InputError, Nodule
 from hilum.core.geometry import Triple
 from hilum.followup.ct_matching import match_nodules
 from hilum.followup.ct_registration import CtRegistration
@@ -56,6 +56,7 @@ def matched(
     maps: Mapping[tuple[int, int], CtRegistration],
     overrides: Sequence[Override],
     reader: CtReader,
+    refused: Collection[NoduleKey] = (),
 ) -> Matched:
     """Match the nodules; where a CT has none at another one's place, and its nodules weren't given, look again.
 
@@ -64,6 +65,10 @@ def matched(
         maps: of all neighbours.
         overrides: what a person has decided.
         reader: outlines what is looked for again.
+        refused: what a person says is no nodule: left out, with what was only looked for because of it.
+
+    Raises:
+        InputError: a refused nodule isn't there.
     """
     found, again = list(studies), set[NoduleKey]()
     for decision in _match(found, maps, ()).decisions:
@@ -75,7 +80,39 @@ def matched(
         if seen is not None:
             found[number] = seen
             again.add(NoduleKey(name_of(seen), seen.nodules[-1].id))
+    if refused:  # only now, so that ids don't depend on it
+        _require_there(refused, found)
+        left_out = {*refused, *_because_of(refused, _match(found, maps, ()), again)}
+        found = [_without(one, left_out) for one in found]
+        again -= left_out
     return Matched(tuple(found), maps, _match(found, maps, overrides), frozenset(again))
+
+
+def _require_there(refused: Collection[NoduleKey], studies: Sequence[CtStudy]) -> None:
+    for number, study in enumerate(studies, start=1):
+        there = [one.id for one in study.nodules]
+        for key in refused:
+            if key.study == name_of(study) and key.nodule not in there:
+                raise InputError(
+                    f"a correction names nodule {key.nodule} of study {number}, which is not there.",
+                    f"The study's nodules are: {', '.join(there) or 'none'}.",
+                )
+
+
+def _because_of(refused: Collection[NoduleKey], matching: Matching, again: Collection[NoduleKey]) -> set[NoduleKey]:
+    """What was looked for again where all that was seen without looking again is no nodule."""
+    found = set[NoduleKey]()
+    for track in matching.tracks:
+        keys = {NoduleKey(study, nodule) for study, nodule in track.nodules.items()}
+        first = keys - set(again)
+        if first and first <= set(refused):
+            found |= keys & set(again)
+    return found
+
+
+def _without(study: CtStudy, left_out: Collection[NoduleKey]) -> CtStudy:
+    kept = tuple(one for one in study.nodules if NoduleKey(name_of(study), one.id) not in left_out)
+    return replace(study, nodules=kept)
 
 
 def _match(

@@ -8,7 +8,7 @@ import numpy as np
 
 from hilum.core import Advice, Figure, Mask, Nodule, StudyAdvice
 from hilum.core.geometry import Triple
-from hilum.followup.ct_tracks import Fate, Matching, NoduleKey, Track
+from hilum.followup.ct_tracks import Fate, MatchDecision, Matching, NoduleKey, Track
 from hilum.followup.growth import has_grown
 from hilum.report.ct_nodules import TEXTURES
 from hilum.report.followup import FollowupView, PairGrowth, StudyLine
@@ -38,7 +38,9 @@ def view_of(done: FollowedUp, provenance: Sequence[tuple[str, str]]) -> Followup
         curves=[_curve(found, one, names[one.uid]) for one in tracks if len(one.nodules) > 1],
         glances=[(names[one.uid], _glances(found, one)) for one in tracks],
         changes=[_change(found, one, names) for one in done.growths],
-        decisions=[(names[one.tracking_uid], str(one.fate), one.reason) for one in found.matching.decisions],
+        decisions=[
+            (names[one.tracking_uid], *_ids(found, one), _decided(one), one.reason) for one in found.matching.decisions
+        ],
         advice=[row for one in done.advice for row in _advice(one)],
         not_compared=done.not_compared,
         provenance=provenance,
@@ -92,6 +94,23 @@ def _fate(matching: Matching, track: Track) -> str:
     """What became of it at the last date that says something."""
     told = [one for one in matching.decisions if one.tracking_uid == track.uid]
     return str(told[-1].fate) if told else _NONE
+
+
+def _ids(found: Matched, one: MatchDecision) -> tuple[str, str]:
+    """Study and id, as corrections ask for them, of the earlier nodule and of the later."""
+    earlier, later = (_id(found, key) for key in (one.prior, one.current))
+    return earlier, later
+
+
+def _id(found: Matched, key: NoduleKey | None) -> str:
+    if key is None:
+        return _NONE
+    again = " (looked for again)" if key in found.seen_again else ""
+    return f"study {found.number(key.study) + 1}, id {key.nodule}{again}"
+
+
+def _decided(one: MatchDecision) -> str:
+    return f"{one.fate}, doubtful" if one.doubtful else str(one.fate)
 
 
 def _sizes(found: Matched, track: Track) -> Iterator[str]:
