@@ -204,7 +204,8 @@ def test_a_registration_is_kept_until_it_is_forced_and_so_is_what_a_person_decid
 def test_what_was_decided_about_other_cts_is_kept_under_another_name(scans, tmp_path):
     out = tmp_path / "out"
     assert main(command(scans, out)) == 0
-    decide(out, together=[["1", "9", "2", "1"]])
+    (out / "mine.nii.gz").write_bytes(b"drawn by hand")
+    decide(out, together=[["1", "9", "2", "1"]], masks={"1": "mine.nii.gz"})
     other, mask = chest([(STAYS, 12.0)], 5)
     write_volume(other, tmp_path / "other.nii.gz")
     write_mask(mask, tmp_path / "other_mask.nii.gz")
@@ -217,6 +218,7 @@ def test_what_was_decided_about_other_cts_is_kept_under_another_name(scans, tmp_
     for _ in range(2):
         assert json.loads((out / "corrections.old.json").read_text())["together"] == [["1", "9", "2", "1"]]
         assert main([*words, "--force"]) == 0
+    assert (out / "mine.nii.gz").read_bytes() == b"drawn by hand"
 
 
 def test_what_is_no_nodule_is_left_out_of_everything(scans, tmp_path):

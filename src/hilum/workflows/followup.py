@@ -29,6 +29,7 @@ from hilum.workflows.followup_corrections import (
     Corrections,
     corrections_files,
     offer_corrections,
+    own_masks,
     read_corrections,
     set_aside,
 )
@@ -200,7 +201,7 @@ class _Asked:
         corrections.require(len(cts))
         marks = _corrected(given, corrections)
         own = options.landmarks
-        theirs = [*_theirs(out, given, corrections), *([] if own is None else [own])]
+        theirs = [*_theirs(out, given), *([] if own is None else [own])]
         landmarks = {} if own is None else read_landmarks(own, len(cts))
         stamp = _stamp(corrections, own)
         return cls(cts, run, corrections, stamp, marks, study_folders(out, marks), theirs, landmarks, is_of_others)
@@ -261,9 +262,9 @@ def _is_whole(out: Path, stamp: str) -> bool:
     return bool(read_json(out / FOLLOWUP)["corrections"]["sha256"] == stamp)
 
 
-def _theirs(out: Path, given: Sequence[Path | None], corrections: Corrections) -> list[Path]:
+def _theirs(out: Path, given: Sequence[Path | None]) -> list[Path]:
     """What a person has put into the folder: it stays whatever is made anew."""
-    own = [one for one in (*given, *corrections.masks.values()) if one is not None]
+    own = [one for one in (*given, *own_masks(out)) if one is not None]
     return [*corrections_files(out), *(file for one in own for file in given_files(one))]
 
 

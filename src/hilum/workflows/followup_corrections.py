@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -177,6 +178,13 @@ def offer_corrections(path: Path) -> None:
 def corrections_files(folder: Path) -> list[Path]:
     """What a person has decided, and what was set aside of it."""
     return [folder / CORRECTIONS, *sorted(folder.glob(_ASIDE))]
+
+
+def own_masks(folder: Path) -> Iterator[Path]:
+    """Masks that a person has named, in files that were set aside, too; what can't be read names none."""
+    for path in corrections_files(folder):
+        with suppress(InputError):
+            yield from read_corrections(path).masks.values()
 
 
 def set_aside(folder: Path) -> str:
