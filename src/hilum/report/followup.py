@@ -75,7 +75,8 @@ class FollowupView:
         glances: pictures by nodule.
         changes: nodules at two dates.
         decisions: rows: nodule, its earlier and later study and id, decision, reason.
-        advice: of the latest study by each rule set, and of its nodules: what it is about, and what is said.
+        advice: of the latest study by each rule set.
+        by_nodule: of its nodules, likewise.
         not_compared: one sentence each.
         provenance: name and value.
     """
@@ -92,7 +93,8 @@ class FollowupView:
     glances: Sequence[tuple[str, Sequence[Glance]]]
     changes: Sequence[PairGrowth]
     decisions: Sequence[Sequence[str]]
-    advice: Sequence[tuple[str, Advice]]
+    advice: Sequence[Advice]
+    by_nodule: Sequence[Advice]
     not_compared: Sequence[str]
     provenance: Sequence[tuple[str, str]]
 
@@ -186,19 +188,23 @@ def _share(value: float) -> str:
 
 
 def _advice(view: FollowupView) -> Section:
-    columns = ("rule set", "of", "category", "management", "because")
+    notes = dict.fromkeys(f"{one.ruleset}: {note}" for one in (*view.advice, *view.by_nodule) for note in one.notes)
+    tables = [_advised("decided by", view.advice), _advised("nodule", view.by_nodule, "Each nodule by each rule set")]
+    return Section("What guidelines say", (_ADVICE, *notes), (), [one for one in tables if one.rows])
+
+
+def _advised(about: str, advice: Sequence[Advice], folded: str = "") -> Table:
     rows = [
         (
             f"{one.ruleset} {one.version}",
-            about,
+            one.nodule or _NONE,
             " ".join([one.category or "no answer", *one.modifiers]),
             one.management or _NONE,
             one.because,
         )
-        for about, one in view.advice
+        for one in advice
     ]
-    notes = dict.fromkeys(f"{one.ruleset}: {note}" for _, one in view.advice for note in one.notes)
-    return Section("What guidelines say", (_ADVICE, *notes), (), [Table(columns, rows)])
+    return Table(("rule set", about, "category", "management", "because"), rows, folded=folded)
 
 
 def _how(view: FollowupView) -> Section:

@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 
-from hilum.core import Advice, Figure, Mask, Nodule, StudyAdvice
+from hilum.core import Advice, Figure, Mask, Nodule
 from hilum.core.geometry import Triple
 from hilum.followup.ct_tracks import Fate, MatchDecision, Matching, NoduleKey, Track
 from hilum.followup.growth import has_grown
@@ -41,7 +41,8 @@ def view_of(done: FollowedUp, provenance: Sequence[tuple[str, str]]) -> Followup
         decisions=[
             (names[one.tracking_uid], *_ids(found, one), _decided(one), one.reason) for one in found.matching.decisions
         ],
-        advice=[row for one in done.advice for row in _advice(one)],
+        advice=[one.study for one in done.advice],
+        by_nodule=[each for one in done.advice for each in sorted(one.nodules, key=_by_name)],
         not_compared=done.not_compared,
         provenance=provenance,
     )
@@ -189,9 +190,6 @@ def _expected(found: Matched, track: Track, number: int) -> Triple | None:
     return x, y, z
 
 
-def _advice(advice: StudyAdvice) -> Iterator[tuple[str, Advice]]:
-    """Of the study, and of each nodule where there are several."""
-    by = advice.study.nodule
-    yield ("the study" if by is None else f"the study, by {by}"), advice.study
-    if len(advice.nodules) > 1:
-        yield from ((one.nodule or _NONE, one) for one in advice.nodules)
+def _by_name(advice: Advice) -> tuple[int, str]:
+    """A to Z, then AA and so on."""
+    return len(advice.nodule or ""), advice.nodule or ""
