@@ -1,4 +1,6 @@
-"""The nodules of a follow-up, measured from the HU at their edges: one size for matching, advice, growth and page.
+"""The nodules of a follow-up, measured from the HU at their edges, on the page and for matching.
+
+Growth and advice go by both dates of a pair at once (`hilum.followup.volume_change`), which keeps their mean.
 
 A mask says where a nodule is; its own edge is drawn where a network's readers drew theirs, outside of what is half
 dense, and would make a nodule of 5 mm one of 6 to a rule set (`hilum.measure.partial_volume`).
