@@ -16,6 +16,24 @@ from hilum.cli.options import Force
 Several = Parameter(consume_multiple=True, negative="")
 
 
+@Parameter(name="*", group="CTs")
+@dataclass(frozen=True)
+class OfCts:
+    """What is known of the CTs."""
+
+    dates: Annotated[tuple[date, ...], Several] = ()
+    "Of each CT, in their order, where files carry none or a wrong one."
+    nodules: Annotated[tuple[Path, ...], Several] = ()
+    "Of each CT a mask (each label a nodule) or a nodules.json; none for one whose nodules are to be found."
+    landmarks: Path | None = None
+    """A CSV of places found on both CTs, in LPS mm (prior_x, prior_y, prior_z, current_x, current_y, current_z; of
+    more than two CTs also pair, such as 1-2): how far off registration is there."""
+    patient: str | None = None
+    "A name for the report."
+    one_patient: Annotated[bool, Parameter(negative="")] = False
+    "The CTs are of one person although what files say of him differs."
+
+
 @Parameter(name="*", group="Patient")
 @dataclass(frozen=True)
 class OfPatient:
@@ -35,11 +53,7 @@ class OfPatient:
 
 def followup(
     *paths: Path,
-    dates: Annotated[tuple[date, ...], Several] = (),
-    nodules: Annotated[tuple[Path, ...], Several] = (),
-    patient: str | None = None,
-    one_patient: Annotated[bool, Parameter(negative="")] = False,
-    landmarks: Path | None = None,
+    cts: OfCts | None = None,
     ruleset: Annotated[tuple[str, ...], Several] = ("fleischner-2017", "lung-rads-2022"),
     known: OfPatient | None = None,
     score: Annotated[float | None, Parameter(validator=Number(gt=0, lte=1))] = None,
@@ -71,17 +85,6 @@ def followup(
     ----------
     paths
         The CTs, then the folder for the results.
-    dates
-        Of each CT, in their order, where files carry none or a wrong one.
-    nodules
-        Of each CT a mask (each label a nodule) or a nodules.json; none for one whose nodules are to be found.
-    patient
-        A name for the report.
-    one_patient
-        The CTs are of one person although their names differ.
-    landmarks
-        A CSV of places found on both CTs, in LPS mm (prior_x, prior_y, prior_z, current_x, current_y, current_z; of
-        more than two CTs also pair, such as 1-2): how far off registration is there.
     ruleset
         Whose advice is asked for.
     score
@@ -97,25 +100,29 @@ def followup(
 
     if len(paths) < 2:
         raise UsageError("two CTs and the folder for the results are needed.", "hilum followup --help")
-    *cts, out = paths
-    known = known or OfPatient()
+    *scans, out = paths
+    cts, known = cts or OfCts(), known or OfPatient()
     with checked_options():
         options = FollowupOptions(
-            choice=StudyChoice(dates, one_patient),
-            given=tuple(None if str(one) == NO_MODEL else one for one in nodules),
+            choice=StudyChoice(cts.dates, cts.one_patient),
+            given=tuple(None if str(one) == NO_MODEL else one for one in cts.nodules),
             advice=AdviceWanted(ruleset, {one.name: getattr(known, one.name) for one in fields(OfPatient)}),
-            patient=patient,
-            landmarks=landmarks,
+            patient=cts.patient,
+            landmarks=cts.landmarks,
             predict=PredictOptions(score=score),
             threads=threads,
         )
-    found = run_followup(cts, out, options, bar, force=force)
-    for line in _said(found.record):
-        print(line)
+    found = run_followup(scans, out, options, bar, force=force)
+    _tell(found.record)
     print(f"{'Was done' if found.was_done else 'Done'}: {out / 'report.html'}")
-    for warning in found.record["warnings"]:
-        print(f"hilum: note: {warning}", file=sys.stderr)
     return ExitCode.DONE
+
+
+def _tell(record: Mapping[str, Any]) -> None:
+    for line in _said(record):
+        print(line)
+    for warning in record["warnings"]:
+        print(f"hilum: note: {warning}", file=sys.stderr)
 
 
 def _said(record: Mapping[str, Any]) -> Iterator[str]:
