@@ -44,7 +44,7 @@ PRIORS = {"by_ln_diameter": (-1.0, 0.5), "by_slice_mm": (0.15, 0.15), "subsolid"
 """Mean and standard deviation of what each coefficient is thought to be before any data: few nodules can't tell all."""
 LEAST_SD = 1e-3
 GAIN_SD = {"paired": 0.03}
-"""Of the logarithm of growth .93 to .98 is seen without noise, by what becomes of the surroundings (`growth_kinds.py`)."""
+"""Without noise .93 to .98 of ln(true) is seen, by what becomes of the surroundings (`growth_kinds.py`)."""
 READER_WCV = {5.0: 0.33, 8.0: 0.31, 14.0: 0.27, 24.0: 0.27}
 """LIDC's readers among themselves by diameter in mm, of the public contours by the mask rule: taken where no file of
 `readers` is given."""
