@@ -14,8 +14,9 @@ from hilum.followup.growth import FOUND
 from hilum.io.inputs import require_path
 from hilum.io.json_file import read_json
 from hilum.io.text_file import write_text
+from hilum.workflows.followup_folder import FOLLOWUP, SCHEMA
 
-FOLLOWUP, SCHEMA, DUE = "followup.json", "hilum.followup/1", "due.csv"
+DUE = "due.csv"
 
 
 class Standing(StrEnum):

@@ -34,6 +34,7 @@ from hilum.workflows.followup_corrections import (
     set_aside,
 )
 from hilum.workflows.followup_folder import (
+    FOLLOWUP,
     given_files,
     given_hash,
     is_as_written,
@@ -56,7 +57,7 @@ from hilum.workflows.predict_options import DEFAULT, DEFAULT_CT, PredictOptions
 from hilum.workflows.prepare import require_apart
 from hilum.workflows.track import Track, silently
 
-FOLLOWUP, REPORT, PDF = "followup.json", "report.html", "report.pdf"
+REPORT, PDF = "report.html", "report.pdf"
 _STUDY = "study "
 
 

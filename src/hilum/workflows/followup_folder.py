@@ -11,6 +11,7 @@ from hilum.core import InputError
 from hilum.io.json_file import read_json, write_json
 from hilum.workflows.output import sha256_of
 
+FOLLOWUP, SCHEMA = "followup.json", "hilum.followup/1"
 STUDIES, HASHES = "studies", "hashes.json"
 MASK, NODULES = "mask.nii.gz", "nodules.json"
 _CORRECTED = ("corrected", "corrected-again")

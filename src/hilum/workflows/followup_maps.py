@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,18 +29,6 @@ _BEND, _REST = "bend.npz", "registration.json"
 _ARRAYS = ("bend_mm", "disagreement_mm")
 
 
-class Scan(Protocol):
-    """A CT with what is known of it; its nodules aren't needed."""
-
-    @property
-    def ct(self) -> DatedCt:
-        """Whose and when."""
-
-    @property
-    def volume(self) -> Volume:
-        """In HU, axes along the patient's."""
-
-
 class DatedVolume(NamedTuple):
     """A CT that has been read, its nodules not known yet."""
 
@@ -49,7 +37,7 @@ class DatedVolume(NamedTuple):
 
 
 def registered(
-    studies: Sequence[Scan], threads: int, folder: Path, track: Track
+    studies: Sequence[DatedVolume], threads: int, folder: Path, track: Track
 ) -> dict[tuple[int, int], CtRegistration]:
     """Each CT laid over the next, or as it was laid over it before.
 
@@ -69,7 +57,7 @@ def registered(
     }
 
 
-def _registered(prior: Scan, current: Scan, threads: int, folder: Path) -> CtRegistration:
+def _registered(prior: DatedVolume, current: DatedVolume, threads: int, folder: Path) -> CtRegistration:
     config = CtRegistrationConfig()
     run = Run("followup registration", {"prior": prior.ct.hash, "current": current.ct.hash}, config.model_dump())
     known = _kept(folder, run, (prior.volume.geometry, current.volume.geometry), config)

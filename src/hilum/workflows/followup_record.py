@@ -10,11 +10,10 @@ from hilum.followup.ct_landmarks import LandmarkError
 from hilum.followup.ct_tracks import Fate, MatchDecision, NoduleKey, Track
 from hilum.followup.growth import ASKED_DAYS, POWER, has_grown
 from hilum.io.nodules_file import record
+from hilum.workflows.followup_folder import SCHEMA
 from hilum.workflows.followup_match import Matched
 from hilum.workflows.followup_nodules import CtStudy
 from hilum.workflows.guideline import DISCLAIMER
-
-SCHEMA = "hilum.followup/1"
 
 
 @dataclass(frozen=True)
