@@ -44,6 +44,44 @@ def test_lungs_are_told_apart_where_one_has_a_hole_and_specks_lie_about():
     assert not (right & left).any()
 
 
+@pytest.mark.parametrize(("side", "other", "columns"), [("right", "left", (0, 10)), ("left", "right", (14, 24))])
+def test_one_lung_alone_is_not_halved(side, other, columns):
+    """The other one has no share, whatever part of the lung is involved."""
+    drawn = np.zeros((24, 24), dtype=np.uint8)
+    drawn[2:22, slice(*columns)] = 1
+    drawn[2:22, columns[0] : columns[0] + 5] = 2
+    drawn[12, 22 if side == "right" else 1] = 2  # a speck is no lung
+    found = involved_percent(drawn, ROLES)
+    assert found[side] == 50
+    assert math.isnan(found[other])
+
+
+def test_one_lung_that_reaches_over_the_middle_is_one_lung():
+    drawn = np.zeros((24, 24), dtype=np.uint8)
+    drawn[2:22, 4:14] = 1
+    right, left = lung_sides(drawn > 0)
+    assert (right.sum(), left.sum()) == (200, 0)
+
+
+def test_a_lung_that_is_cut_in_two_stays_one():
+    drawn = film()
+    drawn[11:13, :10] = 0
+    drawn[2:22, 14:] = 0
+    drawn[16:22, 14:] = 2
+    assert involved_percent(drawn, ROLES) == pytest.approx({"right": 0, "left": 100, "both": 25})
+
+
+def test_the_truths_line_parts_the_prediction_too():
+    """A lung that the network leaves out doesn't move the other one's share to both sides."""
+    truth = film(0.0, 1.0)
+    pred = film()
+    pred[:, 14:] = 0
+    judged = judge_film(pred, truth, (1, 2), ROLES).involved
+    assert judged["right"] == (0, 0)
+    assert judged["left"][0] == 100
+    assert math.isnan(judged["left"][1])
+
+
 def test_a_film_without_lungs_has_no_share():
     assert all(math.isnan(value) for value in involved_percent(np.zeros((8, 8), dtype=np.uint8), ROLES).values())
 

@@ -17,7 +17,7 @@ from hilum.core.mask import Labels
 from hilum.evaluate.area import auc_figure
 from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure
 from hilum.evaluate.film_labels import UNKNOWN_LABEL, FilmLabel, FilmSaid, with_labels
-from hilum.measure import LungRoles, involved_percent
+from hilum.measure import LungRoles, involved_percent, lung_middle
 from hilum.metrics.overlap import Ratio, confusion
 
 SIDES = ("right", "left", "both")
@@ -71,7 +71,8 @@ def judge_film(
     if roles.lungs:
         lungs = confusion(roles.field(pred), roles.field(truth)).array().astype(np.float64)
     if roles.findings:
-        real, found = (involved_percent(one, roles) for one in (truth, pred))
+        middle = lung_middle(roles.field(truth))  # of both: else a side's error would be that of two regions
+        real, found = (involved_percent(one, roles, middle) for one in (truth, pred))
         involved = {side: (real[side], found[side]) for side in SIDES}
     return FilmResult(pixels.astype(np.int64), lungs, involved, label, said or FilmSaid())
 

@@ -1,6 +1,6 @@
 """The size and the texture of a nodule from its mask, and how much of a lung is involved."""
 
-from hilum.measure.lungs import LungRoles, involved_percent, lung_sides
+from hilum.measure.lungs import LungRoles, involved_percent, lung_middle, lung_sides
 from hilum.measure.size import (
     MASS_MM,
     THICK_MM,
@@ -32,6 +32,7 @@ __all__ = [
     "involved_percent",
     "is_part_solid",
     "is_thick",
+    "lung_middle",
     "lung_sides",
     "solid_part",
     "solid_share",

@@ -11,6 +11,12 @@ from hilum.ops import label_parts
 
 _PART = 0.1
 """Of the lung field; smaller parts are none of the two lungs, but lie on the side where they lie."""
+_SPECKS = 0.02
+"""Of the lung field; what lies on one side and is no more than that is no lung."""
+_ABOVE = 0.5
+"""Of the narrower part's columns; parts that share more lie one above the other."""
+_JOINED = 0.25
+"""Of a single lung-like part, on either half of the picture, from which on it is both lungs."""
 
 
 @dataclass(frozen=True)
@@ -33,45 +39,77 @@ class LungRoles:
         return np.asarray(np.isin(classes, self.lungs))
 
 
-def lung_sides(field: Selection) -> tuple[Selection, Selection]:
+def lung_sides(field: Selection, middle: float | None = None) -> tuple[Selection, Selection]:
     """Both lungs apart: the patient's right one, which lies on the picture's left, and the left one.
-
-    The line between them stands midway between the two largest parts' centres, or, where they are one part, in the
-    middle of its columns.
 
     Args:
         field: [y, x] both lungs.
+        middle: the column from which on pixels are the left lung's; None finds it in the field (`lung_middle`).
     """
     columns = np.arange(field.shape[1])
-    middle = _middle(field)
+    middle = lung_middle(field) if middle is None else middle
     return field & (columns < middle), field & (columns >= middle)
 
 
-def _middle(field: Selection) -> float:
+def lung_middle(field: Selection) -> float:
+    """The column that tells both lungs apart.
+
+    Large parts, one above the other, are one lung that is cut. Between the two largest lungs the line stands midway
+    between their centres. A single one is both lungs joined where it has a quarter of its pixels and more on either
+    half of the picture: the line is the middle of its columns. Else it is one lung, and all of it lies on the side
+    of its larger share.
+
+    Args:
+        field: [y, x] both lungs, or one, or none.
+    """
+    columns = [np.flatnonzero(lung.any(axis=0)) for lung in _lungs(field)]
+    half = float(field.shape[1] / 2)
+    if not columns:
+        return half
+    if len(columns) > 1:
+        return float(columns[0].mean() + columns[1].mean()) / 2
+    on_left = float(field[:, : round(half)].sum() / field.sum())
+    if _JOINED <= on_left <= 1 - _JOINED:
+        return float(columns[0].mean()) + 0.5
+    return float(columns[0][-1]) + 1 if on_left > _JOINED else float(columns[0][0])
+
+
+def _lungs(field: Selection) -> list[Selection]:
+    """Large parts, those that share columns together, largest first."""
     labels = label_parts(field)
     sizes = np.bincount(labels.ravel())[1:]
-    large = [number for number, size in enumerate(sizes, 1) if size >= _PART * sizes.sum()]
-    if len(large) < 2:
-        there = np.flatnonzero(field.any(axis=0))
-        return float(there.mean()) + 0.5 if len(there) else field.shape[1] / 2
-    largest = sorted(large, key=lambda number: -sizes[number - 1])[:2]
-    ends = sorted((np.flatnonzero((labels == number).any(axis=0)) for number in largest), key=lambda one: one.mean())
-    return float(ends[0].mean() + ends[1].mean()) / 2
+    order = [number for number in np.argsort(-sizes, kind="stable") + 1 if sizes[number - 1] >= _PART * sizes.sum()]
+    found: list[Selection] = []
+    for part in (labels == number for number in order):
+        above = next((at for at, lung in enumerate(found) if _share_of_columns(part, lung) > _ABOVE), None)
+        if above is None:
+            found.append(part)
+        else:
+            found[above] = found[above] | part
+    return sorted(found, key=lambda lung: -int(lung.sum()))
 
 
-def involved_percent(classes: Labels, roles: LungRoles) -> dict[str, float]:
-    """Percent of the right lung, of the left one and of both that is involved; NaN of a lung that isn't there.
+def _share_of_columns(one: Selection, other: Selection) -> float:
+    """Of the narrower one's columns, how many the other has, too."""
+    own, others = one.any(axis=0), other.any(axis=0)
+    return float((own & others).sum() / min(own.sum(), others.sum()))
+
+
+def involved_percent(classes: Labels, roles: LungRoles, middle: float | None = None) -> dict[str, float]:
+    """Percent of the right lung, of the left one and of both that is involved; NaN of a lung that isn't there, or of which there are specks alone.
 
     Args:
         classes: [y, x] one class a pixel.
         roles: of the classes.
+        middle: as in `lung_sides`.
     """
     field = roles.field(classes)
     found = np.isin(classes, roles.findings) & field
-    right, left = lung_sides(field)
-    return {name: _percent(found, lung) for name, lung in (("right", right), ("left", left), ("both", field))}
+    right, left = lung_sides(field, middle)
+    least = _SPECKS * int(field.sum())
+    return {name: _percent(found, lung, least) for name, lung in (("right", right), ("left", left), ("both", field))}
 
 
-def _percent(found: Selection, lung: Selection) -> float:
+def _percent(found: Selection, lung: Selection, least: float) -> float:
     size = int(lung.sum())
-    return 100 * int((found & lung).sum()) / size if size else math.nan
+    return 100 * int((found & lung).sum()) / size if size > least else math.nan
