@@ -2,7 +2,9 @@
 
     python benchmarks/xray_classes.py merge CXR_INFECTION JSRT OUT     both collections; nodule-free films are healthy
     python benchmarks/xray_classes.py join OUT PREDICTIONS...          each fold's predictions in one folder
+    python benchmarks/xray_classes.py table JUDGED...                  rows of judged recipes, Markdown
     python benchmarks/xray_classes.py borders DATA                     labels guessed from the films' borders alone
+    python benchmarks/xray_classes.py rivals DATA                      Dice of what looks at no film
 
 A row of a table is then, for each fold K from 1 to 5:
 
@@ -15,6 +17,9 @@ Each film is judged by the model that has neither learnt from its fold nor been 
 Healthy films are all of another collection, whose scanner, digitiser and borders differ, so a classifier may tell these
 apart instead of lungs. `borders` measures how far that goes: a logistic regression on a frame of a tenth of each film's
 sides, where there is hardly any lung, over the same folds.
+
+`rivals` gives Dice of each class on the films that have it, of two predictions that know nothing of it: the class's
+average map over the other folds, and both lungs as people outlined them, all taken for that class.
 """
 
 import csv
@@ -22,18 +27,22 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from hilum.core.figures import Figure
+from hilum.core.mask import Selection
 from hilum.datasets.class_config import ClassDataConfig
 from hilum.datasets.class_sample import ClassSample
-from hilum.datasets.class_source import LABELS
+from hilum.datasets.class_source import CLASSES, LABELS
 from hilum.datasets.classes_load import Fold, load_class_pictures
-from hilum.datasets.prepared import read_prepared
+from hilum.datasets.prepared import LUNGS, read_prepared
 from hilum.evaluate.area import auc_figure
-from hilum.evaluate.bootstrap import resample_patients
+from hilum.evaluate.bootstrap import mean_figures, resample_patients
+from hilum.evaluate.rivals import map_of, small_truth
+from hilum.io.json_file import read_json
 
 KEPT_BITS = 1 | 2 | 16 | 32
 """Lungs, ground glass, consolidation."""
@@ -50,6 +59,8 @@ labels: {COVID-19: covid, No Finding: healthy, "": non-covid}
 licence: licence
 """
 FRAME, ROWS = 0.1, 64
+OVERLAP = ("dice_mean", "dice_pooled")
+ABSENT = "–"
 
 
 def merge(cxr: Path, jsrt: Path, out: Path) -> None:
@@ -86,16 +97,43 @@ def join(out: Path, *folders: Path) -> None:
     print(f"{sum(1 for _ in out.iterdir())} films: hilum evaluate {out} --data DATA --split folds JUDGED")
 
 
+def table(*folders: Path) -> None:
+    """What hilum evaluate left, a column each: overlap, whether a class is on the film, involved share, labels."""
+    columns = [figures_of(read_json(folder / "evaluation.json")) for folder in folders]
+    print("| | " + " | ".join(folder.name for folder in folders) + " |")
+    print("|---" * (len(folders) + 1) + "|")
+    for name in dict.fromkeys(name for column in columns for name in column):
+        cells = [in_words(column.get(name)) for column in columns]
+        if any(cell != ABSENT for cell in cells):
+            print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def figures_of(judged: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Of one evaluation the table's figures by their names, in its order."""
+    films = judged["films"]
+    found = {f"lungs, {name}": films["lungs"][f"lung_{name}"] for name in OVERLAP}
+    for one in judged["by_class"]:
+        found |= {f"{one['name']}, {name}": one["figures"][name] for name in (*OVERLAP, "iou_mean")}
+        found |= {f"{one['name']}, {name}": figure for name, figure in films["present"][one["name"]].items()}
+    found |= {f"involved, {name}": figure for name, figure in films["involved"].items()}
+    return found | {f"label, {name}": figure for name, figure in films["label_figures"].items()}
+
+
+def in_words(figure: dict[str, Any] | None) -> str:
+    """Value, 95 % interval and number of films."""
+    if figure is None or figure["value"] is None:
+        return ABSENT
+    value, low, high = (f"{figure[part]:.3f}" for part in ("value", "low", "high"))
+    return f"{value} ({low}–{high}), {figure['n']}"
+
+
 def borders(data: Path) -> None:
     """Area under the curve of each label against the others, guessed from a frame of each film."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    sides = [
-        (of_fold(data, fold, held_out=False), of_fold(data, fold, held_out=True))
-        for fold in range(1, len(read_prepared(data).folds) + 1)
-    ]
+    sides = rest_and_own(data)
     for look in ("stored", "published"):
         for number, label in enumerate(LABELS):
             scores, truth, patients = [], [], []
@@ -124,8 +162,39 @@ def frame(film: ClassSample, look: str) -> np.ndarray:
     return cells[is_frame] / 255
 
 
+def rivals(data: Path) -> None:
+    """Dice of each class by its average map, and by taking all of the lungs for it."""
+    names = read_prepared(data).labels_of(CLASSES)
+    sides = rest_and_own(data)
+    for number, name in names.items():
+        found: dict[str, list[float]] = {"average map of the other folds": [], "both outlined lungs": []}
+        patients = []
+        for rest, own in sides:
+            where = map_of([small_truth(one.labels == number) for one in rest if one.has_class(number)])
+            for one in (one for one in own if one.has_class(number)):
+                truth = one.labels == number
+                found["average map of the other folds"].append(dice(where.predict(truth.shape), truth))
+                found["both outlined lungs"].append(dice(one.masks[LUNGS], truth))
+                patients.append(one.patient)
+        draw = resample_patients(patients, np.random.default_rng(0))
+        values = {f"{name}, {rival}": np.array(each) for rival, each in found.items()}
+        for figure in mean_figures(values, draw, are_shares=True).values():
+            print(said(figure))
+
+
+def dice(one: Selection, other: Selection) -> float:
+    """Of two masks, of which at least one has a pixel."""
+    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
+
+
+def rest_and_own(data: Path) -> list[tuple[list[ClassSample], list[ClassSample]]]:
+    """Of each fold the other folds' films, and its own."""
+    folds = range(1, len(read_prepared(data).folds) + 1)
+    return [(of_fold(data, fold, held_out=False), of_fold(data, fold, held_out=True)) for fold in folds]
+
+
 def of_fold(data: Path, number: int, *, held_out: bool) -> list[ClassSample]:
-    config = ClassDataConfig(height_px=256, masks=(), require_classes=False)
+    config = ClassDataConfig(height_px=256, masks=(LUNGS,), require_classes=False)
     return load_class_pictures(data, Fold(number, held_out), config)[0]
 
 
@@ -134,7 +203,7 @@ def said(figure: Figure) -> str:
 
 
 def main(words: Sequence[str]) -> None:
-    what = {"merge": merge, "join": join, "borders": borders}[words[0]]
+    what = {"merge": merge, "join": join, "table": table, "borders": borders, "rivals": rivals}[words[0]]
     what(*map(Path, words[1:]))
 
 
