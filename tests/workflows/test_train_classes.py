@@ -10,17 +10,21 @@ import pytest
 from hilum.cli.app import main
 from hilum.core import ConfigError, HilumError
 from hilum.datasets.bit_masks import read_layout
+from hilum.datasets.class_config import ClassDataConfig
+from hilum.datasets.classes_load import load_class_pictures
+from hilum.datasets.covid_qu_ex import Part
 from hilum.infer import loaded
 from hilum.infer.classes import load_classes
 from hilum.io.json_file import read_json, write_json
 from hilum.train.config import Machine
+from hilum.workflows.prepare_covid_qu_ex import CovidOptions, prepare_covid_qu_ex
 from hilum.workflows.prepare_cxr_masks import MaskOptions, prepare_cxr_masks
 from hilum.workflows.train import TrainOptions, begun, run_train
 from hilum.workflows.train_classes import renamed
 from hilum.workflows.train_config import resolved_config
 from hilum.workflows.train_data import read_data
 from hilum.workflows.train_result import ship
-from tests.classes import bit_films
+from tests.classes import bit_films, covid_qu_ex
 from tests.resnet_weights import fake, saved, torchvision_resnet50
 
 OPTIONS = TrainOptions(Machine(device="cpu", threads=1))
@@ -65,6 +69,23 @@ def test_its_card_tells_classes_lungs_labels_and_which_fold_was_kept_out(multita
     card = (multitask.folder / "model" / "card.md").read_text()
     for words in ("| ground glass |", "lung_dice_mean", "unsure", "## Gate", "fold 2 was not looked at", "fold 3"):
         assert words in card
+
+
+def test_a_film_with_unknown_pixels_counts_for_its_label_alone(tmp_path):
+    """Nobody says whether a class is on it, so marking it there is neither right nor wrong."""
+    prepare_covid_qu_ex(covid_qu_ex(tmp_path / "src"), tmp_path / "data", CovidOptions(parts=(Part.INFECTION,)))
+    films, _ = load_class_pictures(tmp_path / "data", "validation", ClassDataConfig(height_px=32))
+    known = [film for film in films if film.is_known]
+    assert 0 < len(known) < len(films)
+    own = config("covid_slim", "model.options.finds=both", "model.options.classes=3")
+    model = run_train(own, tmp_path / "data", tmp_path / "run", OPTIONS).folder / "model"
+    content = read_json(model / "config.json")
+    assert np.sum(content["films"]["pixels"]) == 32 * 32 * len(known)
+    assert content["films"]["present"]["COVID-19 infection"]["image_specificity"]["n"] == sum(
+        not film.has_class(2) for film in known
+    )
+    assert np.sum(content["films"]["label_counts"]) == len(films)
+    assert f"{len(films) - len(known)} of these films count for labels alone" in (model / "card.md").read_text()
 
 
 def test_a_finished_run_is_reported_as_done_and_a_longer_one_is_another(multitask, films):

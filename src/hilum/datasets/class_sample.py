@@ -75,6 +75,11 @@ class ClassSample:
         """The film's label by its place in `LABELS`; -1 when nobody says."""
         return -1 if self.image_label is None else LABELS.index(self.image_label)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the class of every pixel is known."""
+        return bool(np.all(self.weight > 0))
+
     def has_class(self, number: int) -> bool:
         """Whether any pixel is known to be of this class."""
         return bool(np.any((self.labels == number) & (self.weight > 0)))

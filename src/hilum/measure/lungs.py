@@ -96,7 +96,9 @@ def _share_of_columns(one: Selection, other: Selection) -> float:
 
 
 def involved_percent(classes: Labels, roles: LungRoles, middle: float | None = None) -> dict[str, float]:
-    """Percent of the right lung, of the left one and of both that is involved; NaN of a lung that isn't there, or of which there are specks alone.
+    """Percent of the right lung, of the left one and of both that is involved.
+
+    NaN of a lung that isn't there, or of which there are specks alone.
 
     Args:
         classes: [y, x] one class a pixel.

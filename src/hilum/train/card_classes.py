@@ -45,6 +45,11 @@ def class_sections(facts: ClassFacts, found: Evaluation | None) -> list[str]:
         "image_specificity says how often it was left out. 95 % intervals by bootstrap over patients."
     )
     parts = ["## Results", words]
+    if facts.unknown_films:
+        parts.append(
+            f"{facts.unknown_films} of these films count for labels alone, since the class of some of their pixels is "
+            "unknown."
+        )
     if found is not None:
         parts += [_classes(found), *_alarms(found)]
     if facts.films is not None:

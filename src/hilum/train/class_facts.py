@@ -37,6 +37,7 @@ class ClassFacts:
         label_temperature: that calibrates labels; NaN likewise.
         gate: chosen on validation; None for a network without one.
         films: figures on validation; None while the run goes on.
+        unknown_films: of validation, whose pixels are in no figure, since the class of some of them is unknown.
     """
 
     names: Mapping[int, str]
@@ -45,6 +46,7 @@ class ClassFacts:
     label_temperature: float = math.nan
     gate: Gate | None = None
     films: FilmFigures | None = None
+    unknown_films: int = 0
 
     @property
     def figures(self) -> Mapping[str, Figure]:
