@@ -57,11 +57,21 @@ def prepared(source, out, options=INFECTION):
     return made, index_of(out)
 
 
+def require_all_accounted(source, index):
+    """Every file in a folder of images is a film, and every film is a case, left out or failed."""
+    counts = index["accounted"]
+    assert counts["films"] == sum(path.is_file() for path in source.rglob("images/*"))
+    assert counts["films"] == counts["cases"] + counts["left_out"] + counts["failed_films"]
+    assert len(index["failures"]) == counts["failed_films"] + counts["failed_others"]
+
+
 def test_both_parts_become_cases_with_their_splits_labels_and_classes(published, tmp_path, with_sheet):
     made, index = prepared(published, tmp_path / "out", None)
     assert (made.cases, made.failures, made.left_out) == (18, (), ())
     assert index["kind"] == "xray-classes"
-    assert index["accounted"] == {"films": 18, "cases": 18, "left_out": 0, "failed_films": 0, "failed_others": 0}
+    require_all_accounted(published, index)
+    counts = {"films": 18, "cases": 18, "left_out": 0, "failed_films": 0, "failed_others": 0, "failed_by_split": {}}
+    assert index["accounted"] == counts
     assert [len(index["splits"][one]) for one in ("train", "validation", "test")] == [6, 6, 6]
     assert StoredSplit.of_record(index["splits"]).hash == index["splits"]["hash"]
     assert index["labels"] == {"1": "healthy lung", "2": "COVID-19 infection"}
@@ -149,7 +159,8 @@ def test_the_same_picture_in_training_and_test_is_not_learnt_from(source, tmp_pa
     (pair,) = index["twins"]["pairs"]
     assert pair["exact"] is True
     assert pair["source_splits"] == ["test", "train"]
-    assert index["accounted"]["films"] == index["accounted"]["cases"] + 1
+    require_all_accounted(source / HALF, index)
+    assert index["accounted"]["left_out"] == 1
 
 
 def brighter(pixels):
@@ -241,31 +252,58 @@ def test_a_picture_that_cannot_be_used_is_one_line_and_costs_nothing_else(source
     assert words in failure.error
     assert "\n" not in failure.error
     assert index["failures"] == json.loads((tmp_path / "out" / "failures.json").read_text())
-    assert index["accounted"] == {"films": 9, "cases": 8, "left_out": 0, "failed_films": 1, "failed_others": 0}
+    require_all_accounted(source / HALF, index)
+    assert index["accounted"]["failed_films"] == 1
+    assert index["accounted"]["failed_by_split"] == {"train": {"healthy": 1}}
 
 
 @pytest.mark.parametrize(
-    ("gone", "words"),
+    ("gone", "words", "films"),
     [
-        ("images", ["the mask has no image of its name."] * 2),
-        ("lung masks", ["the image has no mask, or several, of its name in lung masks."]),
-        ("infection masks", ["the image has no mask, or several, of its name in infection masks."]),
+        ("images", ["the mask has no image of its name."] * 2, 0),
+        ("lung masks", ["the image has no mask, or several, of its name in lung masks."], 1),
+        ("infection masks", ["the image has no mask, or several, of its name in infection masks."], 1),
     ],
 )
-def test_an_image_without_a_mask_and_a_mask_without_an_image_are_listed(source, tmp_path, gone, words):
+def test_an_image_without_a_mask_and_a_mask_without_an_image_are_listed(source, tmp_path, gone, words, films):
     place = source / HALF / "Train" / "COVID-19"
     add_image(place, "one more", 555, has_infection=True)
     (place / gone / "one more.png").unlink()
     made, index = prepared(source, tmp_path / "out")
     assert [one.error for one in made.failures] == words
     assert all("one more" in one.input for one in made.failures)
-    assert index["accounted"]["failed_others"] == len(words)
+    require_all_accounted(source / HALF, index)
+    assert (index["accounted"]["failed_films"], index["accounted"]["failed_others"]) == (films, len(words) - films)
+    assert index["accounted"]["failed_by_split"] == ({"train": {"covid": 1}} if films else {})
 
 
-def test_what_stands_outside_the_layout_is_listed(source, tmp_path):
+def test_images_of_one_name_are_films_that_failed(source, tmp_path):
+    place = source / HALF / "Val" / "Non-COVID"
+    add_image(place, "one more", 555, has_infection=True)
+    Image.fromarray(chest(556)[0]).save(place / "images" / "one more.jpg")
+    made, index = prepared(source, tmp_path / "out")
+    assert {one.error for one in made.failures} == {"two images have one name, so nobody knows whose the masks are."}
+    require_all_accounted(source / HALF, index)
+    assert index["accounted"]["failed_by_split"] == {"validation": {"non-covid": 2}}
+
+
+def test_films_of_one_name_in_two_copies_of_a_part_are_refused(source, tmp_path):
+    shutil.copytree(source / HALF / "Train" / "Normal", source / "again" / "Train" / "Normal")
+    _, index = prepared(source, tmp_path / "out")
+    (name,) = (path.name for path in (source / HALF / "Train" / "Normal" / "images").iterdir())
+    places = [f"{half}/Train/Normal/images/{name}" for half in (HALF, "again")]
+    assert [one["input"] for one in index["failures"]] == places
+    assert index["accounted"]["films"] == 10
+    assert index["accounted"]["failed_by_split"] == {"train": {"healthy": 2}}
+
+
+def test_what_stands_outside_the_layout_is_listed_and_a_film_where_its_folder_says_so(source, tmp_path):
     write_png(chest(4)[0], source / HALF / "Train" / "Tuberculosis" / "images" / "t.png")
-    made, _ = prepared(source, tmp_path / "out")
-    assert [one.input for one in made.failures] == [f"{HALF}/Train/Tuberculosis/images/t.png"]
+    write_png(chest(5)[0], source / HALF / "overview.png")
+    made, index = prepared(source, tmp_path / "out")
+    assert [one.input for one in made.failures] == [f"{HALF}/Train/Tuberculosis/images/t.png", f"{HALF}/overview.png"]
+    require_all_accounted(source / HALF, index)
+    assert (index["accounted"]["failed_films"], index["accounted"]["failed_others"]) == (1, 1)
 
 
 def test_grey_edges_can_be_cut_at_half(source, tmp_path, capsys):

@@ -41,6 +41,13 @@ def prepared(source, out, options=OPTIONS):
     return prepare_cxr_masks(source, out, options), json.loads((out / "dataset.json").read_text())
 
 
+def require_all_accounted(source, index):
+    """Every file in `images` is a film, and every film is a case, left out or failed."""
+    counts = index["accounted"]
+    assert counts["films"] == len(list((source / "images").iterdir()))
+    assert counts["films"] == counts["cases"] + counts["left_out"] + counts["failed_films"]
+
+
 def test_bits_become_masks_that_overlap_and_classes_that_do_not(films, tmp_path):
     _, index = prepared(films, tmp_path / "out")
     assert index["labels"] == {"1": "clear lung", "2": "ground glass", "3": "consolidation"}
@@ -90,6 +97,7 @@ def test_patients_who_share_a_film_stay_together_and_copies_are_left_out(source,
     folds = [set(fold) for fold in index["folds"]["folds"]]
     assert next(fold for fold in folds if "0" in fold) == next(fold for fold in folds if "5" in fold)
     assert index["left_out"] == {"another copy of the picture is used": ["f14"]}
+    require_all_accounted(source, index)
 
 
 def test_jsrt_is_for_testing_unless_told_otherwise(films, tmp_path):
@@ -121,6 +129,12 @@ def twice(folder):
     change_row(folder, "f05.png,2,1", "f04.png,2,1")
     for kind in ("images", "masks"):
         (folder / kind / "f05.png").unlink()
+
+
+def contradicted(folder):
+    """A second row says that the film is lateral."""
+    with (folder / "metadata.csv").open("a") as table:
+        table.write("f04.png,2,0,COVID-19,L,\n")
 
 
 def no_mask(folder):
@@ -157,6 +171,12 @@ BAD = {
     "a patient of LIDC": (of_lidc, "split of their own"),
     "nobody's": (nobody, "whose"),
     "a day that is none": (no_day, "'soon'"),
+    "no row": (lambda folder: change_row(folder, "f04.png,2,0,COVID-19,PA,\n", ""), "says nothing"),
+    "two rows that say the same": (
+        lambda folder: change_row(folder, "f04.png,2,0,COVID-19,PA,\n", "f04.png,2,0,COVID-19,PA,\n" * 2),
+        "2 rows",
+    ),
+    "damaged": (lambda folder: (folder / "images" / "f04.png").write_bytes(b"\x89PNG\r\n\x1a\n"), "damaged"),
     "no mask": (no_mask, "masks/f04.png"),
     "grey edges": (grey_edges, "overlap"),
     "another size": (other_size, "32 × 32"),
@@ -172,25 +192,48 @@ def test_a_film_that_cannot_be_used_is_one_line_and_costs_nothing_else(source, t
     harm(source)
     made, index = prepared(source, tmp_path / "out")
     assert made.cases == 19
-    named = [one for one in made.failures if one.input in ("f04", "f04.png")]
-    assert len(named) == 1
-    assert words in named[0].error
-    assert "\n" not in named[0].error
+    (failure,) = made.failures
+    assert failure.input in ("f04", "f04.png", "images/f04.png")
+    assert words in failure.error
+    assert "\n" not in failure.error
     assert index["failures"] == json.loads((tmp_path / "out" / "failures.json").read_text())
+    require_all_accounted(source, index)
+    assert (index["accounted"]["failed_films"], index["accounted"]["failed_others"]) == (1, 0)
+
+
+def test_a_film_whose_rows_contradict_each_other_is_one_film_with_two_failures(source, tmp_path):
+    contradicted(source)
+    made, index = prepared(source, tmp_path / "out")
+    assert [one.input for one in made.failures] == ["f04.png"] * 2
+    require_all_accounted(source, index)
+    assert index["accounted"]["failed_films"] == 1
+
+
+def test_pictures_whose_names_differ_in_their_ends_alone_are_films_that_failed(source, tmp_path):
+    for kind in ("images", "masks"):
+        shutil.copy(source / kind / "f05.png", source / kind / "f04.tif")
+    change_row(source, "f04.png,2,0", "f04.tif,2,0,COVID-19,PA,\nf04.png,2,0")
+    made, index = prepared(source, tmp_path / "out")
+    assert [one.input for one in made.failures] == ["f04.png", "f04.tif"]
+    require_all_accounted(source, index)
 
 
 def test_a_film_with_two_rows_is_used_by_neither(source, tmp_path):
     twice(source)
-    made, _ = prepared(source, tmp_path / "out")
+    made, index = prepared(source, tmp_path / "out")
     assert made.cases == 18
     assert [one.error for one in made.failures] == ["2 rows of metadata.csv are about it."]
+    require_all_accounted(source, index)
 
 
 def test_pictures_and_masks_that_nobody_names_are_listed(source, tmp_path):
     write_png(chest(50)[0], source / "images" / "stray.png")
     write_png(chest(50)[1].astype(np.uint8), source / "masks" / "lone.png")
-    made, _ = prepared(source, tmp_path / "out")
-    assert [one.input for one in made.failures] == ["images/stray.png", "masks/lone.png"]
+    change_row(source, "f19.png,", "f20.png,2,0,COVID-19,PA,\nf19.png,")
+    made, index = prepared(source, tmp_path / "out")
+    assert [one.input for one in made.failures] == ["f20.png", "images/stray.png", "masks/lone.png"]
+    require_all_accounted(source, index)
+    assert (index["accounted"]["failed_films"], index["accounted"]["failed_others"]) == (1, 2)
 
 
 def test_a_table_or_a_layout_that_does_not_fit_is_said(source, tmp_path, capsys):

@@ -51,6 +51,28 @@ class Arranged:
     folds: StoredFolds | None = None
 
 
+@dataclass(frozen=True)
+class Refused:
+    """What could not even become a job.
+
+    Attributes:
+        failure: what is wrong with it.
+        film: its picture's place in the source; "" where it is no film, such as a mask without one.
+        split: of that film, where the source's layout tells.
+        label: likewise.
+    """
+
+    failure: Failure
+    film: str = ""
+    split: str = ""
+    label: str = ""
+
+
+def _untold(job: Job) -> tuple[str, str]:
+    del job
+    return "", ""
+
+
 @dataclass(frozen=True, eq=False)
 class ClassSet(Generic[J]):
     """A data set of chest X-rays by classes that is to be made.
@@ -64,7 +86,8 @@ class ClassSet(Generic[J]):
         about: further entries of the index.
         optional: classes that are declared only where some film has them.
         keeps_split: whether the source's own split is kept, so that films shared by its parts are leaks.
-        failures: what could not even become a job.
+        refused: what could not even become a job.
+        told: split and label of a film as the source's layout tells them; "" where it doesn't.
         notes: what a person should know of the whole set.
     """
 
@@ -76,7 +99,8 @@ class ClassSet(Generic[J]):
     about: Mapping[str, object]
     optional: frozenset[int] = frozenset()
     keeps_split: bool = False
-    failures: Sequence[Failure] = ()
+    refused: Sequence[Refused] = ()
+    told: Callable[[J], tuple[str, str]] = _untold
     notes: tuple[str, ...] = ()
 
 
@@ -107,7 +131,7 @@ def make_classes(wanted: ClassSet[J], out: Path, running: Running, track: Track)
     failures = Failures(running.max_failures)
     with journalled(out, wanted.run, force=running.force) as journal:
         try:
-            for failure in wanted.failures:
+            for failure in (one.failure for one in wanted.refused):
                 failures.add(failure.input, InputError(failure.error, failure.remedy))
             _work(wanted, out, running, journal, failures, track)
         finally:
@@ -183,7 +207,7 @@ def _index(wanted: ClassSet[J], entries: Mapping[str, Record], failed: Sequence[
         "licences": sorted({one["film"]["licence"] for one in cases}),
         "notes": [*wanted.notes, *_undeclared(wanted, names), *_shared(pairs, found.left_out)],
         "odd": _together(cases),
-        "accounted": _accounted(wanted, cases, found.left_out, failed),
+        "accounted": _accounted(wanted, entries, len(cases), found.left_out),
         "counts": _counts(cases, arranged.split, names),
         "twins": {"bits": BITS, "near_bits": NEAR_BITS, "pairs": [_pair(one, entries) for one in pairs]},
         "cases": cases,
@@ -233,13 +257,28 @@ def _together(cases: Sequence[Record]) -> list[str]:
 
 
 def _accounted(
-    wanted: ClassSet[J], cases: Sequence[Record], left_out: Mapping[str, Sequence[str]], failed: Sequence[Failure]
-) -> dict[str, int]:
-    """Every film: found = cases + left_out + failed_films; what else failed is no film, such as a mask without one."""
-    jobs = {job.key for job in wanted.jobs}
-    out, lost = sum(map(len, left_out.values())), sum(one.input in jobs for one in failed)
-    other = len(failed) - lost
-    return {"films": len(jobs), "cases": len(cases), "left_out": out, "failed_films": lost, "failed_others": other}
+    wanted: ClassSet[J], entries: Mapping[str, Record], cases: int, left_out: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """Every film: films = cases + left_out + failed_films; what else failed is no film, such as a mask without one."""
+    refused = {one.film: (one.split, one.label) for one in wanted.refused if one.film}
+    lost = [*refused.values(), *(wanted.told(job) for job in wanted.jobs if job.key not in entries)]
+    return {
+        "films": len(wanted.jobs) + len(refused),
+        "cases": cases,
+        "left_out": sum(map(len, left_out.values())),
+        "failed_films": len(lost),
+        "failed_others": sum(not one.film for one in wanted.refused),
+        "failed_by_split": _by_split(lost),
+    }
+
+
+def _by_split(told: Sequence[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    """How many films of each split have which label; films whose split nobody tells are left out."""
+    found: dict[str, Counter[str]] = {split: Counter() for split in SPLITS if any(one == split for one, _ in told)}
+    for split, label in told:
+        if split in found:
+            found[split][label or UNSAID] += 1
+    return {split: dict(sorted(labels.items())) for split, labels in found.items()}
 
 
 def _counts(cases: Sequence[Record], split: StoredSplit, names: Mapping[int, str]) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The films of COVID-QU-Ex: which there are, what is missing beside them, and each one's case."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hilum.datasets.covid_qu_ex import IMAGES, INFECTION, LUNGS, Part, Pictures,
 from hilum.io.read import files_in
 from hilum.workflows.class_case import AboutFilm, FilmPlanes, write_film
 from hilum.workflows.class_picture import PictureRule, read_film, read_structure
+from hilum.workflows.class_set import Refused
 from hilum.workflows.patch_case import safe
 
 _OUTSIDE = 0.05
@@ -59,7 +61,7 @@ class CovidFilm:
     infection: Path | None
 
 
-def find_films(src: Path, parts: Iterable[Part]) -> tuple[list[CovidFilm], list[Failure]]:
+def find_films(src: Path, parts: Iterable[Part]) -> tuple[list[CovidFilm], list[Refused]]:
     """The films that have their masks, and all other pictures with what is wrong.
 
     Raises:
@@ -74,36 +76,48 @@ def find_films(src: Path, parts: Iterable[Part]) -> tuple[list[CovidFilm], list[
             "It would be Train, Val or Test, then COVID-19, Non-COVID or Normal, then images and lung masks.",
         )
     wanted = set(parts)
-    films, failures = [], [_stray(path, src) for path in strays]
+    films, refused = [], [_stray(path, src) for path in strays]
     for place in places:
         if place.place.part in wanted:
             found, wrong = _films(place, src)
             films += found
-            failures += wrong
-    return films, failures
+            refused += wrong
+    return _of_one_key(films, refused), refused
 
 
-def _stray(path: Path, src: Path) -> Failure:
+def _of_one_key(films: Sequence[CovidFilm], refused: list[Refused]) -> list[CovidFilm]:
+    """Films of two folders of one part, split and label need two names."""
+    times = Counter(film.key for film in films)
+    for film in films:
+        if times[film.key] > 1:
+            wrong = Failure(film.place, f"another film is called {film.key}, too.", "Rename one, with its masks.")
+            refused.append(Refused(wrong, film.place, film.split, film.label))
+    return [film for film in films if times[film.key] == 1]
+
+
+def _stray(path: Path, src: Path) -> Refused:
+    """A picture outside the layout; it is a film where its folder is called one of images."""
     name = path.relative_to(src).as_posix()
-    return Failure(name, "it stands in no folder of the published layout.", "Move it, or take it away.")
+    wrong = Failure(name, "it stands in no folder of the published layout.", "Move it, or take it away.")
+    return Refused(wrong, film=name if path.parent.name.lower() == IMAGES else "")
 
 
-def _films(place: Pictures, src: Path) -> tuple[list[CovidFilm], list[Failure]]:
-    films, failures = [], []
+def _films(place: Pictures, src: Path) -> tuple[list[CovidFilm], list[Refused]]:
+    films, refused = [], []
+    split, label = place.place.split, place.place.label
     keys = {stem: f"{place.place.name}-{safe(stem)}" for stem in place.named(IMAGES)}
     for stem, images in place.named(IMAGES).items():
         twice = len(images) > 1 or sum(key == keys[stem] for key in keys.values()) > 1
         missing = [kind for kind in _needed(place) if len(place.named(kind).get(stem, [])) != 1]
         if twice or missing:
             names = (path.relative_to(src).as_posix() for path in images)
-            failures += [_without(name, "" if twice else missing[0]) for name in names]
+            refused += [Refused(_without(name, "" if twice else missing[0]), name, split, label) for name in names]
             continue
         lungs, infection = (place.named(kind).get(stem, [None])[0] for kind in (LUNGS, INFECTION))
         name = images[0].relative_to(src).as_posix()
-        split, label = place.place.split, place.place.label
         if lungs is not None:
             films.append(CovidFilm(keys[stem], name, split, label, images[0], lungs, infection))
-    return films, failures + _imageless(place, src)
+    return films, refused + _imageless(place, src)
 
 
 def _needed(place: Pictures) -> tuple[str, ...]:
@@ -119,7 +133,7 @@ def _without(name: str, kind: str) -> Failure:
     )
 
 
-def _imageless(place: Pictures, src: Path) -> list[Failure]:
+def _imageless(place: Pictures, src: Path) -> list[Refused]:
     masks = (
         path
         for kind in (LUNGS, INFECTION)
@@ -128,8 +142,10 @@ def _imageless(place: Pictures, src: Path) -> list[Failure]:
         if stem not in place.named(IMAGES)
     )
     return [
-        Failure(
-            path.relative_to(src).as_posix(), "the mask has no image of its name.", "Add it, or take the mask away."
+        Refused(
+            Failure(
+                path.relative_to(src).as_posix(), "the mask has no image of its name.", "Add it, or take the mask away."
+            )
         )
         for path in masks
     ]

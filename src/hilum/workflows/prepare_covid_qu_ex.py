@@ -77,7 +77,7 @@ def prepare_covid_qu_ex(
     """
     options = options or CovidOptions()
     require_apart(src, out)
-    films, failures = find_films(src, options.parts)
+    films, refused = find_films(src, options.parts)
     settings = _settings(options)
     digest = _hash(src)
     wanted: ClassSet[CovidFilm] = ClassSet(
@@ -93,7 +93,8 @@ def prepare_covid_qu_ex(
         },
         optional=frozenset() if options.rule.non_covid is NonCovid.LUNG else frozenset({NON_COVID_INFECTION}),
         keeps_split=options.split is SplitBy.PUBLISHED,
-        failures=failures,
+        refused=refused,
+        told=lambda film: (film.split, film.label),
         notes=(RULES[options.rule.non_covid], _NOTE),
     )
     return make_classes(wanted, out, options.running, track)

@@ -3,14 +3,14 @@
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from hilum.core import Failure, Failures, HilumError, InputError, UnreadableError
+from hilum.core import Failure, HilumError, InputError, UnreadableError
 from hilum.datasets.bit_masks import BitMaskLayout, FilmRow, bit_classes, film_row, structures_of, union
 from hilum.datasets.prepared import LUNGS
 from hilum.datasets.splits import is_lidc_patient
@@ -19,7 +19,7 @@ from hilum.datasets.stored_split import StoredSplit
 from hilum.io.read import files_in
 from hilum.workflows.class_case import AboutFilm, FilmPlanes, write_film
 from hilum.workflows.class_picture import PictureRule, read_bits, read_film
-from hilum.workflows.class_set import Arranged, ClassSet, PreparedClasses, make_classes
+from hilum.workflows.class_set import Arranged, ClassSet, PreparedClasses, Refused, make_classes
 from hilum.workflows.output import Run, sha256_of
 from hilum.workflows.patch_case import safe
 from hilum.workflows.patch_set import Running
@@ -28,6 +28,8 @@ from hilum.workflows.track import Track, silently
 
 SOURCE = "cxr-masks"
 TABLE, IMAGES, MASKS = "metadata.csv", "images", "masks"
+Row: TypeAlias = Mapping[str, str | None]
+"""Of the table, by column."""
 _BY_FOLD = "validation is fold 1 of the stored folds by patient, training the others"
 _ALL_TEST = "every film is for testing; the stored folds are there for who may learn from them"
 
@@ -91,8 +93,7 @@ def prepare_cxr_masks(src: Path, out: Path, options: MaskOptions, track: Track =
         TooManyFailuresError: more films failed than allowed; what is done is kept for the next run.
     """
     require_apart(src, out)
-    failures = Failures()
-    films = _films(src, _rows(src / TABLE, options.layout), options.layout, failures)
+    films, refused = _films(src, _rows(src / TABLE, options.layout), options.layout)
     digest = _hash(src)
     is_test = options.layout.only_test if options.purpose is None else options.purpose is Purpose.TEST
     wanted: ClassSet[MaskFilm] = ClassSet(
@@ -106,7 +107,7 @@ def prepare_cxr_masks(src: Path, out: Path, options: MaskOptions, track: Track =
             "rules": {"classes": _priority(options.layout)},
             "roles": asdict(options.layout.roles),
         },
-        failures=tuple(Failure(one.input, one.error, one.remedy) for one in failures),
+        refused=refused,
         notes=(_priority(options.layout),),
     )
     return make_classes(wanted, out, options.running, track)
@@ -126,12 +127,12 @@ def _priority(layout: BitMaskLayout) -> str:
     return f"where classes overlap, one wins: {order}; each structure has a mask of its own beside"
 
 
-def _rows(path: Path, layout: BitMaskLayout) -> list[tuple[int, Mapping[str, str | None]]]:
+def _rows(path: Path, layout: BitMaskLayout) -> list[tuple[int, Row]]:
     """Rows with their lines' numbers."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             table = csv.DictReader(stream)
-            rows: list[tuple[int, Mapping[str, str | None]]] = [(table.line_num, row) for row in table]
+            rows: list[tuple[int, Row]] = [(table.line_num, row) for row in table]
             header = table.fieldnames or []
     except OSError as error:
         raise InputError(
@@ -154,52 +155,59 @@ def _hash(src: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _films(
-    src: Path, rows: Sequence[tuple[int, Mapping[str, str | None]]], layout: BitMaskLayout, failures: Failures
-) -> list[MaskFilm]:
-    """Films with a row, a picture and a mask; whatever lacks one of the three is a failure."""
-    found = _told(rows, layout, failures)
-    images, masks = (
-        {
-            path.relative_to(src / name).as_posix(): path
-            for path in (files_in(src / name) if (src / name).is_dir() else ())
-        }
-        for name in (IMAGES, MASKS)
-    )
-    told = {(row[layout.image] or "").strip() for _, row in rows}
+def _films(src: Path, rows: Sequence[tuple[int, Row]], layout: BitMaskLayout) -> tuple[list[MaskFilm], list[Refused]]:
+    """Films with a row, a picture and a mask; whatever lacks one of the three is refused."""
+    images, masks = _files(src / IMAGES), _files(src / MASKS)
+    found, refused = _told(rows, layout, images)
     films = []
     for row in found:
         missing = [name for name, there in ((IMAGES, images), (MASKS, masks)) if row.name not in there]
         if missing:
-            wrong = f"there is no file {missing[0]}/{row.name}."
-            failures.add(row.name, InputError(wrong, "Add it, or take the row away."))
+            wrong = InputError(f"there is no file {missing[0]}/{row.name}.", "Add it, or take the row away.")
+            refused.append(_refused(row.name, wrong, row.name if row.name in images else ""))
         else:
             films.append(MaskFilm(safe(Path(row.name).stem), row, images[row.name], masks[row.name]))
-    for folder, names, lacking in ((IMAGES, images, "row"), (MASKS, masks, "image")):
-        for name in sorted(set(names) - (told if lacking == "row" else set(images))):
-            words = f"{TABLE} says nothing of it." if lacking == "row" else "the mask has no image of its name."
-            failures.add(f"{folder}/{name}", InputError(words, "Add what is missing, or take it away."))
-    return _of_one_key(films, failures)
+    told = {_name(row, layout) for _, row in rows}
+    for name in sorted(set(images) - told):
+        wrong = InputError(f"{TABLE} says nothing of it.", "Add what is missing, or take it away.")
+        refused.append(_refused(f"{IMAGES}/{name}", wrong, name))
+    for name in sorted(set(masks) - set(images)):
+        wrong = InputError("the mask has no image of its name.", "Add what is missing, or take it away.")
+        refused.append(_refused(f"{MASKS}/{name}", wrong))
+    return _of_one_key(films, refused), refused
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Every file by its place below the folder; none where there is no such folder."""
+    return {one.relative_to(folder).as_posix(): one for one in files_in(folder)} if folder.is_dir() else {}
+
+
+def _name(row: Row, layout: BitMaskLayout) -> str:
+    return (row.get(layout.image) or "").strip()
+
+
+def _refused(name: str, error: HilumError, film: str = "") -> Refused:
+    return Refused(Failure(name, error.message, error.remedy), film)
 
 
 def _told(
-    rows: Sequence[tuple[int, Mapping[str, str | None]]], layout: BitMaskLayout, failures: Failures
-) -> list[FilmRow]:
+    rows: Sequence[tuple[int, Row]], layout: BitMaskLayout, images: Container[str]
+) -> tuple[list[FilmRow], list[Refused]]:
     """Rows that say something of a frontal film; a film with two rows has none that can be trusted."""
-    found = []
+    found, refused = [], []
     for number, row in rows:
         try:
             one = film_row(row, layout)
             _require_other_than_lidc(one)
             found.append(one)
         except HilumError as error:
-            name = (row.get(layout.image) or "").strip()
-            failures.add(name or f"{TABLE}, line {number}", error)
-    times = Counter(one.name for one in found)
-    for name, number in times.items():
-        if number > 1:
-            failures.add(name, InputError(f"{number} rows of {TABLE} are about it.", "Keep the right one."))
-    return [one for one in found if times[one.name] == 1]
+            name = _name(row, layout)
+            refused.append(_refused(name or f"{TABLE}, line {number}", error, name if name in images else ""))
+    times = Counter(_name(row, layout) for _, row in rows)
+    for name in dict.fromkeys(one.name for one in found if times[one.name] > 1):
+        wrong = InputError(f"{times[name]} rows of {TABLE} are about it.", "Keep the right one.")
+        refused.append(_refused(name, wrong, name if name in images else ""))
+    return [one for one in found if times[one.name] == 1], refused
 
 
 def _require_other_than_lidc(row: FilmRow) -> None:
@@ -209,11 +217,12 @@ def _require_other_than_lidc(row: FilmRow) -> None:
         )
 
 
-def _of_one_key(films: Sequence[MaskFilm], failures: Failures) -> list[MaskFilm]:
+def _of_one_key(films: Sequence[MaskFilm], refused: list[Refused]) -> list[MaskFilm]:
     times = Counter(film.key for film in films)
     for film in films:
         if times[film.key] > 1:
-            failures.add(film.row.name, InputError(f"another file is called {film.key}, too.", "Rename one."))
+            wrong = InputError(f"another file is called {film.key}, too.", "Rename one.")
+            refused.append(_refused(film.row.name, wrong, film.row.name))
     return [film for film in films if times[film.key] == 1]
 
 
