@@ -1,7 +1,7 @@
 """Chest X-rays by classes over five folds: films of two collections as one data set, folds joined, what borders tell.
 
     python benchmarks/xray_classes.py merge CXR_INFECTION JSRT OUT     both collections; nodule-free films are healthy
-    python benchmarks/xray_classes.py join OUT PREDICTIONS...          each fold's predictions in one folder
+    python benchmarks/xray_classes.py join DATA OUT PREDICTIONS...     each fold's predictions in one folder
     python benchmarks/xray_classes.py table JUDGED...                  rows of judged recipes, Markdown
     python benchmarks/xray_classes.py borders DATA                     labels guessed from the films' borders alone
     python benchmarks/xray_classes.py rivals DATA                      Dice of what looks at no film
@@ -11,8 +11,12 @@ A row of a table is then, for each fold K from 1 to 5:
     hilum train RECIPE runs/RECIPE-K --data DATA --fold K
     hilum predict DATA said/RECIPE-K --model runs/RECIPE-K --split fold-K
 
-and once: join joined/RECIPE said/RECIPE-*, then hilum evaluate joined/RECIPE judged/RECIPE --data DATA --split folds.
-Each film is judged by the model that has neither learnt from its fold nor been chosen on it.
+and once:
+
+    python benchmarks/xray_classes.py join DATA joined/RECIPE said/RECIPE-*
+    hilum evaluate joined/RECIPE judged/RECIPE --data DATA --split folds
+
+Each film is judged by the model that has neither learnt from its fold nor been chosen on it; `join` refuses others.
 
 Healthy films are all of another collection, whose scanner, digitiser and borders differ, so a classifier may tell these
 apart instead of lungs. `borders` measures how far that goes: a logistic regression on a frame of a tenth of each film's
@@ -43,6 +47,7 @@ from hilum.evaluate.area import auc_figure
 from hilum.evaluate.bootstrap import mean_figures, resample_patients
 from hilum.evaluate.rivals import map_of, small_truth
 from hilum.io.json_file import read_json
+from hilum.workflows.evaluate_learnt import seen_patients
 
 KEPT_BITS = 1 | 2 | 16 | 32
 """Lungs, ground glass, consolidation."""
@@ -89,12 +94,19 @@ def put(out: Path, name: str, image: Path, mask: Path) -> None:
     Image.fromarray(bits.astype(np.uint8)).save(out / "masks" / name)
 
 
-def join(out: Path, *folders: Path) -> None:
-    """Predictions of films that no two folders share."""
+def join(data: Path, out: Path, *folders: Path) -> None:
+    """Predictions of films that no two folders share, by models that haven't seen them."""
+    prepared = read_prepared(data)
+    patient_of = {case.key: case.patient for case in prepared.cases(CLASSES)}
     for folder in folders:
-        for case in sorted(one for one in folder.iterdir() if (one / "classes.json").is_file()):
+        seen = seen_patients(folder, prepared.parts, prepared.split_hash)
+        cases = sorted(one for one in folder.iterdir() if (one / "classes.json").is_file())
+        known = [one.name for one in cases if not seen or patient_of[one.name] in seen]
+        if known:
+            sys.exit(f"{folder}: its model has seen {len(known)} of these films, or doesn't say: {known[:3]}")
+        for case in cases:
             shutil.copytree(case, out / case.name)
-    print(f"{sum(1 for _ in out.iterdir())} films: hilum evaluate {out} --data DATA --split folds JUDGED")
+    print(f"{sum(1 for _ in out.iterdir())} films: hilum evaluate {out} JUDGED --data {data} --split folds")
 
 
 def table(*folders: Path) -> None:

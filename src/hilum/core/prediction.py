@@ -24,6 +24,8 @@ class Provenance:
         chosen: where the threshold of the mask was chosen: "chosen_on" in words, and if the model knows them "split",
             "split_hash" and "patients".
         options: everything else that changes the result.
+        learnt: from which stored split the model has learnt, "split_hash", and which fold was kept out, "fold"; empty
+            of models that have no folds.
     """
 
     model: str
@@ -33,6 +35,7 @@ class Provenance:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     chosen: Mapping[str, object] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
+    learnt: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,13 @@ def training_cases_reported(training: Iterable[str], reported: Iterable[str]) ->
     return _alarm("training_cases_reported", says, shared)
 
 
+def seen_cases_reported(seen: Iterable[str], reported: Iterable[str]) -> tuple[Alarm, ...]:
+    """Patients whose figures are reported were seen by this very model in training, whatever the split's name."""
+    shared = sorted(set(seen) & set(reported))
+    says = f"{len(shared)} of the reported patients were learnt from by this model, or it was chosen on them."
+    return _alarm("seen_cases_reported", says, shared)
+
+
 @dataclass(frozen=True)
 class ChosenOn:
     """On which cases a threshold was chosen, or a temperature fitted.

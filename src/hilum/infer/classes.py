@@ -138,7 +138,8 @@ class ClassPredictor:
             "temperature": self.model.temperature,
             "label_temperature": self.model.label_temperature,
         }
-        return Provenance(given.name, given.weights_hash, given.config_hash, __version__, {}, {}, used)
+        learnt = {"split_hash": given.config["data"]["split_hash"], "fold": self.model.data.fold}
+        return Provenance(given.name, given.weights_hash, given.config_hash, __version__, {}, {}, used, learnt)
 
     def _input(self, film: Radiograph) -> tuple[NDArray[np.float32], PixelGrid, tuple[str, ...]]:
         """[y, x] as the network has learnt to see films, the way back, and what is doubted of the film."""

@@ -59,6 +59,7 @@ class TruthSource:
         least_readers: of the nodules whose slices are reported; 0 where cases are no slices.
         roles: of the classes of chest X-rays: which are lung, which findings.
         is_by_class: whether these are chest X-rays by classes.
+        parts: patients of each split and each stored fold.
     """
 
     data: str
@@ -79,6 +80,7 @@ class TruthSource:
     least_readers: int = 0
     roles: LungRoles = field(default_factory=LungRoles)
     is_by_class: bool = False
+    parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ def _of_dataset(index: Path, wanted: TruthWanted) -> TruthSource:
         least_readers=least if any(one.slice is not None for one in reported) else 0,
         roles=data.roles if truth == CLASSES else LungRoles(),
         is_by_class=truth == CLASSES and any(one.film is not None for one in reported),
+        parts=parts,
     )
 
 

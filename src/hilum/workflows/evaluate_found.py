@@ -24,6 +24,7 @@ from hilum.workflows.evaluate_changes import changes_found
 from hilum.workflows.evaluate_data import TruthSource, content_of
 from hilum.workflows.evaluate_files import Material
 from hilum.workflows.evaluate_films import films_found
+from hilum.workflows.evaluate_learnt import seen_patients
 from hilum.workflows.evaluate_plan import EvaluateOptions, Plan
 from hilum.workflows.evaluate_predictions import stray_files
 from hilum.workflows.evaluate_temperature import Applied, fitted_temperature
@@ -179,6 +180,7 @@ def raised_by_inputs(plan: Plan, judged: Sequence[CaseOutcome]) -> tuple[Alarm, 
     return (
         *alarms.patients_shared(splits),
         *alarms.training_cases_reported(splits.get("train", ()), reported),
+        *alarms.seen_cases_reported(seen_patients(plan.folder, source.parts, source.split_hash), reported),
         *alarms.threshold_on_reported(plan.chosen.threshold, plan.chosen.source, reported),
         *alarms.temperature_on_reported(plan.applied.value, plan.applied.source, reported),
         *alarms.chosen_elsewhere("threshold", plan.chosen.source),
