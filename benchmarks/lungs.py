@@ -2,6 +2,7 @@
 
     python benchmarks/lungs.py FILMS --model MODEL [--picture worst.png] [--seed 0]
                                [--hidden cardiomediastinum] [--unknown ground_glass consolidation effusion]
+                               [--begins JPCLN]
 
 FILMS is a data set of `hilum prepare cxr-masks`; its split doesn't matter, nothing is learnt or chosen here. Printed:
 Dice of both lungs together, mean with 95 % by bootstrap over patients, median, worst films; and what post-processing
@@ -9,7 +10,7 @@ Dice of both lungs together, mean with 95 % by bootstrap over patients, median, 
 
 Where people draw lungs through the heart and through opacities, as in `cxr-infection`, --hidden names structures that
 are no lung field, and --unknown those whose pixels count nowhere; films with a quarter and more of their lungs unknown
-are left out then.
+are left out then. --begins takes only the films whose names begin so.
 """
 
 import argparse
@@ -69,10 +70,12 @@ def main():
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--hidden", nargs="*", default=[])
     asked.add_argument("--unknown", nargs="*", default=[])
+    asked.add_argument("--begins", default="")
     given = asked.parse_args()
     torch.set_num_threads(1)
     data, predictor = read_prepared(given.films), ClassPredictor(load_classes(given.model))
     cases = [one for one in data.cases("classes") if one.film is not None and LUNGS in one.film.masks]
+    cases = [one for one in cases if one.key.startswith(given.begins)]
     raw, tidy, seen, judged = [], [], [], []
     for case in cases:
         film = read_radiograph(case.image)

@@ -33,10 +33,12 @@ def seen_in(found, x, z):
 
 def test_two_bare_lungs_are_their_shadows():
     found = fields(RIGHT | LEFT)
-    true_mm2 = 2 * (99 + 2 * 2) * (180 + 2 * 2)  # whole voxels of 3 mm within 100 mm, and 2 mm around
-    assert found.sum() * 1.5**2 == pytest.approx(true_mm2, rel=0.03)
+    width, height = 99 + 2 * 2, 180 + 2 * 2  # whole voxels of 3 mm within 100 mm, and 2 mm around
+    back = 4 * height + 2 * 4 * (0.45 * width - 4)  # 4 mm on the inner side, and along its upper and lower edge
+    assert found.sum() * 1.5**2 == pytest.approx(2 * (width * height - back), rel=0.02)
     assert seen_in(found, (-110, -30), (-80, 80)) == seen_in(found, (30, 110), (-80, 80)) == 1
-    assert seen_in(found, (-12, 12), (-100, 100)) == 0
+    assert seen_in(found, (-20, 20), (-100, 100)) == 0
+    assert seen_in(found, (-122, -110), (-80, 80)) == seen_in(found, (110, 122), (-80, 80)) == 1
 
 
 def test_behind_the_heart_there_is_lung_and_no_lung_field():
