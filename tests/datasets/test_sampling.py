@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilum.core import ConfigError, TrainError
+from hilum.datasets.class_sample import ClassSample
 from hilum.datasets.sampling import (
     Purpose,
     balanced,
+    class_traits,
     difficulty,
     drawn_by,
     epoch_order,
@@ -126,3 +128,13 @@ def test_nothing_to_show_is_said():
         drawn_by(np.zeros(3), 5, np.random.default_rng(0))
     with pytest.raises(ConfigError, match="one after another"):
         SamplingConfig.of({"curriculum": [{"until_epoch": 9, "easiest": 0.5}, {"until_epoch": 9, "easiest": 0.7}]})
+
+
+@pytest.mark.parametrize(
+    ("findings", "shows"),
+    [((2, 3), [False, False, True, True]), ((1,), [False, True, False, False]), ((), [False] * 4)],
+)
+def test_films_show_something_where_a_class_is_a_finding_whatever_its_number(findings, shows):
+    plane = np.zeros((4, 4), np.float32)
+    films = [ClassSample("a", "p", plane, np.full((4, 4), number, np.uint8), plane + 1) for number in range(4)]
+    assert class_traits(films, findings).has_lesion.tolist() == shows

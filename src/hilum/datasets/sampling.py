@@ -118,12 +118,16 @@ def patch_traits(samples: Sequence[PatchSample], *, nodules_alike: bool, hard_sh
     return Traits(hard, has_lesion, share)
 
 
-def class_traits(samples: Sequence[ClassSample]) -> Traits:
-    """Those of films by classes; none is harder than another. One with more than the first class counts as a lesion's.
+def class_traits(samples: Sequence[ClassSample], findings: Sequence[int]) -> Traits:
+    """Those of films by classes; none is harder than another. One with a finding counts as a lesion's.
 
-    So `lesion_share` says how often a film comes that shows something on its lungs.
+    So `lesion_share` says how often a film comes that shows something in its lungs.
+
+    Args:
+        samples: films.
+        findings: numbers of the classes that are involved lung, as the data set declares them.
     """
-    shows = np.array([bool((sample.labels > 1).any()) for sample in samples], dtype=bool)
+    shows = np.array([bool(np.isin(sample.labels, findings).any()) for sample in samples], dtype=bool)
     return Traits(np.full(len(samples), math.nan), shows, np.ones(len(samples)))
 
 

@@ -17,10 +17,11 @@ class ClassFilms(DrawnCases[ClassSample]):
     Args:
         samples: as loaded.
         config: of the run: its sampling, augmentation and seed.
+        findings: numbers of the classes that are involved lung.
     """
 
-    def __init__(self, samples: Sequence[ClassSample], config: TrainConfig) -> None:
-        super().__init__(samples, class_traits(samples), config)
+    def __init__(self, samples: Sequence[ClassSample], config: TrainConfig, findings: Sequence[int]) -> None:
+        super().__init__(samples, class_traits(samples, findings), config)
 
     def draw(self, epoch: int, place: int, case: int) -> ClassSample:
         """A film as it is shown at a place of an epoch."""

@@ -42,8 +42,8 @@ def read_classes(data: Path, config: TrainConfig) -> TrainData[ClassSample]:
 
 def class_cases(read: TrainData[ClassSample], config: TrainConfig) -> Cases:
     """How the films are shown."""
-    names = {} if read.classes is None else read.classes.names
-    return Cases(ClassFilms(read.training, config), read.validation, read.facts.split_hash, names=names)
+    names, findings = ({}, ()) if read.classes is None else (read.classes.names, read.classes.roles.findings)
+    return Cases(ClassFilms(read.training, config, findings), read.validation, read.facts.split_hash, names=names)
 
 
 def renamed(films: Sequence[ClassSample], theirs: ClassFacts, ours: ClassFacts, where: str) -> list[ClassSample]:
