@@ -11,6 +11,7 @@ from hilum.datasets.class_config import ClassDataConfig
 from hilum.datasets.class_source import ImageLabel
 from hilum.datasets.classes_load import Fold, load_class_pictures
 from hilum.datasets.covid_qu_ex import Part
+from hilum.datasets.stored_split import StoredSplit
 from hilum.io import read_mask, read_radiograph
 from hilum.workflows import class_set
 from hilum.workflows.prepare_covid_qu_ex import CovidOptions, prepare_covid_qu_ex
@@ -81,6 +82,22 @@ def test_folds_are_those_that_are_stored(data):
         assert {one.patient for one in judged} == set(index["folds"]["folds"][number - 1])
         assert len(judged) + len(learnt) == 20
         assert not {one.patient for one in judged} & {one.patient for one in learnt}
+
+
+def test_folds_of_films_for_testing_can_be_judged_on_and_not_learnt_from(data, tmp_path):
+    index = json.loads((data / "bits" / "dataset.json").read_text())
+    splits = index["splits"]
+    every = sorted([*splits["train"], *splits["validation"]])
+    index["splits"] = StoredSplit("all are for testing", (), (), tuple(every)).record()
+    for case in index["cases"]:
+        case["image"] = str(data / "bits" / case["image"])
+        case["masks"] = {name: str(data / "bits" / file) for name, file in case["masks"].items()}
+    (tmp_path / "dataset.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match="are for testing, whatever their fold") as refused:
+        load_class_pictures(tmp_path, Fold(1), FULL)
+    assert "--purpose learn" in refused.value.remedy
+    judged, _ = load_class_pictures(tmp_path, Fold(1, held_out=True), FULL)
+    assert {one.patient for one in judged} == set(index["folds"]["folds"][0])
 
 
 def test_masks_are_those_that_are_asked_for(data):

@@ -52,7 +52,8 @@ def load_class_pictures(dataset: Path, part: str | Fold, config: ClassDataConfig
         The samples in the data set's order, and the cases that could not be read.
 
     Raises:
-        InputError: no such data set, split, fold or mask, or a patient in it who is not there for that.
+        InputError: no such data set, split, fold or mask, a patient in it who is not there for that, or all are for
+            testing.
         TooManyFailuresError: more cases can't be read than the configuration allows.
         TrainError: nothing to learn from: a declared class has no pixel there.
     """
@@ -98,6 +99,11 @@ def _patients(data: Prepared, part: str | Fold) -> frozenset[str]:
         stored = read_json(data.index).get("folds")
         if not stored:
             raise InputError(f"{data.index} has no folds.", f"Take a split: {', '.join(SPLITS)}.")
+        if not part.held_out and not (data.splits["train"] or data.splits["validation"]):
+            raise InputError(
+                f"all films of {data.index} are for testing, whatever their fold: none may be learnt from.",
+                "To learn from them, prepare them with --purpose learn.",
+            )
         found = StoredFolds.of_record(stored)
         if found.hash != stored.get("hash"):
             raise InputError(f"the folds of {data.index} are not those of their hash.", "Prepare the data set again.")
