@@ -12,6 +12,7 @@ from hilum.datasets.bit_masks import read_layout
 from hilum.evaluate.gate import Gate
 from hilum.infer.classes import LOOKS_LIKE, ClassPredictor, load_classes
 from hilum.infer.loaded import load_model
+from hilum.infer.xray_domain import XrayStyle
 from hilum.io import read_mask, read_radiograph, write_png
 from hilum.io.json_file import read_json
 from hilum.io.raster import read_picture
@@ -86,6 +87,9 @@ def test_it_is_no_model_of_nodules(place):
     options = PredictOptions(str(place / "run"), threshold=0.5, tta=True)
     with pytest.raises(ConfigError, match=r"--threshold and --tta are for models that mark nodules"):
         run_predict([place / "data"], place / "no", options)
+    for style in XrayStyle:
+        with pytest.raises(ConfigError, match=r"--style is for models that mark nodules"):
+            run_predict([place / "data"], place / "no", PredictOptions(str(place / "run"), style=style))
 
 
 def test_a_lateral_film_and_one_without_contrast_cost_themselves_alone(place, tmp_path):

@@ -45,8 +45,8 @@ def require_for_classes(options: PredictOptions) -> None:
         ConfigError: there is one.
     """
     others = {"--threshold": options.threshold is not None, "--tta": options.tta}
-    names = [name for name in options.of_xrays if name != "--style"]
-    foreign = [*names, *options.of_slices, *options.of_cts, *(name for name, is_set in others.items() if is_set)]
+    set_ones = (name for name, is_set in others.items() if is_set)
+    foreign = [*options.of_xrays, *options.of_slices, *options.of_cts, *set_ones]
     if foreign:
         raise ConfigError(
             f"{' and '.join(foreign)} {'are' if len(foreign) > 1 else 'is'} for models that mark nodules, and "
