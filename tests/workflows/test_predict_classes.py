@@ -90,6 +90,7 @@ def test_it_is_no_model_of_nodules(place):
     for style in XrayStyle:
         with pytest.raises(ConfigError, match=r"--style is for models that mark nodules"):
             run_predict([place / "data"], place / "no", PredictOptions(str(place / "run"), style=style))
+    assert all("nodules" not in case for case in read_json(place / "said" / "predictions.json")["cases"])
 
 
 def test_a_lateral_film_and_one_without_contrast_cost_themselves_alone(place, tmp_path):

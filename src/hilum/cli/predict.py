@@ -108,7 +108,7 @@ def predict(
     force: Force = False,
     debug: Debug = False,
 ) -> int:
-    """Find nodules on chest X-rays and CTs, or mark those on CT slices: masks, nodules, and a picture each.
+    """Find nodules on chest X-rays and CTs, mark those on CT slices, or tell films' classes: masks, and a picture each.
 
     INPUTS are frontal chest X-rays (PNG, JPEG, TIFF, DICOM), folders of them, or a prepared data set; CTs of the chest
     (DICOM series, NIfTI, MHD/MHA, NRRD, or a folder of such files), whole or with --point the nodule there; for a model

@@ -72,9 +72,9 @@ def run_predict(
     force: bool = False,
     track: Track = silently,
 ) -> Predicted:
-    """Find nodules on chest X-rays, or mark those on CT slices; leaves `predictions.json` and a folder a case in `out`.
+    """Find nodules on chest X-rays, mark those on CT slices, or tell films' classes; leaves a folder a case in `out`.
 
-    A killed run goes on where it was.
+    `predictions.json` lists them. A killed run goes on where it was.
 
     Args:
         inputs: pictures, DICOM files, folders of them, or a prepared data set; with a point one CT.

@@ -98,7 +98,6 @@ def _film(key: str, film: Radiograph, predictor: ClassPredictor, folder: Path) -
     shown = set(roles.findings or predictor.model.names) & {int(one) for one in labels}
     return {
         "marked": int(bool(shown)),
-        "nodules": 0,
         "label": found.label or None,
         "involved_percent": found.involved_percent,
         "notes": found.notes,
