@@ -26,6 +26,18 @@ def test_a_chest_as_it_should_be_is_taken(film):
     assert read_film(film, PictureRule()).dtype == np.uint8
 
 
+def test_few_greys_are_enough_and_a_masks_are_not(film):
+    levels = read_film(film, PictureRule())
+    for step, is_film in ((5, True), (16, False)):
+        write_png(levels // step * step, film)
+        assert (len(np.unique(levels // step)) > 32) is is_film
+        if is_film:
+            assert read_film(film, PictureRule()).shape == levels.shape
+        else:
+            with pytest.raises(UnsupportedError, match="grey values, as masks have"):
+                read_film(film, PictureRule())
+
+
 def test_an_inverted_one_is_refused_kept_or_turned_over(film):
     upright = read_film(film, PictureRule())
     write_png(255 - upright, film)

@@ -93,6 +93,25 @@ def test_it_is_no_model_of_nodules(place):
     assert all("nodules" not in case for case in read_json(place / "said" / "predictions.json")["cases"])
 
 
+def test_a_mask_is_no_film_and_a_film_of_few_greys_is_one(place, tmp_path):
+    film, left, right = chest(7)
+    lungs = (left | right).astype(np.uint8)
+    Image.fromarray(lungs * 255).convert("1").save(tmp_path / "one_bit.png")
+    write_png(lungs * 255, tmp_path / "mask.png")
+    write_png(1 + lungs + left, tmp_path / "labels.png")
+    coarse = film // 6 * 6
+    assert 32 < len(np.unique(coarse)) <= 43
+    write_png(coarse, tmp_path / "film.png")
+    done = run_predict(
+        sorted(tmp_path.glob("*.png")), tmp_path / "out", PredictOptions(str(place / "run"), device="cpu")
+    )
+    assert done.keys == ("film",)
+    assert {Path(one.input).name: one.error for one in done.failures} == {
+        f"{name}.png": f"{name}.png has {values} grey values, as masks have; films have hundreds."
+        for name, values in (("labels", 3), ("mask", 2), ("one_bit", 2))
+    }
+
+
 def test_a_lateral_film_and_one_without_contrast_cost_themselves_alone(place, tmp_path):
     film, _, _ = chest(7)
     write_png(film, tmp_path / "films" / "good.png")

@@ -232,6 +232,7 @@ BAD_FILES = {
     "RGBA": ("images", rgba, "RGBA"),
     "cut": ("images", cut, "damaged"),
     "blank": ("images", lambda path: write_png(np.full((64, 64), 9, np.uint8), path), "one grey"),
+    "a mask": ("images", lambda path: write_png(chest(1)[1], path), "2 grey values"),
     "tiny": ("images", lambda path: write_png(chest(1, 16)[0], path), "16 × 16"),
     "a mask of RGBA": ("lung masks", rgba, "RGBA"),
     "grey edges": ("lung masks", blur, "grey edges"),

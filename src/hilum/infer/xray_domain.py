@@ -10,14 +10,13 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from hilum.core import Radiograph, UnsupportedError
+from hilum.core import Radiograph
 from hilum.core.geometry import Floats
-from hilum.core.radiograph import PixelMm, SpacingPlane, View
+from hilum.core.radiograph import PixelMm, SpacingPlane
 from hilum.datasets.chest import fit_chest, layout_doubts
+from hilum.datasets.frontal_film import require_frontal as require_frontal
 from hilum.datasets.xray_grid import PixelGrid, axis_weights
 from hilum.drr.source_style import published_look
-
-_LEAST_SIDE_PX = 32
 
 
 class XrayStyle(StrEnum):
@@ -53,22 +52,6 @@ class XrayInput:
         """Values [y, x] of the image's pixels on the original's, interpolated linearly."""
         grid = PixelGrid(self.shape_yx, self.step_mm, self.pixel_mm)
         return np.clip(grid.back(values), 0, 1).astype(np.float32)
-
-
-def require_frontal(film: Radiograph) -> None:
-    """Refuse what can't be a frontal chest.
-
-    Raises:
-        UnsupportedError: a lateral or oblique view, a picture without contrast, or too small.
-    """
-    name = film.source or "the radiograph"
-    if film.view in (View.LATERAL, View.OBLIQUE):
-        raise UnsupportedError(f"{name} is a {film.view} view.", "Only frontal views (AP, PA) have been learnt.")
-    if min(film.array.shape) < _LEAST_SIDE_PX:
-        raise UnsupportedError(f"{name} has {film.array.shape} pixels, too few for a chest.", "Give the full picture.")
-    grey = film.array.astype(np.float64)
-    if not np.isfinite(grey).all() or np.ptp(grey) == 0:
-        raise UnsupportedError(f"{name} is one grey level, or holds numbers that are none.", "Give a chest X-ray.")
 
 
 def xray_input(xray: Radiograph, pixel_mm: float, style: XrayStyle) -> XrayInput:

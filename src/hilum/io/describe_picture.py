@@ -11,7 +11,9 @@ from hilum.io.words import number, times
 
 _SMALL_PIXELS = 256
 _FEW_VALUES = 32
-"""At most so many different values, with background among them, are labels; radiographs have hundreds."""
+"""At most so many different values are labels; radiographs have hundreds."""
+_SEEN_FIRST = 16
+"""Of so many rows and columns one is looked at first: where many values are, they are there, too."""
 
 
 def describe_picture(path: Path) -> Description:
@@ -19,7 +21,7 @@ def describe_picture(path: Path) -> Description:
     picture = read_picture(path, keep_indices=True)
     pixels = picture.pixels
     present = np.unique(pixels)
-    is_mask = picture.format != "JPEG" and bool(present[0] == 0) and 1 < len(present) <= _FEW_VALUES
+    is_mask = picture.format != "JPEG" and bool(present[0] == 0) and has_few_values(pixels)
     kind = "2D mask" if is_mask else "blank picture" if len(present) == 1 else "radiograph"
     shown = f"labels {', '.join(number(float(v)) for v in present[1:9])}" if is_mask else _range(picture)
     bits = f"{picture.bits} bit{'s' if picture.bits > 1 else ''}"
@@ -34,6 +36,13 @@ def describe_picture(path: Path) -> Description:
         "pixel_mm": None,
     }
     return Description(str(path), kind, summary, odd, facts)
+
+
+def has_few_values(pixels: Pixels) -> bool:
+    """Whether a picture [y, x] has so few values, two and more, that they are a mask's labels."""
+    if len(np.unique(pixels[::_SEEN_FIRST, ::_SEEN_FIRST])) > _FEW_VALUES:
+        return False
+    return 1 < len(np.unique(pixels)) <= _FEW_VALUES
 
 
 def _range(picture: Picture) -> str:

@@ -1,6 +1,6 @@
 """Reads films and masks for a data set by classes; whatever could be taken for something else is refused."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from hilum.core import GeometryError, Radiograph, UnsupportedError
 from hilum.core.mask import Labels, Selection
-from hilum.core.radiograph import Pixels, View
+from hilum.core.radiograph import Pixels
 from hilum.datasets.chest import fit_chest, layout_doubts
+from hilum.datasets.frontal_film import require_frontal, require_greys
 from hilum.datasets.xray_grid import PixelGrid
 from hilum.drr.source_style import published_look
 from hilum.io import read_mask, read_radiograph
@@ -17,7 +18,6 @@ from hilum.io.describe_picture import sides_are_brighter
 from hilum.io.kinds import RASTERS, recognise
 from hilum.io.raster import Picture, read_picture
 
-_LEAST_SIDE_PX = 32
 _CHECKED_PX = 256
 """Side to which a suspected film is brought before its layout is looked at."""
 _GREYS_SHOWN = 4
@@ -55,19 +55,15 @@ def read_film(path: Path, rule: PictureRule) -> Pixels:
     """A frontal film [y, x] of 8 or 16 bits, dense is bright.
 
     Raises:
-        InputError: missing, damaged, coloured, with transparency, lateral, blank, tiny, or inverted as it looks.
+        InputError: missing, damaged, coloured, with transparency, lateral, blank, tiny, of hardly any greys, or
+            inverted as it looks.
     """
-    film = _radiograph(path)
-    if film.view in (View.LATERAL, View.OBLIQUE):
-        raise UnsupportedError(f"{path.name} is a {film.view} view; a frontal one was expected.", "Leave it out.")
+    film = replace(_radiograph(path), source=path.name)
+    require_frontal(film)
+    require_greys(film)
     pixels = film.array
     if pixels.dtype not in (np.uint8, np.uint16):
         raise UnsupportedError(f"{path.name} holds {pixels.dtype}; 8 or 16 bits were expected.", "Save it as PNG.")
-    if min(pixels.shape) < _LEAST_SIDE_PX:
-        size = " × ".join(map(str, pixels.shape))
-        raise UnsupportedError(f"{path.name} has {size} pixels, too few for a chest.", "Give the full picture.")
-    if pixels.min() == pixels.max():
-        raise UnsupportedError(f"{path.name} is one grey all over.", "Copy it again from its source.")
     if rule.polarity is Polarity.INVERT:
         return np.asarray(np.iinfo(pixels.dtype).max - pixels)
     if rule.polarity is Polarity.CHECK:

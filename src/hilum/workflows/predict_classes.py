@@ -11,6 +11,7 @@ import numpy as np
 
 from hilum.core import ConfigError, Radiograph
 from hilum.core.films import ClassPrediction
+from hilum.datasets.frontal_film import require_greys
 from hilum.infer.classes import ClassPredictor, load_classes
 from hilum.infer.device import resolved_device
 from hilum.io.json_file import write_json
@@ -91,6 +92,7 @@ def run_films(
 
 def _film(key: str, film: Radiograph, predictor: ClassPredictor, folder: Path) -> dict[str, object]:
     """Predict a film and write its folder; what the index says about it."""
+    require_greys(film)
     found = predictor(key, film)
     write_classes(folder, film, found, predictor.model.roles)
     labels = () if found.mask is None else np.unique(found.mask.labels)
