@@ -20,7 +20,7 @@ Each film is judged by the model that has neither learnt from its fold nor been 
 
 Healthy films are all of another collection, whose scanner, digitiser and borders differ, so a classifier may tell these
 apart instead of lungs. `borders` measures how far that goes: a logistic regression on a frame of a tenth of each film's
-sides, where there is hardly any lung, over the same folds.
+sides, where there is hardly any lung, over the same folds, ranked within each.
 
 `rivals` gives Dice of each class on the films that have it, of two predictions that know nothing of it: the class's
 average map over the other folds, and both lungs as people outlined them, all taken for that class.
@@ -155,11 +155,16 @@ def borders(data: Path) -> None:
                 if not 0 < is_it.sum() < len(is_it):
                     continue
                 model.fit(np.stack([frame(one, look) for one in rest]), is_it)
-                scores += model.decision_function(np.stack([frame(one, look) for one in own])).tolist()
+                scores += ranks(model.decision_function(np.stack([frame(one, look) for one in own]))).tolist()
                 truth += [one.label_number == number for one in own]
                 patients += [one.patient for one in own]
             draw = resample_patients(patients, np.random.default_rng(0))
             print(said(auc_figure(f"{label}, borders as {look}", np.array(scores), np.array(truth), draw)))
+
+
+def ranks(scores: np.ndarray) -> np.ndarray:
+    """0 to 1 within a fold: scores of models that were fitted apart have no common zero."""
+    return (np.argsort(np.argsort(scores)) + 0.5) / len(scores)
 
 
 def frame(film: ClassSample, look: str) -> np.ndarray:
