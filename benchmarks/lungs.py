@@ -25,16 +25,12 @@ from hilum.datasets.prepared import LUNGS, read_prepared
 from hilum.evaluate.bootstrap import resample_patients
 from hilum.infer.classes import ClassPredictor, load_classes
 from hilum.io import read_mask, read_radiograph
+from hilum.metrics.overlap import confusion, dice
 from hilum.ops import label_parts, part_sizes
 
 LUNG = 1
 SHOWN = 12
 MOST_UNKNOWN = 0.25
-
-
-def dice(one, other):
-    """Of two masks."""
-    return 2 * (one & other).sum() / (one.sum() + other.sum())
 
 
 def tidied(lungs):
@@ -85,8 +81,8 @@ def main():
             continue
         truth &= ~any_of(case.film, given.hidden, truth.shape)
         own = predictor(case.key, film).mask.labels == LUNG
-        raw.append(dice(own & known, truth & known))
-        tidy.append(dice(tidied(own) & known, truth & known))
+        raw.append(dice(confusion(own & known, truth & known)))
+        tidy.append(dice(confusion(tidied(own) & known, truth & known)))
         seen.append((film.array, tidied(own), truth))
         judged.append(case)
     cases = judged

@@ -37,7 +37,6 @@ import numpy as np
 from PIL import Image
 
 from hilum.core.figures import Figure
-from hilum.core.mask import Selection
 from hilum.datasets.class_config import ClassDataConfig
 from hilum.datasets.class_sample import ClassSample
 from hilum.datasets.class_source import CLASSES, LABELS
@@ -47,6 +46,7 @@ from hilum.evaluate.area import auc_figure
 from hilum.evaluate.bootstrap import mean_figures, resample_patients
 from hilum.evaluate.rivals import map_of, small_truth
 from hilum.io.json_file import read_json
+from hilum.metrics.overlap import confusion, dice
 from hilum.workflows.evaluate_learnt import seen_patients
 
 KEPT_BITS = 1 | 2 | 16 | 32
@@ -190,18 +190,13 @@ def rivals(data: Path) -> None:
             where = map_of([small_truth(one.labels == number) for one in rest if one.has_class(number)])
             for one in (one for one in own if one.has_class(number)):
                 truth = one.labels == number
-                found["average map of the other folds"].append(dice(where.predict(truth.shape), truth))
-                found["both outlined lungs"].append(dice(one.masks[LUNGS], truth))
+                found["average map of the other folds"].append(dice(confusion(where.predict(truth.shape), truth)))
+                found["both outlined lungs"].append(dice(confusion(one.masks[LUNGS], truth)))
                 patients.append(one.patient)
         draw = resample_patients(patients, np.random.default_rng(0))
         values = {f"{name}, {rival}": np.array(each) for rival, each in found.items()}
         for figure in mean_figures(values, draw, are_shares=True).values():
             print(said(figure))
-
-
-def dice(one: Selection, other: Selection) -> float:
-    """Of two masks, of which at least one has a pixel."""
-    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
 
 
 def rest_and_own(data: Path) -> list[tuple[list[ClassSample], list[ClassSample]]]:

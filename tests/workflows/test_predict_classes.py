@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torchmetrics.functional.classification import binary_f1_score
 
 from hilum.core import ConfigError, Radiograph, View
 from hilum.datasets.bit_masks import read_layout
@@ -73,12 +75,29 @@ def test_evaluate_says_classes_lungs_areas_presence_and_labels(place):
         assert figures["image_sensitivity"]["n"] == has, name
     assert np.sum(films["pixels"]) == len(reported) * 64 * 64
     assert np.sum(films["label_counts"]) == len(reported)
-    assert 0 <= films["lungs"]["lung_dice_mean"]["value"] <= 1
-    assert films["involved"]["both_error_percent"]["n"] <= len(reported)
+    masks = [
+        (read_mask(place / "said" / one["key"] / "mask.png"), read_mask(place / "data" / one["masks"]["classes"]))
+        for one in reported
+    ]
+    overlaps = [binary_f1_score(*(torch.from_numpy(np.isin(one.labels, [1, 2, 3])) for one in pair)) for pair in masks]
+    assert films["lungs"]["lung_dice_mean"]["value"] == pytest.approx(np.mean(overlaps))
+    both = [[100 * np.isin(one.labels, [2, 3]).sum() / (one.labels > 0).sum() for one in pair] for pair in masks]
+    errors = films["involved"]["both_error_percent"]
+    assert (errors["value"], errors["n"]) == (pytest.approx(np.mean(np.abs(np.diff(both)))), len(reported))
     page = (place / "judged" / "report.html").read_text()
     assert "Classes on films" in page
     assert "predicted class (columns)" in page
-    assert not any(alarm.name == "training_cases_reported" for alarm in done.evaluation.alarms)
+    rung = {alarm.name for alarm in done.evaluation.alarms}
+    assert not rung & {"training_cases_reported", "seen_cases_reported"}
+
+
+def test_a_fold_that_its_model_has_seen_rings(place):
+    """Folds 2 and 3 chose and taught the model that kept out fold 1, though no split of theirs is called training."""
+    for fold in ("fold-2", "fold-3"):
+        run_predict([place / "data"], place / fold, PredictOptions(str(place / "run"), fold, device="cpu"))
+        wanted = TruthWanted(place / "data", fold)
+        done = run_evaluate(place / fold, wanted, place / f"judged-{fold}", EvaluateOptions(bootstraps=100))
+        assert "seen_cases_reported" in [alarm.name for alarm in done.evaluation.alarms]
 
 
 def test_it_is_no_model_of_nodules(place):

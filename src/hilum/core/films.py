@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from hilum.core.figures import Figure
 from hilum.core.mask import Mask
 
+UNKNOWN_LABEL = -1
+"""Number of a film's label when nobody says what it is."""
+
 
 @dataclass(frozen=True)
 class FilmFigures:

@@ -9,7 +9,7 @@ import numpy as np
 from hilum.core import GeometryError
 from hilum.core.mask import Selection
 from hilum.datasets.class_map import ClassMap
-from hilum.datasets.class_source import LABELS, ImageLabel
+from hilum.datasets.class_source import ImageLabel, label_number
 from hilum.datasets.xray_sample import Picture
 
 
@@ -72,8 +72,8 @@ class ClassSample:
 
     @property
     def label_number(self) -> int:
-        """The film's label by its place in `LABELS`; -1 when nobody says."""
-        return -1 if self.image_label is None else LABELS.index(self.image_label)
+        """The film's label by its place in `LABELS`; `UNKNOWN_LABEL` when nobody says."""
+        return label_number(self.image_label)
 
     @property
     def is_known(self) -> bool:

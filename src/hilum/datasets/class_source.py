@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from hilum.core.films import UNKNOWN_LABEL
 from hilum.measure import LungRoles
 
 CLASSES = "classes"
@@ -24,6 +25,11 @@ class ImageLabel(StrEnum):
 
 LABELS = tuple(ImageLabel)
 """In the order in which networks give them."""
+
+
+def label_number(label: ImageLabel | None) -> int:
+    """A film's label by its place in `LABELS`; `UNKNOWN_LABEL` when nobody says."""
+    return UNKNOWN_LABEL if label is None else LABELS.index(label)
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hilum.core.figures import Figure
-from hilum.core.films import FilmFigures
+from hilum.core.films import UNKNOWN_LABEL, FilmFigures
 from hilum.core.geometry import Floats
 from hilum.core.mask import Selection
 from hilum.evaluate.area import auc_figure
 from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure
 from hilum.metrics.calibration import calibration_error_of_sums, equal_width_edges, reliability
-
-UNKNOWN_LABEL = -1
-"""Number of a film's label when nobody says what it is."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core.figures import Figure
-from hilum.core.films import FilmFigures
+from hilum.core.films import UNKNOWN_LABEL, FilmFigures
 from hilum.core.geometry import Floats
 from hilum.core.mask import Labels
 from hilum.evaluate.area import auc_figure
 from hilum.evaluate.bootstrap import Resamples, mean_figures, pooled_figure
-from hilum.evaluate.film_labels import UNKNOWN_LABEL, FilmLabel, FilmSaid, with_labels
+from hilum.evaluate.film_labels import FilmLabel, FilmSaid, with_labels
 from hilum.measure import LungRoles, involved_percent, lung_middle
 from hilum.metrics.overlap import Ratio, confusion
 

@@ -11,11 +11,9 @@ from torch.nn.functional import cross_entropy, log_softmax, one_hot
 
 from hilum.config import FrozenConfig
 from hilum.core import ConfigError, GeometryError
+from hilum.core.films import UNKNOWN_LABEL
 from hilum.losses.base import Output, SegmentationLoss
 from hilum.losses.parts import Loss, single, weighted_sum
-
-UNLABELED = -1
-"""Label of a film of which nobody says what it shows."""
 
 
 class ClassOutput(Protocol):
@@ -70,7 +68,7 @@ class ClassLoss(SegmentationLoss):
             output: logits of classes, of labels, or both.
             target: [B, 1, H, W] each pixel's class by number, 0 for background.
             weight: [B, 1, H, W] 0 where nobody knows the class, which has no influence then; None for 1 everywhere.
-            label: [B] each film's label by number, `UNLABELED` where nobody says; None for no film.
+            label: [B] each film's label by number, `UNKNOWN_LABEL` where nobody says; None for no film.
 
         Raises:
             GeometryError: shapes that don't belong together.
@@ -138,10 +136,12 @@ class CrossEntropyDice(ClassLoss):
         return torch.where(is_there, lost, 0).sum() / is_there.sum().clamp(min=1)
 
     def _label(self, logits: Tensor, label: Tensor | None) -> Loss:
-        if label is None or not bool((label != UNLABELED).any()):
+        if label is None or not bool((label != UNKNOWN_LABEL).any()):
             return single("label", (logits * 0).sum())
         smoothing = self.config.label_smoothing
-        return single("label", cross_entropy(logits.float(), label, ignore_index=UNLABELED, label_smoothing=smoothing))
+        return single(
+            "label", cross_entropy(logits.float(), label, ignore_index=UNKNOWN_LABEL, label_smoothing=smoothing)
+        )
 
 
 def _truth(logits: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import numpy as np
 from hilum.core import Failure, GeometryError, HilumError, InputError, Mask, UnsupportedError
 from hilum.core.mask import Labels, Selection
 from hilum.core.volume import Voxels
-from hilum.datasets.class_source import LABELS
+from hilum.datasets.class_source import label_number
 from hilum.datasets.prepared import CONSENSUS, CaseSource
 from hilum.evaluate.blobs import FALSE_BLOBS, Blobs, find_blobs
 from hilum.evaluate.case_lesions import LesionResult, Marks
@@ -150,7 +150,7 @@ def _judge(case: CaseSource, job: CaseJob) -> CaseOutcome:
 def _film(case: CaseSource, pred: Labels, truth: Labels, job: CaseJob) -> FilmResult | None:
     if job.roles is None or case.film is None:
         return None
-    label = -1 if case.film.image_label is None else LABELS.index(case.film.image_label)
+    label = label_number(case.film.image_label)
     said = said_of_film(job.folder, case.key)
     return judge_film(pred, truth, tuple(job.rule.labels), job.roles, label, said)
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from hilum.core import Failure, HilumError, InputError
 from hilum.core.evaluation import CaseRow, Evaluation, Threshold
-from hilum.core.films import FilmFigures
-from hilum.datasets.class_source import LABELS
+from hilum.core.films import UNKNOWN_LABEL, FilmFigures
+from hilum.datasets.class_source import LABELS, label_number
 from hilum.datasets.prepared import CaseSource
 from hilum.evaluate import alarms
 from hilum.evaluate.bootstrap import resample_patients
-from hilum.evaluate.film_labels import UNKNOWN_LABEL, FilmLabel, FilmSaid, with_labels
+from hilum.evaluate.film_labels import FilmLabel, FilmSaid, with_labels
 from hilum.io import write_json
 from hilum.io.text_file import write_bytes, write_text
 from hilum.report.film_labels import LabelReport, label_page
@@ -91,9 +91,7 @@ def write_labels(folder: Path, found: Evaluation, made_of: Material) -> None:
 
 def label_of(case: CaseSource) -> int:
     """A film's label by number; `UNKNOWN_LABEL` when nobody says."""
-    if case.film is None or case.film.image_label is None:
-        return UNKNOWN_LABEL
-    return LABELS.index(case.film.image_label)
+    return UNKNOWN_LABEL if case.film is None else label_number(case.film.image_label)
 
 
 def _films(source: TruthSource) -> tuple[CaseSource, ...]:
