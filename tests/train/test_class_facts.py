@@ -1,0 +1,49 @@
+"""Temperatures of films by classes: what is three times too sure is made right, and unknown pixels have no say."""
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from hilum.datasets.class_sample import ClassSample
+from hilum.datasets.class_source import LABELS
+from hilum.train.class_facts import ClassFacts, calibrated
+from hilum.train.class_judging import Said
+
+TOO_SURE = 3.0
+FACTS = ClassFacts({1: "lung", 2: "finding"})
+
+
+def drawn(rng, logits):
+    """One of each row's classes, as often as it is likely."""
+    return (softmax(logits, axis=-1).cumsum(axis=-1) > rng.random(logits.shape[:-1])[..., None]).argmax(axis=-1)
+
+
+def test_pixels_are_made_as_sure_as_they_are_right():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 1.5, (3, 60, 50, 3))
+    truth = drawn(rng, logits).astype(np.uint8)
+    weight = np.ones(truth.shape, dtype=np.float32)
+    weight[:, :20] = 0
+    truth[:, :20] = 0  # where nobody knows
+    films = [
+        ClassSample(str(at), str(at), np.zeros((60, 50), dtype=np.float32), truth[at], weight[at]) for at in range(3)
+    ]
+    said = Said([np.moveaxis(softmax(TOO_SURE * one, axis=-1), -1, 0) for one in logits])
+    found = calibrated(said, films, FACTS, gates=False)
+    assert found.facts.temperature == pytest.approx(TOO_SURE, rel=0.05)
+    assert found.said.classes[0] == pytest.approx(np.moveaxis(softmax(logits[0], axis=-1), -1, 0), abs=0.03)
+
+
+def test_labels_have_a_temperature_of_their_own():
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 1.5, (1500, len(LABELS)))
+    truth = drawn(rng, logits)
+    plane = np.zeros((1, 1), dtype=np.float32)
+    films = [
+        ClassSample(str(at), str(at), plane, plane.astype(np.uint8), plane, LABELS[one]) for at, one in enumerate(truth)
+    ]
+    films += [ClassSample("unsaid", "unsaid", plane, plane.astype(np.uint8), plane)] * 50
+    sure = softmax(TOO_SURE * np.concatenate([logits, np.full((50, len(LABELS)), 0.0)]), axis=1)
+    found = calibrated(Said(labels=sure), films, FACTS, gates=False)
+    assert found.facts.label_temperature == pytest.approx(TOO_SURE, rel=0.1)
+    assert np.isnan(found.facts.temperature)
