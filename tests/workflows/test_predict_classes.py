@@ -18,6 +18,7 @@ from hilum.infer.xray_domain import XrayStyle
 from hilum.io import read_mask, read_radiograph, write_png
 from hilum.io.json_file import read_json
 from hilum.io.raster import read_picture
+from hilum.measure import lung_sides
 from hilum.train.config import Machine
 from hilum.workflows.evaluate import run_evaluate
 from hilum.workflows.evaluate_data import TruthWanted
@@ -175,3 +176,17 @@ def test_an_inverted_film_is_doubted_and_an_upright_one_is_not(place, real_data)
         inverted = Radiograph(255 - film.array, None)
         assert LOOKS_LIKE not in predictor("film", film).notes
         assert LOOKS_LIKE in predictor("film", inverted).notes
+
+
+def test_the_shipped_lungs_are_those_that_people_outline(real_data):
+    """On films of another country and decade, of which it has learnt nothing; right and left are told apart."""
+    folder = real_data("jsrt")
+    predictor = ClassPredictor(load_classes("cxr_lungs"))
+    for path in sorted((folder / "images").glob("JPCLN*.png"))[::19]:
+        found = predictor(path.stem, read_radiograph(path)).mask.labels == 1
+        bits = np.asarray(Image.open(folder / "masks" / path.name))
+        outlined = [np.isin(bits & 3, own) for own in ((1, 2), (1,), (2,))]
+        right, left = lung_sides(found)
+        pairs = zip((found, left, right), outlined, strict=True)
+        for own, truth in pairs:
+            assert binary_f1_score(torch.from_numpy(own), torch.from_numpy(truth)) > 0.88
