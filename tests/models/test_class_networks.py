@@ -1,9 +1,12 @@
 """Networks of films by classes: shapes, probabilities, parts, and what is shared."""
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import convolve1d
 
 from hilum.core import ConfigError
+from hilum.models.blocks import evened
 from hilum.models.catalogue import build_model
 from hilum.models.parts import part_of, train_only
 
@@ -67,6 +70,32 @@ def test_the_decoder_learns_alone_first():
     train_only(network, ("decoder", "head"))
     assert not any(one.requires_grad for one in network.encoder.parameters())
     assert all(one.requires_grad for one in part_of(network, "decoder").parameters())
+
+
+@pytest.mark.parametrize("fold", [1, 2, 4])
+def test_evened_out_logits_have_no_pattern_of_the_folds_period(fold):
+    """Whatever the head's biases are: on an empty film each of the pixels that were one gets its own."""
+    even, dotted = (
+        narrow("class_slim", evens_out=on, slim={**NARROW["class_slim"]["slim"], "fold": fold}) for on in (True, False)
+    )
+    with torch.inference_mode():
+        for network in (even, dotted):
+            network.head.weight.zero_()
+            network.head.bias.copy_(torch.randn(len(network.head.bias), generator=torch.Generator().manual_seed(0)))
+        smooth, rough = even(torch.zeros(1, 1, 32, 48)).logits, dotted(torch.zeros(1, 1, 32, 48)).logits
+    inside = smooth[..., fold:-fold, fold:-fold]
+    assert inside.std(dim=(2, 3)).max() < 1e-5
+    assert torch.allclose(inside.mean(dim=(2, 3)), rough.mean(dim=(2, 3)), atol=1e-5)
+    assert fold == 1 or rough.std(dim=(2, 3)).min() > 0.1
+
+
+@pytest.mark.parametrize(("side", "weights"), [(1, [1]), (2, [1, 2, 1]), (3, [1, 1, 1]), (4, [1, 2, 2, 2, 1])])
+def test_evening_out_is_a_convolution_that_stays_in_place(side, weights):
+    """Against SciPy; a constant picture stays as it is, up to its rim."""
+    picture = torch.rand(1, 1, 12, 9, dtype=torch.float64)
+    once = convolve1d(picture[0, 0].numpy(), np.array(weights) / sum(weights), axis=0, mode="nearest")
+    wanted = convolve1d(once, np.array(weights) / sum(weights), axis=1, mode="nearest")
+    assert evened(picture, side)[0, 0].numpy() == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from scipy.special import softmax
 
 from hilum.datasets.class_sample import ClassSample
 from hilum.datasets.class_source import LABELS
+from hilum.measure import LungRoles
 from hilum.train.class_facts import ClassFacts, calibrated
 from hilum.train.class_judging import Said
 
@@ -32,6 +33,28 @@ def test_pixels_are_made_as_sure_as_they_are_right():
     found = calibrated(said, films, FACTS, gates=False)
     assert found.facts.temperature == pytest.approx(TOO_SURE, rel=0.05)
     assert found.said.classes[0] == pytest.approx(np.moveaxis(softmax(logits[0], axis=-1), -1, 0), abs=0.03)
+
+
+def finding_on(rows, *, has, at):
+    """A film of 10 × 10 pixels, all of it lung, and a network that marks the finding on the first rows of it."""
+    likely = np.full((3, 10, 10), 0.1)
+    likely[1] = 0.8
+    likely[:, :rows] = np.array([0.1, 0.2, 0.7])[:, None, None]
+    truth = np.ones((10, 10), dtype=np.uint8)
+    truth[:2] = 2 if has else 1
+    return likely, ClassSample(str(at), str(at), np.zeros((10, 10), np.float32), truth, np.ones((10, 10), np.float32))
+
+
+def test_a_finding_is_marked_from_where_it_tells_validation_films_apart():
+    """One row of a finding that isn't there, three where it is: limits lie midway, and scores stay as they were."""
+    pairs = [finding_on(3 if at < 6 else 1, has=at < 6, at=at) for at in range(12)]
+    said, films = Said([one for one, _ in pairs]), [film for _, film in pairs]
+    facts = ClassFacts({1: "lung", 2: "finding"}, LungRoles((1, 2), (2,)))
+    found = calibrated(said, films, facts, gates=False)
+    assert found.facts.least_percent == {2: 20}
+    assert [(one.argmax(axis=0) == 2).sum() for one in found.said.classes] == [30] * 6 + [0] * 6
+    assert all(one[2] > 0.5 for one in found.scores)
+    assert found.facts.record()["least_percent"] == {2: 20}
 
 
 def test_labels_have_a_temperature_of_their_own():

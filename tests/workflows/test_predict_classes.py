@@ -19,10 +19,12 @@ from hilum.io import read_mask, read_radiograph, write_png
 from hilum.io.json_file import read_json
 from hilum.io.raster import read_picture
 from hilum.measure import lung_sides
+from hilum.report.films import film_lines
 from hilum.train.config import Machine
 from hilum.workflows.evaluate import run_evaluate
 from hilum.workflows.evaluate_data import TruthWanted
 from hilum.workflows.evaluate_plan import EvaluateOptions
+from hilum.workflows.evaluate_read import read_evaluation
 from hilum.workflows.predict import run_predict
 from hilum.workflows.predict_options import PredictOptions
 from hilum.workflows.prepare_cxr_masks import MaskOptions, prepare_cxr_masks
@@ -85,6 +87,15 @@ def test_evaluate_says_classes_lungs_areas_presence_and_labels(place):
     both = [[100 * np.isin(one.labels, [2, 3]).sum() / (one.labels > 0).sum() for one in pair] for pair in masks]
     errors = films["involved"]["both_error_percent"]
     assert (errors["value"], errors["n"]) == (pytest.approx(np.mean(np.abs(np.diff(both)))), len(reported))
+    again = read_evaluation(place / "judged")
+    lines = film_lines(again)
+    assert lines == film_lines(done.evaluation)
+    for group in done.evaluation.by_class:
+        dice = group.figures["dice_mean"]
+        assert any(one.startswith(f"{group.name}, Dice") and one.endswith(f", n {dice.n}") for one in lines) == bool(
+            dice.n
+        )
+    assert not any("false_positives" in one for one in lines)
     page = (place / "judged" / "report.html").read_text()
     assert "Classes on films" in page
     assert "predicted class (columns)" in page
@@ -166,6 +177,25 @@ def test_a_hybrids_sure_label_says_which_finding_is_marked_where_classes_are_bou
     assert found.label == "covid"
     assert any("marked as its own" in note for note in found.notes)
     assert not any("marked as its own" in note for note in free.notes)
+
+
+def test_a_finding_of_which_there_is_too_little_is_not_marked_and_a_note_says_so(place, monkeypatch):
+    """The network's answer is made up: ground glass on about a quarter of the lungs."""
+    planes = np.random.default_rng(0).dirichlet(np.ones(4), size=(32, 32)).transpose(2, 0, 1)
+    monkeypatch.setattr(ClassPredictor, "_said", lambda *_: (planes, None))
+    given = replace(load_classes(str(place / "run")), least_percent={})
+    film = Radiograph(chest(7)[0], None)
+    free, held, kept = (
+        ClassPredictor(replace(given, least_percent=least))("film", film) for least in ({}, {2: 90.0}, {2: 5.0})
+    )
+    assert (free.mask.labels == 2).any()
+    assert not (held.mask.labels == 2).any()
+    assert np.array_equal(kept.mask.labels, free.mask.labels)
+    assert held.scores == free.scores
+    assert [note for note in held.notes if note not in free.notes] == [
+        note for note in held.notes if "is not marked" in note and "believed from 90 %" in note
+    ]
+    assert len(held.notes) == len(free.notes) + 1
 
 
 def test_an_inverted_film_is_doubted_and_an_upright_one_is_not(place, real_data):

@@ -288,6 +288,7 @@ def _say_figures(run: "EvaluateRun") -> None:
     from hilum.report.changes import found_line, gone_line, known_line, over_prior_line
     from hilum.report.evaluation import cases_words
     from hilum.report.figures import with_interval
+    from hilum.report.films import film_lines
     from hilum.report.yardstick import rivals_line, yardstick_line
 
     found = run.evaluation
@@ -295,6 +296,11 @@ def _say_figures(run: "EvaluateRun") -> None:
         print(f"{cases_words(found)}, by their labels alone")
         for figure in found.figures.values():
             print(f"{figure.name:30} {with_interval(figure)}, n {figure.n}")
+        print(f"{'Already there' if run.was_done else 'Done'}: {run.folder / 'report.html'}")
+        return
+    if found.films is not None:
+        print(cases_words(found))
+        print("\n".join(film_lines(found)))
         print(f"{'Already there' if run.was_done else 'Done'}: {run.folder / 'report.html'}")
         return
     dice = "lesion_sensitivity" if found.is_of_points else "dice_mean"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from hilum.datasets.xray_load import brightness
 from hilum.drr.source_style import published_look
 from hilum.evaluate.films import BACKGROUND
 from hilum.evaluate.gate import Gate, decided
+from hilum.evaluate.presence import believed
 from hilum.infer.loaded import LoadedNetwork, load_network
 from hilum.infer.xray_domain import require_frontal
 from hilum.measure import LungRoles, involved_percent
@@ -45,6 +46,7 @@ class LoadedClasses:
         temperature: of classes of pixels; NaN where they are not calibrated.
         label_temperature: of labels; NaN likewise.
         gate: whether a label decides what is marked; None for a network without one.
+        least_percent: of both lungs, from which each finding is believed; a finding without an entry always is.
     """
 
     loaded: LoadedNetwork
@@ -54,6 +56,7 @@ class LoadedClasses:
     temperature: float = math.nan
     label_temperature: float = math.nan
     gate: Gate | None = None
+    least_percent: Mapping[int, float] = field(default_factory=dict)
 
 
 def load_classes(model: str) -> LoadedClasses:
@@ -75,13 +78,14 @@ def load_classes(model: str) -> LoadedClasses:
         roles = LungRoles(tuple(said["lungs"]), tuple(said["findings"]), bound)
         pixels_t, labels_t = (math.nan if said[one] is None else float(said[one]) for one in _TEMPERATURES)
         gate = None if said["gate"] is None else Gate.of_record(said["gate"])
+        least = {int(number): float(percent) for number, percent in said.get("least_percent", {}).items()}
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
             f"the model {model!r} doesn't say what its classes are: {error} is missing or wrong.",
             "Let its run finish.",
         ) from error
     data = ClassDataConfig.of(config["config"]["data"])
-    return LoadedClasses(given, data, names, roles, pixels_t, labels_t, gate)
+    return LoadedClasses(given, data, names, roles, pixels_t, labels_t, gate, least)
 
 
 _TEMPERATURES = ("temperature", "label_temperature")
@@ -119,15 +123,18 @@ class ClassPredictor:
             unsure = self.model.gate.is_unsure(labels)
             notes += [UNSURE] if unsure else []
         if planes is None:
-            return ClassPrediction(key, None, None, {}, *_label(labels, unsure), tuple(notes))
+            return ClassPrediction(key, None, None, {}, {}, *_label(labels, unsure), tuple(notes))
         own = np.stack([np.clip(grid.back(one), 0, 1) for one in planes.astype(np.float32)]).astype(np.float32)
         if labels is not None and self.model.gate is not None:
             own, why = decided(own, labels, self.model.gate, self.model.roles)
             notes += [why] if why else []
+        scores = {number: float(own[number].max()) for number in self.model.names}
+        own, too_little = believed(own, self.model.least_percent, self.model.roles)
+        notes += [self._too_little(number, percent) for number, percent in too_little.items()]
         classes = own.argmax(axis=0).astype(np.uint8)
         percent = involved_percent(classes, self.model.roles) if self.model.roles.findings else {}
         mask = Mask(classes, pixel_mm=film.pixel_mm, names=dict(self.model.names))
-        return ClassPrediction(key, mask, own, percent, *_label(labels, unsure), tuple(notes))
+        return ClassPrediction(key, mask, own, scores, percent, *_label(labels, unsure), tuple(notes))
 
     @property
     def provenance(self) -> Provenance:
@@ -170,6 +177,13 @@ class ClassPredictor:
         if labels is not None and not math.isnan(labels_t):
             labels = tempered_softmax(labels, labels_t)
         return planes, labels
+
+    def _too_little(self, finding: int, percent: float) -> str:
+        least = self.model.least_percent[finding]
+        return (
+            f"{self.model.names[finding]} on {percent:.2g} % of the lungs is not marked: films without it can have as "
+            f"much, so it is believed from {least:.2g} % on"
+        )
 
     def _is_uncalibrated(self, planes: Floats | None, labels: Floats | None) -> bool:
         pairs = ((planes, self.model.temperature), (labels, self.model.label_temperature))

@@ -95,6 +95,18 @@ def unfolded(image: Tensor, side: int) -> Tensor:
     return split.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(batch, -1, *(size * side for size in sizes))
 
 
+def evened(image: Tensor, side: int) -> Tensor:
+    """An image [B, C, y, x] averaged over a square of `side` pixels about each of its pixels.
+
+    No pattern of that period is left: `unfolded` lays out channels whose biases differ, and where two classes are
+    nearly as likely that shows as a checkerboard (Aitken 2017, arXiv 1707.02937). Pixels on the rim of an even square
+    count by half on either side.
+    """
+    rim = side // 2
+    wide = nn.functional.pad(image, (rim, rim, rim, rim), mode="replicate")
+    return nn.functional.avg_pool2d(nn.functional.avg_pool2d(wide, side, stride=1), 2 - side % 2, stride=1)
+
+
 def initialise(module: nn.Module) -> None:
     """Kaiming's normal numbers (He 2015) for every convolution, zero for its bias."""
     for layer in module.modules():

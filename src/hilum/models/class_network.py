@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from hilum.models.blocks import initialise, unfolded
+from hilum.models.blocks import evened, initialise, unfolded
 from hilum.models.decoders import NarrowDecoder
 from hilum.models.network import Network, cropped, normalised, padded, require_inputs
 from hilum.models.output import Classes
@@ -157,6 +157,8 @@ class ClassSlim(ClassNetwork):
 
         slim: SlimUNet.Config = SlimUNet.Config(dropout=0.1)
         """Encoder and decoder."""
+        evens_out: bool = False
+        """Whether logits are averaged over the pixels that were one in the network, so that no checkerboard is left."""
 
         @model_validator(mode="after")
         def _one_input(self) -> Self:
@@ -182,7 +184,9 @@ class ClassSlim(ClassNetwork):
         return normalised(xray, None, 1, self.stride)
 
     def _decoded(self, features: Sequence[Tensor]) -> Tensor:
-        return unfolded(self.head(self.decoder(features)), self.config.slim.fold)  # type: ignore[misc]  # both are there
+        fold = self.config.slim.fold
+        logits = unfolded(self.head(self.decoder(features)), fold)  # type: ignore[misc]  # both are there
+        return evened(logits, fold) if self.config.evens_out else logits
 
     def encoder_stages(self) -> Sequence[nn.Module]:
         """The encoder's stages, finest first."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hilum.core.evaluation import Evaluation, Group
 from hilum.core.figures import Figure
 from hilum.core.films import FilmFigures
 from hilum.report.drawing import encoded, light_figure
@@ -39,6 +40,33 @@ def film_section(films: FilmFigures) -> Section:
     return Section("Classes on films", (said,), pictures, [*tables, *label_tables(films)])
 
 
+def film_lines(found: Evaluation) -> list[str]:
+    """The figures of films by classes as lines of a terminal: lungs, each class, the involved share, labels.
+
+    Args:
+        found: with films.
+
+    Raises:
+        ValueError: it has none.
+    """
+    films = found.films
+    if films is None:
+        raise ValueError("an evaluation of something else than films by classes")
+    groups = found.by_class or [Group(films.classes[-1], found.figures)]  # one class has no groups
+    rows = [("lungs, Dice", films.lungs.get("lung_dice_mean"))]
+    for group in groups:
+        present = films.present.get(group.name, {})
+        rows.append((f"{group.name}, Dice", group.figures["dice_mean"]))
+        rows += [(f"{group.name} on a film, {_WORDS[name]}", present.get(name)) for name in _ON_FILM]
+    rows.append(("involved, points off", films.involved.get("both_error_percent")))
+    rows += [(_WORDS[name], films.label_figures.get(name)) for name in ("label_accuracy", "label_unsure")]
+    return [
+        f"{words:{_WIDTH}} {with_interval(figure)}, n {figure.n}"
+        for words, figure in rows
+        if figure is not None and not math.isnan(figure.value)
+    ]
+
+
 def label_picture(films: FilmFigures) -> Picture:
     """The confusion of labels, those without an answer in a column of their own."""
     return Picture(matrix_picture(films.label_counts, films.labels, (*films.labels, "unsure")), _LABELS)
@@ -49,6 +77,8 @@ def label_tables(films: FilmFigures) -> list[Table]:
     return _figures(films.label_figures, "Films' labels.")
 
 
+_ON_FILM = ("image_sensitivity", "image_specificity")
+_WIDTH = 42
 _PIXELS = "Pixels by true class (rows) and predicted class (columns); shares of each row, and all films' pixels."
 _LABELS = "Films by true label (rows) and answer (columns)."
 

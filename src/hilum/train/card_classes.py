@@ -33,15 +33,15 @@ def class_head(config: TrainConfig, facts: ClassFacts, parameters: int) -> str:
 
 
 def class_sections(facts: ClassFacts, found: Evaluation | None) -> list[str]:
-    """Results, calibration and, of a hybrid, its gate.
+    """Results, calibration, from when findings are believed and, of a hybrid, its gate.
 
     Args:
         facts: of the classes.
         found: overlap of each class on validation; None of a model of labels alone.
     """
     words = (
-        "Of the validation films. The best epoch was chosen on these same films, and so were temperatures and gate, so "
-        "others will give somewhat less. A class is judged on the films that have it; of the others "
+        "Of the validation films. The best epoch was chosen on these same films, and so were temperatures, limits and "
+        "gate, so others will give somewhat less. A class is judged on the films that have it; of the others "
         "image_specificity says how often it was left out. 95 % intervals by bootstrap over patients."
     )
     parts = ["## Results", words]
@@ -54,7 +54,8 @@ def class_sections(facts: ClassFacts, found: Evaluation | None) -> list[str]:
         parts += [_classes(found), *_alarms(found)]
     if facts.films is not None:
         parts += _films(facts.films)
-    return ["\n\n".join(parts), _calibration(facts), *([] if facts.gate is None else [_gate(facts.gate)])]
+    decided = [*_limits(facts), *([] if facts.gate is None else [_gate(facts.gate)])]
+    return ["\n\n".join(parts), _calibration(facts), *decided]
 
 
 def _classes(found: Evaluation) -> str:
@@ -97,6 +98,20 @@ def _calibration(facts: ClassFacts) -> str:
     fitted = [f"{what}: temperature {value:.3g}" for what, value in pairs if not math.isnan(value)]
     words = "; ".join(fitted) or "validation had nothing to fit to, so probabilities are as the network has them"
     return f"## Calibration\n\nFitted on validation (Guo 2017): {words}."
+
+
+def _limits(facts: ClassFacts) -> list[str]:
+    if not facts.least_percent:
+        return []
+    rows = [
+        f"- {facts.names[number]}: " + (f"from {percent:.2g} % on" if percent else "any pixel of it counts")
+        for number, percent in facts.least_percent.items()
+    ]
+    words = (
+        "A finding is marked where it covers enough of both lungs; the limit told validation films with it from others "
+        "best (Youden 1950), and any pixel counts where fewer than five films had it, or were without it."
+    )
+    return [f"## From when a finding is believed\n\n{words}\n\n" + "\n".join(rows)]
 
 
 def _gate(gate: Gate) -> str:

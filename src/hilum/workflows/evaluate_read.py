@@ -19,6 +19,7 @@ from hilum.core.evaluation import (
     Threshold,
 )
 from hilum.core.figures import Figure
+from hilum.core.films import FilmFigures
 from hilum.io import read_json
 from hilum.workflows.changes_table import read_changes_table
 from hilum.workflows.marks_table import read_marks_table
@@ -78,6 +79,8 @@ def _evaluation(content: dict[str, Any], rows: tuple[CaseRow, ...]) -> Evaluatio
         threshold=Threshold(_number(threshold["value"]), threshold["chosen_on"]),
         figures=figures,
         rivals=_read_groups(content.get("rivals", ())),
+        by_class=_read_groups(content.get("by_class", ())),
+        films=_read_films(content.get("films")),
         by_change=_read_changes(content.get("by_change", ())),
         over_prior=_read_groups(content.get("over_copied_prior", ())),
         rivals_by_change=_read_change_rivals(content.get("by_change", ())),
@@ -102,6 +105,21 @@ def _read_figure(name: str, stored: Mapping[str, Any]) -> Figure:
 
 def _read_groups(stored: Iterable[Mapping[str, Any]]) -> tuple[Group, ...]:
     return tuple(Group(one["name"], _read_figures(one["figures"])) for one in stored)
+
+
+def _read_films(stored: Mapping[str, Any] | None) -> FilmFigures | None:
+    if stored is None:
+        return None
+    return FilmFigures(
+        classes=tuple(stored["classes"]),
+        pixels=stored["pixels"],
+        lungs=_read_figures(stored["lungs"]),
+        involved=_read_figures(stored["involved"]),
+        present={name: _read_figures(one) for name, one in stored["present"].items()},
+        labels=tuple(stored["labels"]),
+        label_counts=stored["label_counts"],
+        label_figures=_read_figures(stored["label_figures"]),
+    )
 
 
 def _read_changes(stored: Iterable[Mapping[str, Any]]) -> tuple[ChangeGroup, ...]:

@@ -143,7 +143,7 @@ def _record(film: Radiograph, found: ClassPrediction, roles: LungRoles) -> dict[
 
 
 def _of_classes(film: Radiograph, found: ClassPrediction, roles: LungRoles) -> list[Mapping[str, object]]:
-    """Of each class how much there is, and how sure the network is that there is any: its highest probability."""
+    """Of each class how much is marked, and how sure the network is that there is any: its highest probability."""
     if found.mask is None or found.probability is None:
         return []
     lungs = int(roles.field(found.mask.labels).sum())
@@ -159,7 +159,7 @@ def _of_classes(film: Radiograph, found: ClassPrediction, roles: LungRoles) -> l
                 "pixels": pixels,
                 "area_mm2": None if side_mm2 is None else pixels * side_mm2,
                 "percent_of_lungs": 100 * pixels / lungs if is_of_lung else None,
-                "score": float(found.probability[number].max()),
+                "score": found.scores[number],
             }
         )
     return entries

@@ -71,7 +71,7 @@ def _pair(said: Floats, film: ClassSample) -> Pair:
 def _with_films(seen: Calibrated, films: Sequence[ClassSample], config: TrainConfig) -> ClassFacts:
     """With figures of films as a whole: their pixels where all of them are known, their labels in any case."""
     seed, labels = config.trainer.seed, [str(one) for one in LABELS]
-    said = [_said(seen, place, film) for place, film in enumerate(films)]
+    said = [_said(seen, place) for place in range(len(films))]
     found = FilmFigures((), ())
     known = [place for place, film in enumerate(films) if film.is_known and seen.said.classes]
     if known:
@@ -86,16 +86,12 @@ def _judged(seen: Calibrated, place: int, film: ClassSample, said: FilmSaid) -> 
     return judge_film(pred, film.labels, tuple(seen.facts.names), seen.facts.roles, film.label_number, said)
 
 
-def _said(seen: Calibrated, place: int, film: ClassSample) -> FilmSaid:
+def _said(seen: Calibrated, place: int) -> FilmSaid:
     """What the network says of a film as a whole."""
     labels = None if seen.said.labels is None else seen.said.labels[place]
     gate = seen.facts.gate
     is_unsure = gate is not None and labels is not None and gate.is_unsure(labels)
-    scores: dict[int, float] = {}
-    if seen.said.classes:
-        maps = seen.said.classes[place]
-        scores = {number: float(maps[number][film.weight > 0].max(initial=0)) for number in seen.facts.names}
-    return FilmSaid(scores, labels, is_unsure)
+    return FilmSaid(seen.scores[place] if seen.scores else {}, labels, is_unsure)
 
 
 def _draw(films: Sequence[ClassSample], seed: int) -> Resamples:
