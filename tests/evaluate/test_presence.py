@@ -1,63 +1,89 @@
-"""From when a finding is believed: the best level against scikit-learn's curve, and what is taken away."""
+"""From when a finding is believed: what limits shut out, and what becomes of pixels that aren't believed."""
+
+import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
-from hilum.evaluate.presence import believed, choose_least, percent_of
-from hilum.measure import LungRoles
+from hilum.evaluate.gate import MOST_SHUT_OUT
+from hilum.evaluate.presence import Limit, believed, choose_limit
+from hilum.measure import LungRoles, percent_of_lungs
 
 ROLES = LungRoles((1, 2, 3), (2, 3))
 
 
-def test_the_limit_tells_films_apart_as_well_as_any_level_can():
-    """Youden's index of the limit is the highest of the whole ROC curve, made by another library."""
+def test_no_other_level_keeps_out_more_for_what_it_may_shut_out():
+    """Among all points of the ROC curve of rightly and wrongly marked films, made by another library."""
     rng = np.random.default_rng(0)
     for _ in range(20):
-        has = rng.random(40) < 0.4
-        percents = np.round(np.where(has, rng.gamma(3, 6, 40), rng.gamma(1, 3, 40) * (rng.random(40) < 0.7)), 1)
-        level = choose_least(percents, has)
-        false, true, _ = roc_curve(has, percents)
-        said = (percents > 0) & (percents >= level)
-        assert said[has].mean() - said[~has].mean() == pytest.approx((true - false).max())
+        has = rng.random(60) < 0.5
+        percents = np.where(has, rng.gamma(3, 6, 60), rng.gamma(1, 3, 60)) * (rng.random(60) < 0.8)
+        limit, marked = choose_limit(percents, has), percents > 0
+        false, true, _ = roc_curve(has[marked], percents[marked], drop_intermediate=False)
+        assert limit.shut_out <= MOST_SHUT_OUT
+        assert limit.kept_out == pytest.approx(1 - false[true >= 1 - MOST_SHUT_OUT].min())
+        assert limit.shut_out == pytest.approx((percents[has & marked] < limit.percent).mean())
 
 
-def test_of_levels_that_tell_equally_well_the_lowest_is_taken_midway_between_two_films():
-    percents = np.array([0, 0, 1, 2, 2, 6, 9, 9, 9, 9.0])
-    assert choose_least(percents, percents > 5) == 4
+def test_of_twenty_films_with_it_one_may_be_shut_out_and_of_nineteen_none():
+    percents, has = np.arange(1.0, 21), np.ones(20, dtype=bool)
+    assert (choose_limit(percents, has).percent, choose_limit(percents, has).shut_out) == (2, 0.05)
+    assert (choose_limit(percents[1:], has[1:]).percent, choose_limit(percents[1:], has[1:]).shut_out) == (2, 0)
 
 
-@pytest.mark.parametrize("with_it", [4, 16])
-def test_too_few_films_of_one_kind_choose_nothing(with_it):
-    percents = np.arange(20.0)
-    assert choose_least(percents, percents >= 20 - with_it) == 0
+def test_films_on_which_a_finding_is_missed_choose_nothing():
+    """Four with it marked are too few, however many have it; a limit would cost nothing on those missed."""
+    percents, has = np.array([9.0] * 4 + [0.0] * 10 + [1.0] * 6), np.array([True] * 14 + [False] * 6)
+    assert choose_limit(percents, has).percent == 0
+    percents[4] = 8
+    assert choose_limit(percents, has) == Limit(8.0, 0.0, 1.0)
 
 
-def test_where_each_film_without_it_has_none_any_pixel_counts():
-    percents = np.array([0.0] * 8 + [0.01] * 8)
-    assert choose_least(percents, percents > 0) == 0
+def test_a_limit_is_read_as_it_was_written():
+    limit = Limit(3.5, 0.04, 0.6)
+    assert Limit.of_record(asdict(limit)) == limit
+    assert math.isnan(Limit.of_record({"percent": 0.0, "shut_out": None, "kept_out": None}).kept_out)
 
 
-def planes(classes):
-    """[C, y, x] probabilities whose likeliest class is the given one, background the second likeliest outside of 1."""
-    one_hot = np.eye(4)[np.asarray(classes)] * 0.6 + np.array([0.1, 0.2, 0.05, 0.05])
-    return np.moveaxis(one_hot / one_hot.sum(axis=-1, keepdims=True), -1, 0)
+def planes(classes, second=1):
+    """[C, y, x] probabilities whose likeliest class is the given one; where that is 2, `second` comes next."""
+    classes = np.asarray(classes)
+    found = np.eye(4)[classes] * 0.6 + np.eye(4)[np.where(classes == 2, second, 1)] * 0.3 + np.eye(4)[1] * 0.1
+    return np.moveaxis(found, -1, 0)
 
 
-def test_a_finding_of_too_few_pixels_becomes_what_is_second_likeliest_there():
-    drawn = np.ones((10, 10), dtype=int)
-    drawn[0, :3], drawn[5:] = 2, 3
-    assert [percent_of(drawn, number, ROLES) for number in (2, 3)] == [3, 50]
-    found, gone = believed(planes(drawn), {2: 4.0, 3: 4.0}, ROLES)
+def drawn(few, many):
+    """Lungs of 100 pixels, some of them the classes 2 and 3."""
+    lungs = np.ones((10, 10), dtype=int)
+    lungs[0, :few], lungs[10 - many // 10 :] = 2, 3
+    return lungs
+
+
+def test_a_finding_of_too_few_pixels_becomes_what_is_next_likeliest_there():
+    classes = drawn(3, 50)
+    assert [percent_of_lungs(classes, number, ROLES) for number in (2, 3)] == [3, 50]
+    found, gone = believed(planes(classes), {2: Limit(4.0), 3: Limit(4.0)}, ROLES)
     assert gone == {2: 3}
-    assert found.argmax(axis=0)[0, :3].tolist() == [1, 1, 1]
-    assert (found.argmax(axis=0)[5:] == 3).all()
-    assert found.sum(axis=0) == pytest.approx(1)
-    assert believed(planes(drawn), {2: 3.0, 3: 4.0}, ROLES)[1] == {}
+    assert found.tolist() == np.where(classes == 2, 1, classes).tolist()
+    assert believed(planes(classes), {2: Limit(3.0), 3: Limit(4.0)}, ROLES)[1] == {}
 
 
-def test_pixels_outside_of_lungs_count_and_an_empty_film_has_nothing():
-    drawn = np.zeros((2, 2), dtype=int)
-    assert percent_of(drawn, 2, ROLES) == 0
-    drawn[0, 0] = 2
-    assert percent_of(drawn, 2, LungRoles((1,), (2,))) == 100
+def test_what_is_taken_from_one_finding_may_go_to_another_one_that_is_believed():
+    classes = drawn(3, 50)
+    found, gone = believed(planes(classes, second=3), {2: Limit(4.0), 3: Limit(4.0)}, ROLES)
+    assert (gone, (found == 3).sum()) == ({2: 3}, 53)
+
+
+def test_a_finding_that_few_pixels_of_another_would_make_is_not_believed_either():
+    found, gone = believed(planes(drawn(3, 0), second=3), {2: Limit(4.0), 3: Limit(4.0)}, ROLES)
+    assert gone == {2: 3, 3: 3}
+    assert (found == 1).all()
+
+
+def test_without_a_lung_nothing_is_too_little():
+    found, gone = believed(planes(np.zeros((2, 2), dtype=int)), {2: Limit(4.0)}, ROLES)
+    assert not gone
+    assert not found.any()
+    assert math.isnan(percent_of_lungs(found, 2, ROLES))

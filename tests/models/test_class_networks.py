@@ -72,7 +72,7 @@ def test_the_decoder_learns_alone_first():
     assert all(one.requires_grad for one in part_of(network, "decoder").parameters())
 
 
-@pytest.mark.parametrize("fold", [1, 2, 4])
+@pytest.mark.parametrize("fold", [2, 4])
 def test_evened_out_logits_have_no_pattern_of_the_folds_period(fold):
     """Whatever the head's biases are: on an empty film each of the pixels that were one gets its own."""
     even, dotted = (
@@ -86,7 +86,7 @@ def test_evened_out_logits_have_no_pattern_of_the_folds_period(fold):
     inside = smooth[..., fold:-fold, fold:-fold]
     assert inside.std(dim=(2, 3)).max() < 1e-5
     assert torch.allclose(inside.mean(dim=(2, 3)), rough.mean(dim=(2, 3)), atol=1e-5)
-    assert fold == 1 or rough.std(dim=(2, 3)).min() > 0.1
+    assert rough.std(dim=(2, 3)).min() > 0.1
 
 
 @pytest.mark.parametrize(("side", "weights"), [(1, [1]), (2, [1, 2, 1]), (3, [1, 1, 1]), (4, [1, 2, 2, 2, 1])])

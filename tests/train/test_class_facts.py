@@ -6,7 +6,9 @@ from scipy.special import softmax
 
 from hilum.datasets.class_sample import ClassSample
 from hilum.datasets.class_source import LABELS
+from hilum.evaluate.presence import Limit
 from hilum.measure import LungRoles
+from hilum.train.card_classes import class_sections
 from hilum.train.class_facts import ClassFacts, calibrated
 from hilum.train.class_judging import Said
 
@@ -46,15 +48,30 @@ def finding_on(rows, *, has, at):
 
 
 def test_a_finding_is_marked_from_where_it_tells_validation_films_apart():
-    """One row of a finding that isn't there, three where it is: limits lie midway, and scores stay as they were."""
+    """One row of a finding that isn't there, three where it is. Probabilities stay; films with unknown pixels choose
+    nothing, and on those nothing is marked where nobody knows.
+    """
     pairs = [finding_on(3 if at < 6 else 1, has=at < 6, at=at) for at in range(12)]
+    pairs.append(finding_on(2, has=True, at=12))
+    pairs[-1][1].weight[0] = 0
     said, films = Said([one for one, _ in pairs]), [film for _, film in pairs]
     facts = ClassFacts({1: "lung", 2: "finding"}, LungRoles((1, 2), (2,)))
     found = calibrated(said, films, facts, gates=False)
-    assert found.facts.least_percent == {2: 20}
-    assert [(one.argmax(axis=0) == 2).sum() for one in found.said.classes] == [30] * 6 + [0] * 6
-    assert all(one[2] > 0.5 for one in found.scores)
-    assert found.facts.record()["least_percent"] == {2: 20}
+    assert found.facts.limits == {2: Limit(30.0, 0.0, 1.0)}
+    marked = [found.marked(place, film) for place, film in enumerate(films)]
+    assert [(one == 2).sum() for one in marked] == [30] * 6 + [0] * 7
+    assert [(one == 0).sum() for one in marked] == [0] * 12 + [10]
+    assert all(one[2].max() > 0.5 for one in found.said.classes)
+    assert found.facts.record()["limits"] == {2: {"percent": 30.0, "shut_out": 0.0, "kept_out": 1.0}}
+
+
+def test_a_card_says_what_limits_shut_out():
+    limits = {2: Limit(1.234, 0.04, 0.5), 3: Limit(0.0), 4: Limit(0.001, 0.0)}
+    names = {1: "lung", 2: "ground glass", 3: "consolidation", 4: "effusion"}
+    card = "\n".join(class_sections(ClassFacts(names, limits=limits), None))
+    assert "- ground glass: from 1.23 % on; that shuts out 4% of those films, and 50% of those on which it is" in card
+    assert "- consolidation: any pixel of it counts" in card
+    assert "- effusion: from less than 0.01 % on; that shuts out 0% of those films; no film without it" in card
 
 
 def test_labels_have_a_temperature_of_their_own():

@@ -1,5 +1,7 @@
 """A model of classes on films: what it leaves, what it refuses, and how `hilum evaluate` judges it."""
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +11,11 @@ import torch
 from PIL import Image
 from torchmetrics.functional.classification import binary_f1_score
 
+from hilum.cli.app import main
 from hilum.core import ConfigError, Radiograph, View
 from hilum.datasets.bit_masks import read_layout
 from hilum.evaluate.gate import Gate
+from hilum.evaluate.presence import Limit
 from hilum.infer.classes import LOOKS_LIKE, ClassPredictor, load_classes
 from hilum.infer.loaded import load_model
 from hilum.infer.xray_domain import XrayStyle
@@ -26,6 +30,7 @@ from hilum.workflows.evaluate_data import TruthWanted
 from hilum.workflows.evaluate_plan import EvaluateOptions
 from hilum.workflows.evaluate_read import read_evaluation
 from hilum.workflows.predict import run_predict
+from hilum.workflows.predict_classes import write_classes
 from hilum.workflows.predict_options import PredictOptions
 from hilum.workflows.prepare_cxr_masks import MaskOptions, prepare_cxr_masks
 from hilum.workflows.train import TrainOptions, run_train
@@ -92,15 +97,28 @@ def test_evaluate_says_classes_lungs_areas_presence_and_labels(place):
     assert lines == film_lines(done.evaluation)
     for group in done.evaluation.by_class:
         dice = group.figures["dice_mean"]
-        assert any(one.startswith(f"{group.name}, Dice") and one.endswith(f", n {dice.n}") for one in lines) == bool(
-            dice.n
-        )
-    assert not any("false_positives" in one for one in lines)
+        (line,) = (one for one in lines if one.startswith(f"{group.name}, Dice"))
+        assert line.split("Dice")[1].split()[0].rstrip(",") == (f"{dice.value:.3f}" if dice.n else "–")
+        assert line.endswith(f", n {dice.n}")
     page = (place / "judged" / "report.html").read_text()
     assert "Classes on films" in page
     assert "predicted class (columns)" in page
     rung = {alarm.name for alarm in done.evaluation.alarms}
     assert not rung & {"training_cases_reported", "seen_cases_reported"}
+
+
+def test_the_commands_lines_are_of_classes_when_it_is_done_and_when_it_is_there_already(place, capsys):
+    words = [str(place / "said"), str(place / "told"), "--data", str(place / "data"), "--split", "fold-1"]
+    said = []
+    for end in ("Done", "Already there"):
+        assert main(["evaluate", *words]) == 0
+        lines = capsys.readouterr().out.strip().splitlines()
+        assert lines[-1].startswith(end)
+        said.append(lines[:-1])
+    assert said[0] == said[1]
+    for start in ("lungs, Dice", "clear lung, Dice", "ground glass on a film, sensitivity", "involved", "rivals, Dice"):
+        assert any(line.startswith(start) for line in said[0]), start
+    assert not any("lesion" in line for line in said[0])
 
 
 def test_a_fold_that_its_model_has_seen_rings(place):
@@ -179,23 +197,45 @@ def test_a_hybrids_sure_label_says_which_finding_is_marked_where_classes_are_bou
     assert not any("marked as its own" in note for note in free.notes)
 
 
-def test_a_finding_of_which_there_is_too_little_is_not_marked_and_a_note_says_so(place, monkeypatch):
-    """The network's answer is made up: ground glass on about a quarter of the lungs."""
+def test_a_finding_of_which_there_is_too_little_is_not_marked_and_a_note_says_so(place, monkeypatch, tmp_path):
+    """The network's answer is made up: ground glass on about a quarter of the lungs. Probabilities and score stay."""
     planes = np.random.default_rng(0).dirichlet(np.ones(4), size=(32, 32)).transpose(2, 0, 1)
     monkeypatch.setattr(ClassPredictor, "_said", lambda *_: (planes, None))
-    given = replace(load_classes(str(place / "run")), least_percent={})
     film = Radiograph(chest(7)[0], None)
-    free, held, kept = (
-        ClassPredictor(replace(given, least_percent=least))("film", film) for least in ({}, {2: 90.0}, {2: 5.0})
-    )
+    found = {}
+    for name, limits in {"free": {}, "held": {2: Limit(90.0)}, "kept": {2: Limit(5.0)}}.items():
+        predictor = ClassPredictor(replace(load_classes(str(place / "run")), limits=limits))
+        found[name] = predictor("film", film)
+        write_classes(tmp_path / name, film, found[name], predictor.model.roles)
+    free, held, kept = found.values()
     assert (free.mask.labels == 2).any()
     assert not (held.mask.labels == 2).any()
     assert np.array_equal(kept.mask.labels, free.mask.labels)
-    assert held.scores == free.scores
-    assert [note for note in held.notes if note not in free.notes] == [
-        note for note in held.notes if "is not marked" in note and "believed from 90 %" in note
-    ]
-    assert len(held.notes) == len(free.notes) + 1
+    assert kept.notes == free.notes
+    (note,) = set(held.notes) - set(free.notes)
+    assert "is not marked: it is believed from 90.00 % on" in note
+    glass = [read_json(tmp_path / name / "classes.json")["classes"][1] for name in found]
+    assert glass[1] == glass[0] | {"pixels": 0, "percent_of_lungs": 0, "area_mm2": glass[1]["area_mm2"]}
+    stored = read_picture(tmp_path / "held" / f"probability_2_{glass[1]['name'].replace(' ', '_')}.png")
+    assert stored.pixels.max() / 65535 == pytest.approx(glass[1]["score"], abs=1e-5)
+
+
+def test_limits_are_read_from_a_models_configuration(place, tmp_path):
+    """Of a model from before there were any, too; what makes no sense is refused."""
+    shutil.copytree(place / "run" / "model", tmp_path / "model")
+    file = tmp_path / "model" / "config.json"
+    config = read_json(file)
+    for stored, wanted in (({"2": {"percent": 20.0}}, {2: 20.0}), ({}, {}), (None, None)):
+        config["classes"].pop("limits", None)
+        file.write_text(
+            json.dumps(config | {"classes": config["classes"] | ({"limits": stored} if stored != {} else {})})
+        )
+        if wanted is None:
+            with pytest.raises(ConfigError, match="doesn't say what its classes are"):
+                load_classes(str(tmp_path / "model"))
+        else:
+            limits = load_classes(str(tmp_path / "model")).limits
+            assert {number: limit.percent for number, limit in limits.items()} == wanted
 
 
 def test_an_inverted_film_is_doubted_and_an_upright_one_is_not(place, real_data):

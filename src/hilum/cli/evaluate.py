@@ -301,6 +301,7 @@ def _say_figures(run: "EvaluateRun") -> None:
     if found.films is not None:
         print(cases_words(found))
         print("\n".join(film_lines(found)))
+        print(f"{'rivals, Dice of any class':42} {rivals_line(found.rivals, 'dice_mean')}")
         print(f"{'Already there' if run.was_done else 'Done'}: {run.folder / 'report.html'}")
         return
     dice = "lesion_sensitivity" if found.is_of_points else "dice_mean"

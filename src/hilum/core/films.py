@@ -46,7 +46,6 @@ class ClassPrediction:
         key: of the study.
         mask: each pixel's class on the film's own pixels; None for a model of labels alone.
         probability: [C, y, x] of each class on these pixels, background first; None likewise.
-        scores: of each class the highest probability of any pixel, whether or not there is enough of it to be marked.
         involved_percent: of the right lung, the left one and both; empty where nothing says which classes are findings.
         labels: probability of each label; empty for a model that gives none.
         label: the likeliest; "" where there is none, or the classifier is unsure.
@@ -57,7 +56,6 @@ class ClassPrediction:
     key: str
     mask: Mask | None
     probability: NDArray[np.float32] | None
-    scores: Mapping[int, float] = field(default_factory=dict)
     involved_percent: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, float] = field(default_factory=dict)
     label: str = ""

@@ -78,7 +78,7 @@ def decided(
     """
     kept = np.array(planes, dtype=np.float32)
     if gate.is_shut(labels):
-        return without(kept, roles.findings), SHUT_OUT
+        return _without(kept, roles.findings), SHUT_OUT
     answer = str(LABELS[int(labels.argmax())])
     others = [number for number, label in roles.label_of.items() if label != answer]
     if gate.is_unsure(labels) or answer == str(LABELS[HEALTHY]) or not others:
@@ -86,12 +86,12 @@ def decided(
     own = [number for number, label in roles.label_of.items() if label == answer]
     words = f"the film is surely {answer}, so findings of other films' kind are"
     if not own:
-        return without(kept, others), f"{words} not marked; no class is known for its own"
+        return _without(kept, others), f"{words} not marked; no class is known for its own"
     return _handed_over(kept, others, own), f"{words} marked as its own"
 
 
-def without(planes: NDArray[np.float32], findings: Sequence[int]) -> NDArray[np.float32]:
-    """Probabilities [C, y, x] with those of findings taken away in place, the others in proportion."""
+def _without(planes: NDArray[np.float32], findings: Sequence[int]) -> NDArray[np.float32]:
+    """Probabilities with those of findings taken away, the others in proportion."""
     planes[list(findings)] = 0
     total = planes.sum(axis=0)
     planes[0] = np.where(total > 0, planes[0], 1)

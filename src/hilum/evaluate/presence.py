@@ -1,71 +1,85 @@
 """From how much of a finding on it a film is believed to have it; below that, none is marked: chosen on validation.
 
 The likeliest class of each pixel leaves a few pixels of a finding on nearly every film, so "any pixel of it" says
-little about a film as a whole. Each finding's limit is the share of both lungs that tells films with it from films
-without it best, by sensitivity + specificity - 1 (Youden 1950, Cancer 3:32).
+little about a film as a whole.
 """
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilum.core.geometry import Floats
 from hilum.core.mask import Labels
-from hilum.evaluate.gate import without
-from hilum.measure import LungRoles
+from hilum.evaluate.gate import MOST_SHUT_OUT
+from hilum.measure import LungRoles, percent_of_lungs
 
 FEWEST = 5
-"""Validation films with a finding, and without it, below which nothing says where it begins: any pixel counts."""
+"""Validation films on which a finding is rightly marked, below which nothing says where it begins."""
 
 
-def percent_of(classes: Labels, finding: int, roles: LungRoles) -> float:
-    """Percent of both lungs that a finding covers, with those of its pixels that lie outside of them; 0 of nothing.
+@dataclass(frozen=True)
+class Limit:
+    """From when one finding is believed.
 
-    Args:
-        classes: [y, x] one class a pixel.
-        finding: its number.
-        roles: which classes are lung.
+    Attributes:
+        percent: of both lungs; 0 where any pixel counts.
+        shut_out: share of validation films with the finding, marked by at least a pixel, on which it isn't any more.
+        kept_out: share of those without it, but so marked, on which it isn't any more.
     """
-    own = classes == finding
-    room = int((roles.field(classes) | own).sum())
-    return 100 * int(own.sum()) / room if room else 0.0
+
+    percent: float
+    shut_out: float = math.nan
+    kept_out: float = math.nan
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Self:
+        """As it stands in a model's configuration."""
+        return cls(**{name: math.nan if value is None else float(value) for name, value in record.items()})
 
 
-def choose_least(percents: Floats, has: NDArray[np.bool_]) -> float:
-    """The percentage from which a finding is believed; 0 where any pixel of it counts.
+def choose_limit(percents: Floats, has: NDArray[np.bool_]) -> Limit:
+    """The highest limit that shuts out at most `MOST_SHUT_OUT` of the films on which the finding is rightly marked.
 
-    Of several that tell films apart equally well, the lowest, midway between two films' percentages.
+    The same share that a hybrid's gate may shut out. With fewer such films than `FEWEST` any pixel counts.
 
     Args:
         percents: [films] of both lungs, as predicted.
         has: [films] whether the film has the finding.
     """
-    if min(has.sum(), (~has).sum()) < FEWEST:
-        return 0.0
-    seen = np.unique(percents[percents > 0])
-    levels = [0.0, *((seen[1:] + seen[:-1]) / 2).tolist()]
-    told = [_told_apart(percents, has, level) for level in levels]
-    return float(levels[int(np.argmax(told))])
+    right, wrong = np.sort(percents[has & (percents > 0)]), percents[~has & (percents > 0)]
+    if len(right) < FEWEST:
+        return Limit(0.0)
+    percent = float(right[int(MOST_SHUT_OUT * len(right))])
+    return Limit(percent, float((right < percent).mean()), float((wrong < percent).mean()) if len(wrong) else math.nan)
 
 
 def believed(
-    planes: NDArray[np.floating], least: Mapping[int, float], roles: LungRoles
-) -> tuple[NDArray[np.float32], dict[int, float]]:
-    """Probabilities [C, y, x] without the findings of which there is too little, and how many percent these had.
+    planes: NDArray[np.floating], limits: Mapping[int, Limit], roles: LungRoles
+) -> tuple[Labels, dict[int, float]]:
+    """The likeliest class of each pixel, of findings those of which there is enough; and how much of others there was.
+
+    A pixel of a finding of which there is too little gets the likeliest of the other classes. Where that makes another
+    finding too little of, this goes, too.
 
     Args:
         planes: [C, y, x] probability of each class, background first.
-        least: percent of both lungs from which each finding is believed.
+        limits: from when each finding is believed.
         roles: which classes are lung.
+
+    Returns:
+        [y, x] classes, and percent of both lungs by the number of each finding that was taken away.
     """
-    kept = np.array(planes, dtype=np.float32)
-    classes = kept.argmax(axis=0).astype(np.uint8)
-    percents = {number: percent_of(classes, number, roles) for number in least}
-    gone = {number: percent for number, percent in percents.items() if 0 < percent < least[number]}
-    return (without(kept, list(gone)) if gone else kept), gone
-
-
-def _told_apart(percents: Floats, has: NDArray[np.bool_], level: float) -> float:
-    said = (percents > 0) & (percents >= level)
-    return float(said[has].mean() - said[~has].mean())
+    kept = np.array(planes)
+    gone: dict[int, float] = {}
+    while True:
+        classes = kept.argmax(axis=0).astype(np.uint8)
+        percents = {number: percent_of_lungs(classes, number, roles) for number in limits}
+        few = {number: percent for number, percent in percents.items() if 0 < percent < limits[number].percent}
+        if not few:
+            return classes, gone
+        gone |= few
+        kept[list(few)] = -1

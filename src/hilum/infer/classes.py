@@ -22,12 +22,13 @@ from hilum.datasets.xray_load import brightness
 from hilum.drr.source_style import published_look
 from hilum.evaluate.films import BACKGROUND
 from hilum.evaluate.gate import Gate, decided
-from hilum.evaluate.presence import believed
+from hilum.evaluate.presence import Limit, believed
 from hilum.infer.loaded import LoadedNetwork, load_network
 from hilum.infer.xray_domain import require_frontal
 from hilum.measure import LungRoles, involved_percent
 from hilum.metrics.softmax import tempered_softmax
 from hilum.models.output import Classes
+from hilum.report.figures import percent_words
 
 UNSURE = "unsure: no label is given"
 UNCALIBRATED = "probabilities are not calibrated: validation had nothing to do it on"
@@ -46,7 +47,7 @@ class LoadedClasses:
         temperature: of classes of pixels; NaN where they are not calibrated.
         label_temperature: of labels; NaN likewise.
         gate: whether a label decides what is marked; None for a network without one.
-        least_percent: of both lungs, from which each finding is believed; a finding without an entry always is.
+        limits: from how much of it each finding is believed; a finding without an entry always is.
     """
 
     loaded: LoadedNetwork
@@ -56,7 +57,7 @@ class LoadedClasses:
     temperature: float = math.nan
     label_temperature: float = math.nan
     gate: Gate | None = None
-    least_percent: Mapping[int, float] = field(default_factory=dict)
+    limits: Mapping[int, Limit] = field(default_factory=dict)
 
 
 def load_classes(model: str) -> LoadedClasses:
@@ -78,14 +79,14 @@ def load_classes(model: str) -> LoadedClasses:
         roles = LungRoles(tuple(said["lungs"]), tuple(said["findings"]), bound)
         pixels_t, labels_t = (math.nan if said[one] is None else float(said[one]) for one in _TEMPERATURES)
         gate = None if said["gate"] is None else Gate.of_record(said["gate"])
-        least = {int(number): float(percent) for number, percent in said.get("least_percent", {}).items()}
-    except (KeyError, TypeError, ValueError) as error:
+        limits = {int(number): Limit.of_record(one) for number, one in said.get("limits", {}).items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(
             f"the model {model!r} doesn't say what its classes are: {error} is missing or wrong.",
             "Let its run finish.",
         ) from error
     data = ClassDataConfig.of(config["config"]["data"])
-    return LoadedClasses(given, data, names, roles, pixels_t, labels_t, gate, least)
+    return LoadedClasses(given, data, names, roles, pixels_t, labels_t, gate, limits)
 
 
 _TEMPERATURES = ("temperature", "label_temperature")
@@ -123,18 +124,16 @@ class ClassPredictor:
             unsure = self.model.gate.is_unsure(labels)
             notes += [UNSURE] if unsure else []
         if planes is None:
-            return ClassPrediction(key, None, None, {}, {}, *_label(labels, unsure), tuple(notes))
+            return ClassPrediction(key, None, None, {}, *_label(labels, unsure), tuple(notes))
         own = np.stack([np.clip(grid.back(one), 0, 1) for one in planes.astype(np.float32)]).astype(np.float32)
         if labels is not None and self.model.gate is not None:
             own, why = decided(own, labels, self.model.gate, self.model.roles)
             notes += [why] if why else []
-        scores = {number: float(own[number].max()) for number in self.model.names}
-        own, too_little = believed(own, self.model.least_percent, self.model.roles)
+        classes, too_little = believed(own, self.model.limits, self.model.roles)
         notes += [self._too_little(number, percent) for number, percent in too_little.items()]
-        classes = own.argmax(axis=0).astype(np.uint8)
         percent = involved_percent(classes, self.model.roles) if self.model.roles.findings else {}
         mask = Mask(classes, pixel_mm=film.pixel_mm, names=dict(self.model.names))
-        return ClassPrediction(key, mask, own, scores, percent, *_label(labels, unsure), tuple(notes))
+        return ClassPrediction(key, mask, own, percent, *_label(labels, unsure), tuple(notes))
 
     @property
     def provenance(self) -> Provenance:
@@ -179,10 +178,10 @@ class ClassPredictor:
         return planes, labels
 
     def _too_little(self, finding: int, percent: float) -> str:
-        least = self.model.least_percent[finding]
+        least = self.model.limits[finding].percent
         return (
-            f"{self.model.names[finding]} on {percent:.2g} % of the lungs is not marked: films without it can have as "
-            f"much, so it is believed from {least:.2g} % on"
+            f"{self.model.names[finding]} on {percent_words(percent)} of the lungs is not marked: it is believed from "
+            f"{percent_words(least)} on"
         )
 
     def _is_uncalibrated(self, planes: Floats | None, labels: Floats | None) -> bool:

@@ -1,6 +1,6 @@
 """The size and the texture of a nodule from its mask, and how much of a lung is involved."""
 
-from hilum.measure.lungs import LungRoles, involved_percent, lung_middle, lung_sides
+from hilum.measure.lungs import LungRoles, involved_percent, lung_middle, lung_sides, percent_of_lungs
 from hilum.measure.size import (
     MASS_MM,
     THICK_MM,
@@ -34,6 +34,7 @@ __all__ = [
     "is_thick",
     "lung_middle",
     "lung_sides",
+    "percent_of_lungs",
     "solid_part",
     "solid_share",
     "texture_of",

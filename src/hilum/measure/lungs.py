@@ -112,6 +112,17 @@ def involved_percent(classes: Labels, roles: LungRoles, middle: float | None = N
     return {name: _percent(found, lung, least) for name, lung in (("right", right), ("left", left), ("both", field))}
 
 
+def percent_of_lungs(classes: Labels, number: int, roles: LungRoles) -> float:
+    """Percent of both lungs that one class of a lung covers; NaN without a lung.
+
+    Args:
+        classes: [y, x] one class a pixel.
+        number: of the class.
+        roles: of the classes.
+    """
+    return _percent(classes == number, roles.field(classes), 0)
+
+
 def _percent(found: Selection, lung: Selection, least: float) -> float:
     size = int(lung.sum())
     return 100 * int((found & lung).sum()) / size if size > least else math.nan

@@ -98,9 +98,9 @@ def unfolded(image: Tensor, side: int) -> Tensor:
 def evened(image: Tensor, side: int) -> Tensor:
     """An image [B, C, y, x] averaged over a square of `side` pixels about each of its pixels.
 
-    No pattern of that period is left: `unfolded` lays out channels whose biases differ, and where two classes are
-    nearly as likely that shows as a checkerboard (Aitken 2017, arXiv 1707.02937). Pixels on the rim of an even square
-    count by half on either side.
+    Inside no pattern of that period is left; at the image's rim its last pixels stand for those beyond. `unfolded` lays
+    out channels whose biases differ, and where two classes are nearly as likely that shows as a checkerboard (Aitken
+    2017, arXiv 1707.02937). Pixels on the rim of an even square count by half on either side.
     """
     rim = side // 2
     wide = nn.functional.pad(image, (rim, rim, rim, rim), mode="replicate")

@@ -158,7 +158,7 @@ class ClassSlim(ClassNetwork):
         slim: SlimUNet.Config = SlimUNet.Config(dropout=0.1)
         """Encoder and decoder."""
         evens_out: bool = False
-        """Whether logits are averaged over the pixels that were one in the network, so that no checkerboard is left."""
+        """Whether logits are averaged over the pixels that are one in the network; else there may be a checkerboard."""
 
         @model_validator(mode="after")
         def _one_input(self) -> Self:

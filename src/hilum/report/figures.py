@@ -83,6 +83,11 @@ def with_interval(figure: Figure) -> str:
     return f"{value} ({figure.low:.{digits}f}{joint}{figure.high:.{digits}f})".replace("-", "−")
 
 
+def percent_words(percent: float) -> str:
+    """12.34 %, or "less than 0.01 %"."""
+    return "less than 0.01 %" if 0 < percent < 0.01 else f"{percent:.2f} %"
+
+
 def signed_with_interval(figure: Figure) -> str:
     """A difference: +0.123 (+0.100 to +0.150); an en dash where there is no value."""
     if math.isnan(figure.value):

@@ -57,14 +57,11 @@ def film_lines(found: Evaluation) -> list[str]:
     for group in groups:
         present = films.present.get(group.name, {})
         rows.append((f"{group.name}, Dice", group.figures["dice_mean"]))
-        rows += [(f"{group.name} on a film, {_WORDS[name]}", present.get(name)) for name in _ON_FILM]
+        if present and present["image_specificity"].n:  # else every film has it
+            rows += [(f"{group.name} on a film, {_WORDS[name]}", present[name]) for name in _ON_FILM]
     rows.append(("involved, points off", films.involved.get("both_error_percent")))
     rows += [(_WORDS[name], films.label_figures.get(name)) for name in ("label_accuracy", "label_unsure")]
-    return [
-        f"{words:{_WIDTH}} {with_interval(figure)}, n {figure.n}"
-        for words, figure in rows
-        if figure is not None and not math.isnan(figure.value)
-    ]
+    return [f"{words:{_WIDTH}} {with_interval(figure)}, n {figure.n}" for words, figure in rows if figure is not None]
 
 
 def label_picture(films: FilmFigures) -> Picture:

@@ -7,7 +7,8 @@ from hilum.core.evaluation import Evaluation
 from hilum.core.figures import Figure
 from hilum.core.films import FilmFigures
 from hilum.evaluate.gate import MOST_SHUT_OUT, Gate
-from hilum.report.figures import with_interval
+from hilum.evaluate.presence import FEWEST, Limit
+from hilum.report.figures import percent_words, with_interval
 from hilum.train.class_facts import ClassFacts
 from hilum.train.config import TrainConfig
 
@@ -101,17 +102,22 @@ def _calibration(facts: ClassFacts) -> str:
 
 
 def _limits(facts: ClassFacts) -> list[str]:
-    if not facts.least_percent:
+    if not facts.limits:
         return []
-    rows = [
-        f"- {facts.names[number]}: " + (f"from {percent:.2g} % on" if percent else "any pixel of it counts")
-        for number, percent in facts.least_percent.items()
-    ]
+    rows = [f"- {facts.names[number]}: {_limit(limit)}" for number, limit in facts.limits.items()]
     words = (
-        "A finding is marked where it covers enough of both lungs; the limit told validation films with it from others "
-        "best (Youden 1950), and any pixel counts where fewer than five films had it, or were without it."
+        "A finding is marked on a film where it covers enough of both lungs. Each limit is the highest that shuts out "
+        f"at most {MOST_SHUT_OUT:.0%} of the validation films on which the finding is rightly marked."
     )
     return [f"## From when a finding is believed\n\n{words}\n\n" + "\n".join(rows)]
+
+
+def _limit(limit: Limit) -> str:
+    if not limit.percent:
+        return f"any pixel of it counts, since it is rightly marked on fewer than {FEWEST} of these films"
+    none = "; no film without it is so marked" if math.isnan(limit.kept_out) else ""
+    kept = none or f", and {limit.kept_out:.0%} of those on which it is wrongly marked"
+    return f"from {percent_words(limit.percent)} on; that shuts out {limit.shut_out:.0%} of those films{kept}"
 
 
 def _gate(gate: Gate) -> str:

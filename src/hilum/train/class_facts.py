@@ -1,4 +1,4 @@
-"""What a model of films by classes comes to: what it says of validation, its temperatures, its gate."""
+"""What a model of films by classes comes to: what it says of validation, its temperatures, gate and limits."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from hilum.core.figures import Figure
 from hilum.core.films import FilmFigures
 from hilum.core.geometry import Floats
+from hilum.core.mask import Labels
 from hilum.datasets.class_sample import ClassSample
 from hilum.datasets.class_source import LABELS
 from hilum.evaluate.gate import Gate, choose_gate, decided
-from hilum.evaluate.presence import believed, choose_least, percent_of
-from hilum.measure import LungRoles
+from hilum.evaluate.presence import Limit, believed, choose_limit
+from hilum.measure import LungRoles, percent_of_lungs
 from hilum.metrics.softmax import fit_softmax_temperature, tempered_softmax
 from hilum.models.network import Network
 from hilum.models.output import Classes
@@ -38,7 +39,7 @@ class ClassFacts:
         temperature: that calibrates classes of pixels; NaN where nothing was there to fit it on.
         label_temperature: that calibrates labels; NaN likewise.
         gate: chosen on validation; None for a network without one.
-        least_percent: of both lungs, from which each finding is believed; chosen on validation.
+        limits: from how much of it each finding is believed; chosen on validation.
         films: figures on validation; None while the run goes on.
         unknown_films: of validation, whose pixels are in no figure, since the class of some of them is unknown.
     """
@@ -48,7 +49,7 @@ class ClassFacts:
     temperature: float = math.nan
     label_temperature: float = math.nan
     gate: Gate | None = None
-    least_percent: Mapping[int, float] = field(default_factory=dict)
+    limits: Mapping[int, Limit] = field(default_factory=dict)
     films: FilmFigures | None = None
     unknown_films: int = 0
 
@@ -68,7 +69,7 @@ class ClassFacts:
             "temperature": self.temperature,
             "label_temperature": self.label_temperature,
             "gate": None if self.gate is None else asdict(self.gate),
-            "least_percent": dict(self.least_percent),
+            "limits": {number: asdict(limit) for number, limit in self.limits.items()},
         }
 
 
@@ -77,14 +78,22 @@ class Calibrated:
     """What a network says of films, calibrated, and how.
 
     Attributes:
-        said: calibrated by the temperatures, and decided by gate and limits.
-        scores: of each film each class's highest probability, that of findings of which there is too little, too.
+        said: calibrated by the temperatures, and decided by the gate.
         facts: names, roles, temperatures, gate and limits.
     """
 
     said: Said
-    scores: Sequence[Mapping[int, float]] = ()
     facts: ClassFacts = field(default_factory=lambda: ClassFacts({}))
+
+    def marked(self, place: int, film: ClassSample) -> Labels:
+        """The class [y, x] of each pixel of a film, as prediction marks it; background where nobody knows what it is.
+
+        Args:
+            place: of the film among those the network was asked about.
+            film: the same.
+        """
+        classes, _ = believed(self.said.classes[place], self.facts.limits, self.facts.roles)
+        return np.where(film.weight > 0, classes, 0).astype(np.uint8)
 
 
 def said_of(network: Network, films: Sequence[ClassSample], device: str) -> Said:
@@ -129,25 +138,18 @@ def calibrated(said: Said, films: Sequence[ClassSample], facts: ClassFacts, *, g
     maps = [_tempered(one, pixels, axis=0) for one in said.classes]
     if gate is not None and labels is not None:
         maps = [decided(one, row, gate, facts.roles)[0] for one, row in zip(maps, labels, strict=True)]
-    scores = [_scores(one, film, facts.names) for one, film in zip(maps, films, strict=False)]
-    least = _least_percent(maps, films, facts.roles) if maps else {}
-    maps = [believed(one, least, facts.roles)[0] for one in maps]
-    about = ClassFacts(facts.names, facts.roles, pixels, label_t, gate, least)
-    return Calibrated(Said(maps, labels), scores, about)
+    limits = _limits(maps, films, facts.roles) if maps else {}
+    return Calibrated(Said(maps, labels), ClassFacts(facts.names, facts.roles, pixels, label_t, gate, limits))
 
 
-def _scores(planes: Floats, film: ClassSample, names: Mapping[int, str]) -> dict[int, float]:
-    return {number: float(planes[number][film.weight > 0].max(initial=0)) for number in names}
-
-
-def _least_percent(maps: Sequence[Floats], films: Sequence[ClassSample], roles: LungRoles) -> dict[int, float]:
+def _limits(maps: Sequence[Floats], films: Sequence[ClassSample], roles: LungRoles) -> dict[int, Limit]:
     """Of each finding, on the films whose pixels are all known."""
     known = [
         (one.argmax(axis=0).astype(np.uint8), film) for one, film in zip(maps, films, strict=True) if film.is_known
     ]
     return {
-        number: choose_least(
-            np.array([percent_of(classes, number, roles) for classes, _ in known]),
+        number: choose_limit(
+            np.nan_to_num([percent_of_lungs(classes, number, roles) for classes, _ in known]),
             np.array([film.has_class(number) for _, film in known], dtype=bool),
         )
         for number in roles.findings

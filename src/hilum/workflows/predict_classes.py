@@ -17,7 +17,7 @@ from hilum.infer.device import resolved_device
 from hilum.io.json_file import write_json
 from hilum.io.raster import write_png
 from hilum.io.text_file import write_bytes
-from hilum.measure import LungRoles
+from hilum.measure import LungRoles, percent_of_lungs
 from hilum.metrics.probability import STORED_LEVELS
 from hilum.report.class_prediction import class_picture
 from hilum.workflows.evaluate_films import CLASSES_FILE, SCHEMA
@@ -146,20 +146,19 @@ def _of_classes(film: Radiograph, found: ClassPrediction, roles: LungRoles) -> l
     """Of each class how much is marked, and how sure the network is that there is any: its highest probability."""
     if found.mask is None or found.probability is None:
         return []
-    lungs = int(roles.field(found.mask.labels).sum())
     side_mm2 = None if film.pixel_mm is None else math.prod(film.pixel_mm)
     entries: list[Mapping[str, object]] = []
     for number, name in found.mask.names.items():
         pixels = int((found.mask.labels == number).sum())
-        is_of_lung = number in roles.lungs and lungs > 0
+        percent = percent_of_lungs(found.mask.labels, number, roles) if number in roles.lungs else math.nan
         entries.append(
             {
                 "number": number,
                 "name": name,
                 "pixels": pixels,
                 "area_mm2": None if side_mm2 is None else pixels * side_mm2,
-                "percent_of_lungs": 100 * pixels / lungs if is_of_lung else None,
-                "score": found.scores[number],
+                "percent_of_lungs": None if math.isnan(percent) else percent,
+                "score": float(found.probability[number].max()),
             }
         )
     return entries

@@ -9,7 +9,7 @@ import numpy as np
 
 from hilum.core.evaluation import Evaluation, Threshold
 from hilum.core.films import FilmFigures
-from hilum.core.geometry import Floats
+from hilum.core.mask import Labels
 from hilum.datasets.class_sample import ClassSample
 from hilum.datasets.class_source import LABELS
 from hilum.evaluate.bootstrap import Resamples, resample_patients
@@ -21,19 +21,18 @@ from hilum.infer.device import resolved_device
 from hilum.infer.loaded import load_network
 from hilum.train.card import ModelFacts, hardware
 from hilum.train.class_facts import Calibrated, ClassFacts, calibrated, said_of
-from hilum.train.class_judging import marked
 from hilum.train.config import Machine, TrainConfig
 from hilum.train.fit import Fitted, quiet
 from hilum.train.stored import VALIDATION
 from hilum.workflows.train_facts import TrainData
 
-LIKELIEST = "none: the likeliest class of each pixel"
+LIKELIEST = "none: the likeliest class of each pixel, of findings where there is enough of them"
 
 
 def class_model_facts(
     folder: Path, config: TrainConfig, read: TrainData[ClassSample], fitted: Fitted, machine: Machine
 ) -> ModelFacts:
-    """Judge a stored model on the validation films; fits its temperatures, and chooses its gate, there, too.
+    """Judge a stored model on the validation films; fits its temperatures, and chooses its gate and limits, there, too.
 
     Args:
         folder: of the model.
@@ -48,7 +47,11 @@ def class_model_facts(
         said = said_of(network, films, resolved_device(machine.device))
     seen = calibrated(said, films, about, gates=bool(config.model.options["gates"]))
     known = [place for place, film in enumerate(films) if film.is_known and seen.said.classes]
-    found = _evaluation(seen, [(seen.said.classes[place], films[place]) for place in known], read) if known else None
+    found = (
+        _evaluation(seen, [(seen.marked(place, films[place]), films[place]) for place in known], read)
+        if known
+        else None
+    )
     facts = replace(_with_films(seen, films, config), unknown_films=len(films) - len(known))
     learnt = sum(one.numel() for one in network.parameters())
     origin = network.weights_origin
@@ -56,22 +59,22 @@ def class_model_facts(
 
 
 def _evaluation(
-    seen: Calibrated, films: Sequence[tuple[Floats, ClassSample]], read: TrainData[ClassSample]
+    seen: Calibrated, films: Sequence[tuple[Labels, ClassSample]], read: TrainData[ClassSample]
 ) -> Evaluation:
     rule = JudgeRule(dict(seen.facts.names), with_surfaces=False)
     about = Judged(read.facts.name, VALIDATION, read.facts.split_hash, "classes", Threshold(math.nan, LIKELIEST), rule)
-    return evaluation([judge_case(_pair(said, film), rule) for said, film in films], about)
+    return evaluation([judge_case(_pair(pred, film), rule) for pred, film in films], about)
 
 
-def _pair(said: Floats, film: ClassSample) -> Pair:
+def _pair(pred: Labels, film: ClassSample) -> Pair:
     step = None if film.pixel_mm is None else film.step_mm
-    return Pair(film.key, film.patient, marked(said, film), film.labels, step)
+    return Pair(film.key, film.patient, pred, film.labels, step)
 
 
 def _with_films(seen: Calibrated, films: Sequence[ClassSample], config: TrainConfig) -> ClassFacts:
     """With figures of films as a whole: their pixels where all of them are known, their labels in any case."""
     seed, labels = config.trainer.seed, [str(one) for one in LABELS]
-    said = [_said(seen, place) for place in range(len(films))]
+    said = [_said(seen, place, film) for place, film in enumerate(films)]
     found = FilmFigures((), ())
     known = [place for place, film in enumerate(films) if film.is_known and seen.said.classes]
     if known:
@@ -82,16 +85,20 @@ def _with_films(seen: Calibrated, films: Sequence[ClassSample], config: TrainCon
 
 
 def _judged(seen: Calibrated, place: int, film: ClassSample, said: FilmSaid) -> FilmResult:
-    pred = marked(seen.said.classes[place], film)
+    pred = seen.marked(place, film)
     return judge_film(pred, film.labels, tuple(seen.facts.names), seen.facts.roles, film.label_number, said)
 
 
-def _said(seen: Calibrated, place: int) -> FilmSaid:
+def _said(seen: Calibrated, place: int, film: ClassSample) -> FilmSaid:
     """What the network says of a film as a whole."""
     labels = None if seen.said.labels is None else seen.said.labels[place]
     gate = seen.facts.gate
     is_unsure = gate is not None and labels is not None and gate.is_unsure(labels)
-    return FilmSaid(seen.scores[place] if seen.scores else {}, labels, is_unsure)
+    scores: dict[int, float] = {}
+    if seen.said.classes:
+        maps = seen.said.classes[place]
+        scores = {number: float(maps[number][film.weight > 0].max(initial=0)) for number in seen.facts.names}
+    return FilmSaid(scores, labels, is_unsure)
 
 
 def _draw(films: Sequence[ClassSample], seed: int) -> Resamples:
