@@ -24,21 +24,35 @@ def test_no_other_level_keeps_out_more_for_what_it_may_shut_out():
         false, true, _ = roc_curve(has[marked], percents[marked], drop_intermediate=False)
         assert limit.shut_out <= MOST_SHUT_OUT
         assert limit.kept_out == pytest.approx(1 - false[true >= 1 - MOST_SHUT_OUT].min())
-        assert limit.shut_out == pytest.approx((percents[has & marked] < limit.percent).mean())
+        assert limit.shut_out == (percents[has & marked] < limit.percent).mean()
+        assert limit.kept_out == (percents[~has & marked] < limit.percent).mean()
+
+
+def with_and_without(right, wrong):
+    return np.array([*right, *wrong], dtype=float), np.array([True] * len(right) + [False] * len(wrong))
 
 
 def test_of_twenty_films_with_it_one_may_be_shut_out_and_of_nineteen_none():
-    percents, has = np.arange(1.0, 21), np.ones(20, dtype=bool)
-    assert (choose_limit(percents, has).percent, choose_limit(percents, has).shut_out) == (2, 0.05)
-    assert (choose_limit(percents[1:], has[1:]).percent, choose_limit(percents[1:], has[1:]).shut_out) == (2, 0)
+    wrong = [0.5, 1.5, 30]
+    assert choose_limit(*with_and_without(range(1, 21), wrong)) == Limit(1.75, 0.05, 2 / 3)
+    assert choose_limit(*with_and_without(range(1, 20), wrong)) == Limit(0.75, 0.0, 1 / 3)
+
+
+def test_it_is_as_far_from_the_last_film_kept_out_as_from_the_first_let_through():
+    assert choose_limit(*with_and_without([8, 9, 10, 20, 30], [1, 2, 4])) == Limit(6.0, 0.0, 1.0)
+
+
+def test_where_nothing_can_be_kept_out_any_pixel_counts():
+    assert choose_limit(*with_and_without([8, 9, 10, 20, 30], [9, 12])) == Limit(0.0, 0.0, 0.0)
+    none = choose_limit(*with_and_without([8, 9, 10, 20, 30], [0, 0]))
+    assert none.percent == 0
+    assert math.isnan(none.kept_out)
 
 
 def test_films_on_which_a_finding_is_missed_choose_nothing():
     """Four with it marked are too few, however many have it; a limit would cost nothing on those missed."""
-    percents, has = np.array([9.0] * 4 + [0.0] * 10 + [1.0] * 6), np.array([True] * 14 + [False] * 6)
-    assert choose_limit(percents, has).percent == 0
-    percents[4] = 8
-    assert choose_limit(percents, has) == Limit(8.0, 0.0, 1.0)
+    assert choose_limit(*with_and_without([9] * 4 + [0] * 10, [1] * 6)).percent == 0
+    assert choose_limit(*with_and_without([9] * 4 + [8] + [0] * 9, [1] * 6)) == Limit(4.5, 0.0, 1.0)
 
 
 def test_a_limit_is_read_as_it_was_written():

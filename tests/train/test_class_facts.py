@@ -57,21 +57,22 @@ def test_a_finding_is_marked_from_where_it_tells_validation_films_apart():
     said, films = Said([one for one, _ in pairs]), [film for _, film in pairs]
     facts = ClassFacts({1: "lung", 2: "finding"}, LungRoles((1, 2), (2,)))
     found = calibrated(said, films, facts, gates=False)
-    assert found.facts.limits == {2: Limit(30.0, 0.0, 1.0)}
+    assert found.facts.limits == {2: Limit(20.0, 0.0, 1.0)}
     marked = [found.marked(place, film) for place, film in enumerate(films)]
-    assert [(one == 2).sum() for one in marked] == [30] * 6 + [0] * 7
+    assert [(one == 2).sum() for one in marked] == [30] * 6 + [0] * 6 + [10]
     assert [(one == 0).sum() for one in marked] == [0] * 12 + [10]
     assert all(one[2].max() > 0.5 for one in found.said.classes)
-    assert found.facts.record()["limits"] == {2: {"percent": 30.0, "shut_out": 0.0, "kept_out": 1.0}}
+    assert found.facts.record()["limits"] == {2: {"percent": 20.0, "shut_out": 0.0, "kept_out": 1.0}}
 
 
 def test_a_card_says_what_limits_shut_out():
-    limits = {2: Limit(1.234, 0.04, 0.5), 3: Limit(0.0), 4: Limit(0.001, 0.0)}
-    names = {1: "lung", 2: "ground glass", 3: "consolidation", 4: "effusion"}
+    limits = {2: Limit(1.234, 0.04, 0.5), 3: Limit(0.0), 4: Limit(0.001, 0.0, 1.0), 5: Limit(0.0, 0.0, 0.0)}
+    names = {1: "lung", 2: "ground glass", 3: "consolidation", 4: "effusion", 5: "nodule"}
     card = "\n".join(class_sections(ClassFacts(names, limits=limits), None))
     assert "- ground glass: from 1.23 % on; that shuts out 4% of those films, and 50% of those on which it is" in card
-    assert "- consolidation: any pixel of it counts" in card
-    assert "- effusion: from less than 0.01 % on; that shuts out 0% of those films; no film without it" in card
+    assert "- consolidation: any pixel of it counts, since it is rightly marked on fewer than 5 of these films" in card
+    assert "- effusion: from less than 0.01 % on; that shuts out 0% of those films, and 100% of" in card
+    assert "- nodule: any pixel of it counts, since no limit would keep out" in card
 
 
 def test_labels_have_a_temperature_of_their_own():

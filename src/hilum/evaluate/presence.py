@@ -42,9 +42,11 @@ class Limit:
 
 
 def choose_limit(percents: Floats, has: NDArray[np.bool_]) -> Limit:
-    """The highest limit that shuts out at most `MOST_SHUT_OUT` of the films on which the finding is rightly marked.
+    """The limit that keeps out the most, of those that shut out at most `MOST_SHUT_OUT` of the rightly marked films.
 
-    The same share that a hybrid's gate may shut out. With fewer such films than `FEWEST` any pixel counts.
+    The same share that a hybrid's gate may shut out. Of the limits that do the same to these films it is the middle
+    one, as far from the last film it keeps out as from the first that it lets through. Any pixel counts where there is
+    nothing to keep out, and where fewer films than `FEWEST` are rightly marked.
 
     Args:
         percents: [films] of both lungs, as predicted.
@@ -53,7 +55,9 @@ def choose_limit(percents: Floats, has: NDArray[np.bool_]) -> Limit:
     right, wrong = np.sort(percents[has & (percents > 0)]), percents[~has & (percents > 0)]
     if len(right) < FEWEST:
         return Limit(0.0)
-    percent = float(right[int(MOST_SHUT_OUT * len(right))])
+    highest = right[int(MOST_SHUT_OUT * len(right))]
+    below = wrong[wrong < highest]
+    percent = float(below.max() + highest) / 2 if len(below) else 0.0
     return Limit(percent, float((right < percent).mean()), float((wrong < percent).mean()) if len(wrong) else math.nan)
 
 

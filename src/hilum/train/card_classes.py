@@ -106,18 +106,19 @@ def _limits(facts: ClassFacts) -> list[str]:
         return []
     rows = [f"- {facts.names[number]}: {_limit(limit)}" for number, limit in facts.limits.items()]
     words = (
-        "A finding is marked on a film where it covers enough of both lungs. Each limit is the highest that shuts out "
-        f"at most {MOST_SHUT_OUT:.0%} of the validation films on which the finding is rightly marked."
+        "A finding is marked on a film where it covers enough of both lungs. Each limit keeps out the most, of those "
+        f"that shut out at most {MOST_SHUT_OUT:.0%} of the validation films on which the finding is rightly marked."
     )
     return [f"## From when a finding is believed\n\n{words}\n\n" + "\n".join(rows)]
 
 
 def _limit(limit: Limit) -> str:
     if not limit.percent:
-        return f"any pixel of it counts, since it is rightly marked on fewer than {FEWEST} of these films"
-    none = "; no film without it is so marked" if math.isnan(limit.kept_out) else ""
-    kept = none or f", and {limit.kept_out:.0%} of those on which it is wrongly marked"
-    return f"from {percent_words(limit.percent)} on; that shuts out {limit.shut_out:.0%} of those films{kept}"
+        few = f"it is rightly marked on fewer than {FEWEST} of these films"
+        none = "no limit would keep out a film on which it is wrongly marked"
+        return f"any pixel of it counts, since {few if math.isnan(limit.shut_out) else none}"
+    kept = f"{limit.kept_out:.0%} of those on which it is wrongly marked"
+    return f"from {percent_words(limit.percent)} on; that shuts out {limit.shut_out:.0%} of those films, and {kept}"
 
 
 def _gate(gate: Gate) -> str:
