@@ -154,6 +154,21 @@ def test_a_gate_shuts_out_no_more_films_with_a_finding_than_it_may():
     assert (labels.argmax(axis=1) == truth)[given].mean() >= 0.9
 
 
+def test_no_film_is_shut_that_is_hardly_healthy_or_gets_no_label():
+    """Validation films that are told apart without an error would let healthy begin at .1."""
+    truth = np.array([0] * 10 + [1] * 10)
+    labels = np.where(truth[:, None] == 0, [0.98, 0.01, 0.01], [0.05, 0.9, 0.05])
+    gate = choose_gate(labels, truth)
+    assert (gate.shut_out, gate.kept_out) == (0, 1)
+    assert not gate.is_shut(np.array([0.49, 0.255, 0.255]))
+    assert gate.is_shut(np.array([0.98, 0.01, 0.01]))
+    unsure = Gate(healthy_from=0.5, sure_from=0.8)
+    assert not unsure.is_shut(np.array([0.7, 0.2, 0.1]))
+    found, why = decided(planes_of(*PIXELS), np.array([0.7, 0.2, 0.1]), unsure, FOUR)
+    assert np.array_equal(found, planes_of(*PIXELS))
+    assert not why
+
+
 def test_without_healthy_films_the_gate_stays_open():
     gate = choose_gate(np.array([[0.9, 0.1, 0.0]] * 8), np.ones(8, dtype=int))
     assert not gate.is_shut(np.array([1.0, 0.0, 0.0]))

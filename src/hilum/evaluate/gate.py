@@ -25,6 +25,8 @@ WANTED_ACCURACY = 0.9
 """Of the answers that are given on validation."""
 FEWEST_ANSWERS = 0.5
 """Share of validation films that get one, even where that accuracy isn't reached."""
+LEAST_HEALTHY = 0.5
+"""Probability of "healthy" below which no film is taken for healthy, however well validation films are told apart."""
 FEWEST_HEALTHY = 5
 """Healthy validation films, below which nothing says where healthy begins, and the gate stays open."""
 
@@ -57,8 +59,8 @@ class Gate:
         return cls(**{name: math.nan if value is None else float(value) for name, value in record.items()})
 
     def is_shut(self, labels: Floats) -> bool:
-        """Whether nothing is to be marked on a film of these probabilities [L]."""
-        return bool(labels[HEALTHY] >= self.healthy_from)
+        """Whether nothing is to be marked on a film of these probabilities [L]: it is healthy, and gets that label."""
+        return bool(labels[HEALTHY] >= self.healthy_from) and not self.is_unsure(labels)
 
     def is_unsure(self, labels: Floats) -> bool:
         """Whether it gets no label."""
@@ -110,8 +112,8 @@ def _handed_over(planes: NDArray[np.float32], others: Sequence[int], own: Sequen
 def choose_gate(labels: Floats, truth: NDArray[np.integer]) -> Gate:
     """The limits on validation films.
 
-    Healthy begins where at most `MOST_SHUT_OUT` of the films with a finding are shut out; with fewer healthy films than
-    `FEWEST_HEALTHY` the gate stays open. Sure begins at the lowest probability from which `WANTED_ACCURACY` is reached,
+    Healthy begins where at most `MOST_SHUT_OUT` of the films with a finding are shut out, and not below `LEAST_HEALTHY`;
+    with fewer healthy films than `FEWEST_HEALTHY` the gate stays open. Sure begins at the lowest probability from which `WANTED_ACCURACY` is reached,
     or, where it never is, at that of the best accuracy with `FEWEST_ANSWERS`.
 
     Args:
@@ -124,9 +126,9 @@ def choose_gate(labels: Floats, truth: NDArray[np.integer]) -> Gate:
     healthy_from = 2.0
     if healthy.sum() >= FEWEST_HEALTHY and (~healthy).any():
         scores = np.sort(labels[~healthy, HEALTHY])[::-1]
-        healthy_from = float(np.nextafter(scores[int(MOST_SHUT_OUT * len(scores))], 2))
+        healthy_from = max(LEAST_HEALTHY, float(np.nextafter(scores[int(MOST_SHUT_OUT * len(scores))], 2)))
     sure_from, accuracy, answered = _sure(labels, truth)
-    shut = labels[:, HEALTHY] >= healthy_from
+    shut = np.array([Gate(healthy_from, sure_from).is_shut(row) for row in labels], dtype=bool)
     return Gate(healthy_from, sure_from, _share(shut[~healthy]), _share(shut[healthy]), accuracy, answered)
 
 
