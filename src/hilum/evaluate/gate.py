@@ -112,9 +112,10 @@ def _handed_over(planes: NDArray[np.float32], others: Sequence[int], own: Sequen
 def choose_gate(labels: Floats, truth: NDArray[np.integer]) -> Gate:
     """The limits on validation films.
 
-    Healthy begins where at most `MOST_SHUT_OUT` of the films with a finding are shut out, and not below `LEAST_HEALTHY`;
-    with fewer healthy films than `FEWEST_HEALTHY` the gate stays open. Sure begins at the lowest probability from which `WANTED_ACCURACY` is reached,
-    or, where it never is, at that of the best accuracy with `FEWEST_ANSWERS`.
+    Healthy begins where at most `MOST_SHUT_OUT` of the films with a finding are shut out, and not below
+    `LEAST_HEALTHY`; with fewer healthy films than `FEWEST_HEALTHY` the gate stays open. Sure begins at the lowest
+    probability from which `WANTED_ACCURACY` is reached, or, where it never is, at that of the best accuracy with
+    `FEWEST_ANSWERS`.
 
     Args:
         labels: [films, L] calibrated probabilities.
