@@ -102,6 +102,13 @@ def test_evaluate_says_classes_lungs_areas_presence_and_labels(place):
         assert line.endswith(f", n {dice.n}")
     page = (place / "judged" / "report.html").read_text()
     assert "Classes on films" in page
+    summary = page[page.index("Summary") : page.index("Alarms")]
+    assert "no mean over classes is given" in summary
+    for group in done.evaluation.by_class:
+        assert group.name in summary
+    for word in ("band", "lesion", "false positives"):  # parts of an area are no lesions
+        assert word not in summary
+    assert "By size" not in page
     assert "predicted class (columns)" in page
     rung = {alarm.name for alarm in done.evaluation.alarms}
     assert not rung & {"training_cases_reported", "seen_cases_reported"}

@@ -9,6 +9,7 @@ from hilum.core.evaluation import Alarm, Evaluation, Group, Threshold
 from hilum.core.figures import Figure
 from hilum.report.evaluation_tables import evaluation_tables, is_meaningless
 from hilum.report.figures import WORDS, count, counted, with_interval
+from hilum.report.films import class_summary, film_words
 from hilum.report.page import Page, Picture, Section, Table
 from hilum.report.scans import in_scans
 from hilum.report.yardstick import yardstick_words
@@ -121,9 +122,10 @@ def _examples_title(found: Evaluation) -> str:
 
 def _lead(found: Evaluation) -> str:
     patients = counted(len({row.patient for row in found.cases}), "patient")
+    empty = "" if found.films is not None else f"; {found.n_empty_truth} of them without a lesion"
     return (
-        f"{cases_words(found)} of {patients}, {found.data}, split “{found.split}”, truth “{found.truth}”; "
-        f"{found.n_empty_truth} of them without a lesion. {_threshold_words(found)}{_temperature_words(found)}"
+        f"{cases_words(found)} of {patients}, {found.data}, split “{found.split}”, truth “{found.truth}”{empty}. "
+        f"{_threshold_words(found)}{_temperature_words(found)}"
     )
 
 
@@ -148,9 +150,11 @@ def _temperature_words(found: Evaluation) -> str:
 
 
 def _summary(found: Evaluation) -> Section:
-    said = [_point_words(found) if found.is_of_points else _dice_words(found)]
+    said = [_said_first(found)]
     if found.n_failed:
         said.insert(0, f"{cases_words(found)}: the figures are of these only, and no judgement on all of them.")
+    if found.films is not None:
+        return Section("Summary", said, tables=[class_summary(found, found.films), _rival_table(found)])
     if found.by_class:
         said.append("Figures are means over classes; each class, and all together (foreground), stand below.")
     if found.yardstick is not None:
@@ -163,6 +167,12 @@ def _summary(found: Evaluation) -> Section:
     heads = ("", "value (95 % interval)", "n", *(() if found.is_of_points else ("band",)))
     headline = Table(heads, [row[: len(heads)] for row in rows], "Intervals: bootstrap over patients.")
     return Section("Summary", said, tables=[headline, _rival_table(found), *_rivals_by_truth(found)])
+
+
+def _said_first(found: Evaluation) -> str:
+    if found.films is not None:
+        return film_words(found.films)
+    return _point_words(found) if found.is_of_points else _dice_words(found)
 
 
 def _dice_words(found: Evaluation) -> str:
@@ -188,6 +198,8 @@ def _rival_table(found: Evaluation) -> Table:
     foreground = {name: found.figures.get(f"foreground_{name}", one) for name, one in found.figures.items()}
     everyone = [Group("this, any class" if found.by_class else "this", foreground), *found.rivals]
     names = {name: head for name, head in _RIVAL_FIGURES.items() if not is_meaningless(found, found.figures[name])}
+    if found.films is not None:  # areas, whose parts are no lesions
+        names = {name: head for name, head in names.items() if name.startswith("dice")}
     names |= {name: WORDS[name] for name in _RANKED if any(name in rival.figures for rival in found.rivals)}
     rows = [
         [group.name, *(with_interval(group.figures.get(name, Figure(name, math.nan))) for name in names)]
@@ -197,6 +209,8 @@ def _rival_table(found: Evaluation) -> Table:
         "Trivial rivals on the same cases; false positives are per image. What they learn (a map, a threshold) comes "
         "from the training split."
     )
+    if found.films is not None:
+        caption = "Trivial rivals on the same films: Dice of all classes together against background."
     return Table(("", *names.values()), rows, caption)
 
 

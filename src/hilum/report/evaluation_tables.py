@@ -54,7 +54,8 @@ def evaluation_tables(found: Evaluation) -> list[Table]:
         (found.by_visibility, "By visibility, 0 to 1: size, contrast to noise and overlap."),
         (found.by_subtlety, "By subtlety: how hard radiologists found the lesion to see."),
     )
-    tables += [group_table(_plain(groups), caption) for groups, caption in parts if groups]
+    if found.films is None:  # parts of an area are no lesions, and have no size worth knowing
+        tables += [group_table(_plain(groups), caption) for groups, caption in parts if groups]
     if found.yardstick is not None:
         tables.append(yardstick_table(found.yardstick, found.by_size))
     if found.by_class:

@@ -52,9 +52,8 @@ def film_lines(found: Evaluation) -> list[str]:
     films = found.films
     if films is None:
         raise ValueError("an evaluation of something else than films by classes")
-    groups = found.by_class or [Group(films.classes[-1], found.figures)]  # one class has no groups
     rows = [("lungs, Dice", films.lungs.get("lung_dice_mean"))]
-    for group in groups:
+    for group in _classes(found, films):
         present = films.present.get(group.name, {})
         rows.append((f"{group.name}, Dice", group.figures["dice_mean"]))
         if present and present["image_specificity"].n:  # else every film has it
@@ -62,6 +61,36 @@ def film_lines(found: Evaluation) -> list[str]:
     rows.append(("involved, points off", films.involved.get("both_error_percent")))
     rows += [(_WORDS[name], films.label_figures.get(name)) for name in ("label_accuracy", "label_unsure")]
     return [f"{words:{_WIDTH}} {with_interval(figure)}, n {figure.n}" for words, figure in rows if figure is not None]
+
+
+def film_words(films: FilmFigures) -> str:
+    """What to read first: lungs apart, and no mean over classes."""
+    lungs = films.lungs.get("lung_dice_mean")
+    said = "" if lungs is None else f"Both lungs, whatever they show: mean Dice {with_interval(lungs)}. "
+    return said + "Each class is judged by itself; no mean over classes is given, since an easy class hides a hard one."
+
+
+def class_summary(found: Evaluation, films: FilmFigures) -> Table:
+    """Each class: overlap on the films that have it, and whether it is on a film.
+
+    Args:
+        found: with the figures of classes.
+        films: its figures of films.
+    """
+    rows = []
+    for group in _classes(found, films):
+        dice, present = group.figures["dice_mean"], films.present.get(group.name, {})
+        overlap = [with_interval(group.figures[name]) for name in ("dice_mean", "iou_mean")]
+        on_film = [with_interval(present[name]) if name in present else "–" for name in _ON_FILM]
+        rows.append([group.name, *overlap, count(dice), *on_film])
+    on_film_heads = [f"on a film: {_WORDS[name]}" for name in _ON_FILM]
+    heads = ("", "Dice, mean", "IoU, mean", "films that have it", *on_film_heads)
+    return Table(heads, rows, "Dice and IoU of the films that have the class. Intervals: bootstrap over patients.")
+
+
+def _classes(found: Evaluation, films: FilmFigures) -> Sequence[Group]:
+    """A single class has no groups: the figures are its own."""
+    return found.by_class or [Group(films.classes[-1], found.figures)]
 
 
 def label_picture(films: FilmFigures) -> Picture:

@@ -43,6 +43,8 @@ def curve_pictures(
     pictures = {"distributions": _distributions(found)} if pixels else {}
     if drawn is not None:
         pictures |= _probability_pictures(found, pixels, drawn)
+    if found.films is not None:  # parts of an area are no lesions
+        return pictures
     groups = {
         title: _bars(some)
         for title, some in (
