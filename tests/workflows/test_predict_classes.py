@@ -25,6 +25,7 @@ from hilum.io.raster import read_picture
 from hilum.measure import lung_sides
 from hilum.report.films import film_lines
 from hilum.train.config import Machine
+from hilum.workflows.compare import run_compare
 from hilum.workflows.evaluate import run_evaluate
 from hilum.workflows.evaluate_data import TruthWanted
 from hilum.workflows.evaluate_plan import EvaluateOptions
@@ -126,6 +127,23 @@ def test_the_commands_lines_are_of_classes_when_it_is_done_and_when_it_is_there_
     for start in ("lungs, Dice", "clear lung, Dice", "ground glass on a film, sensitivity", "involved", "rivals, Dice"):
         assert any(line.startswith(start) for line in said[0]), start
     assert not any("lesion" in line for line in said[0])
+
+
+def test_models_are_compared_class_by_class(place):
+    """No sentence on lesions or on a mean over classes, and each class's Dice is that of its evaluation."""
+    wanted = TruthWanted(place / "data", "fold-1")
+    done = run_evaluate(place / "said", wanted, place / "one", EvaluateOptions(bootstraps=100))
+    pair = {"a": place / "one", "b": place / "one"}
+    verdicts = run_compare(pair, place / "compared", bootstraps=100).verdicts
+    names = [group.name for group in done.evaluation.by_class]
+    assert [line.split(":")[0] for line in verdicts] == [f"Dice of {name}" for name in names]
+    stored = read_json(place / "compared" / "comparison.json")
+    assert stored["rivals"] == []
+    for group in done.evaluation.by_class:
+        assert stored["figures"]["a"][f"Dice of {group.name}"]["n"] == group.figures["dice_mean"].n
+    lungs = done.evaluation.films.lungs["lung_dice_mean"].value
+    assert stored["figures"]["b"]["Dice of both lungs"]["value"] == pytest.approx(lungs)
+    assert "both lungs" in (place / "compared" / "report.html").read_text()
 
 
 def test_a_fold_that_its_model_has_seen_rings(place):

@@ -87,7 +87,7 @@ def run_compare(
         content = read_json(out / COMPARISON)
         return CompareRun(out, tuple(content["verdicts"]), read_alarms(content["alarms"]), was_done=True)
     found = compare_evaluations(models, seed, bootstraps)
-    verdicts = tuple(one.verdict for one in (*found.versus, *found.by_change) if _is_said(one))
+    verdicts = tuple(one.verdict for one in (*found.versus, *found.by_change) if _is_said(one, found))
     with output_folder(out, run, force=force) as folder:
         write_json(folder / COMPARISON, record(found, verdicts, bootstraps, seed))
         write_text(folder / TABLE, comparison_table(found))
@@ -99,10 +99,16 @@ def run_compare(
     return CompareRun(out, verdicts, found.alarms, was_done=False)
 
 
-def _is_said(one: Versus) -> bool:
+def _is_said(one: Versus, found: EvaluationsCompared) -> bool:
+    if _is_of_films(found):  # areas, whose parts are no lesions; an easy class would hide a hard one in a mean
+        return one.figure == "dice" and bool(one.of_class) == bool(found.classes)
     if one.of_change:
         return (one.figure, one.of_change) in _CHANGE_VERDICTS
     return one.figure in (_CLASS_VERDICTS if one.of_class else _VERDICTS)
+
+
+def _is_of_films(found: EvaluationsCompared) -> bool:
+    return all(model.films is not None for model in found.models.values())
 
 
 def record(found: EvaluationsCompared, verdicts: tuple[str, ...], bootstraps: int, seed: int) -> dict[str, object]:
@@ -223,11 +229,24 @@ def _summary(found: EvaluationsCompared, verdicts: tuple[str, ...]) -> tuple[str
     if len(verdicts) <= _MOST_IN_SUMMARY:
         return verdicts
     more = f"{len(verdicts)} sentences like these, on other figures and classes too, are in {COMPARISON}."
+    if _is_of_films(found):
+        return (*verdicts[:_MOST_IN_SUMMARY], more)
     return (*(one.verdict for one in found.versus if one.figure == "dice" and not one.of_class), more)
 
 
 def _by_itself(found: EvaluationsCompared) -> list[tuple[str, list[Figure]]]:
+    if _is_of_films(found):
+        return [(name, _of_classes(model)) for name, model in found.models.items()]
     return [(name, _headline(model, found)) for name, model in found.models.items()]
+
+
+def _of_classes(one: Evaluation) -> list[Figure]:
+    """Mean Dice of both lungs and of each class."""
+    lungs = {} if one.films is None else one.films.lungs
+    named = {f"Dice of {group.name}": group.figures["dice_mean"] for group in one.by_class}
+    named = named or {"Dice": one.figures["dice_mean"]}
+    named |= {"Dice of both lungs": lungs["lung_dice_mean"]} if lungs else {}
+    return [replace(figure, name=name) for name, figure in named.items()]
 
 
 def _headline(one: Evaluation | Group, found: EvaluationsCompared) -> list[Figure]:
@@ -237,6 +256,8 @@ def _headline(one: Evaluation | Group, found: EvaluationsCompared) -> list[Figur
 
 def _rivals(found: EvaluationsCompared) -> list[tuple[str, list[Figure]]]:
     """Each by name; of evaluations that have the same one, the first's, on the cases that were judged there."""
+    if _is_of_films(found):  # they know no classes
+        return []
     by_name: dict[str, Group] = {}
     for rival in (rival for model in found.models.values() for rival in model.rivals):
         by_name.setdefault(rival.name, rival)
